@@ -1,0 +1,1 @@
+"""What travels to a host: standard library and pytest >= 7.0 only, syntax of Python 3.6."""

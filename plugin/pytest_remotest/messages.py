@@ -1,0 +1,556 @@
+"""Every message that crosses a link, and the codec that both ends share.
+
+A *message* is a ``NamedTuple`` below. A *frame* is the bytes of one channel item: a kind byte,
+then for ``W`` the worker that it comes from or goes to, then a JSON array of messages, each
+``[name, field, ...]``. A ``B`` frame carries exactly one ``Blob`` with its raw bytes behind the
+JSON. Decoding validates names, counts and types: only ``ProtocolError`` escapes.
+"""
+
+import base64
+import json
+import struct
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+PROTOCOL = 1  # Raised with every change of a frame or message that an older peer would misread.
+
+MAX_FRAME_BYTES = 16 * 1024 * 1024  # A larger frame is a broken or hostile peer, never ours.
+MAX_BATCH_ITEMS = 5000  # List items a message carries at most: keeps frames far below the limit.
+MAX_DEPTH = 60  # Nesting that pack() follows: deeper values become text instead of recursion.
+MAX_TEXT_CHARS = 4 * 1024 * 1024  # Longer texts are cut, visibly: one report must fit a frame.
+
+
+class ProtocolError(Exception):
+    """The peer sent bytes that are no valid frame. Never raised for our own mistakes."""
+
+
+# -- agent -> controller ---------------------------------------------------------------------
+
+
+class Greeting(NamedTuple):
+    """First message of an agent: who it is. ``info`` is described in ``agent.describe``."""
+
+    protocol: int
+    info: Dict[str, Any]
+
+
+class SyncWant(NamedTuple):
+    """Digests (sha256, hex) of the manifest that the host lacks. ``last`` ends the list."""
+
+    digests: List[str]
+    last: bool
+
+
+class SyncDone(NamedTuple):
+    """The tree on the host equals the manifest. ``tree`` is its absolute path, as text."""
+
+    tree: str
+    notes: List[str]
+
+
+class SyncFailed(NamedTuple):
+    """The tree could not be made; the run cannot start on this host."""
+
+    reason: str
+    remedy: str
+
+
+class WorkerExited(NamedTuple):
+    """A worker's process is gone. ``status`` is negative for a signal, as in ``subprocess``.
+
+    ``output`` is the tail of what the process printed outside of pytest's capture.
+    """
+
+    worker: str
+    status: int
+    output: str
+
+
+class WorkerOutput(NamedTuple):
+    """Something a worker printed outside of pytest's capture, as it came."""
+
+    worker: str
+    text: str
+
+
+# -- controller -> agent ---------------------------------------------------------------------
+
+
+class SyncOpen(NamedTuple):
+    """Begin a tree. ``project`` keys it; ``directory`` overrides its place, ``cache`` the cache."""
+
+    project: str
+    run_uid: str
+    cache: Optional[str]
+    directory: Optional[str]
+
+
+class SyncEntries(NamedTuple):
+    """A part of the manifest, each entry as ``sync.plan.Entry`` encodes it; ``last`` ends it."""
+
+    entries: List[List[Any]]
+    last: bool
+
+
+class Blob(NamedTuple):
+    """Bytes of one file, in order; ``last`` completes it. Travels alone in a ``B`` frame."""
+
+    digest: str
+    last: bool
+    data: bytes
+
+
+class SyncCommit(NamedTuple):
+    """All wanted blobs were sent: verify, put everything in place, answer SyncDone."""
+
+
+class HoldTree(NamedTuple):
+    """Lease a tree that another agent of this run has synced on the same host."""
+
+    tree: str
+
+
+class SpawnWorker(NamedTuple):
+    """Start a pytest process.
+
+    ``python_path`` are directories to put first on sys.path; with ``whole_path`` they *are*
+    sys.path. ``worker_input`` is packed (see ``pack``).
+    """
+
+    worker: str
+    arguments: List[str]
+    directory: str
+    environment: Dict[str, str]
+    python_path: List[str]
+    whole_path: bool
+    nice: int
+    worker_input: Any
+
+
+class StopWorker(NamedTuple):
+    """Send a signal to a worker's process group."""
+
+    worker: str
+    signal: int
+
+
+class Goodbye(NamedTuple):
+    """The run is over: end every process of it, release the tree, exit."""
+
+
+# -- controller -> worker --------------------------------------------------------------------
+
+
+class RunItems(NamedTuple):
+    """Append items, by position in the worker's own collection, to its queue."""
+
+    positions: List[int]
+
+
+class ReclaimItems(NamedTuple):
+    """Give back those of these items that have not begun."""
+
+    positions: List[int]
+
+
+class Finish(NamedTuple):
+    """Nothing more comes: run the queue empty and end the session."""
+
+
+class StopSession(NamedTuple):
+    """Begin no further item: end the session after the one that runs."""
+
+    reason: str
+
+
+# -- worker -> controller --------------------------------------------------------------------
+
+
+class SessionStarted(NamedTuple):
+    """pytest's session has started. ``info`` is packed: xdist's ``workerinfo``."""
+
+    info: Any
+
+
+class Collected(NamedTuple):
+    """Node ids in the worker's order; ``last`` ends the list."""
+
+    ids: List[str]
+    last: bool
+
+
+class LogStart(NamedTuple):
+    """pytest_runtest_logstart; the item at ``position`` has begun."""
+
+    position: int
+    node_id: str
+    location: List[Any]
+
+
+class LogFinish(NamedTuple):
+    """pytest_runtest_logfinish."""
+
+    position: int
+    node_id: str
+    location: List[Any]
+
+
+class TestReport(NamedTuple):
+    """pytest_runtest_logreport. ``data`` as ``report_to_wire`` makes it."""
+
+    position: int
+    data: Dict[str, Any]
+
+
+class CollectReport(NamedTuple):
+    """A collection report that did not pass."""
+
+    data: Dict[str, Any]
+
+
+class WarningRecorded(NamedTuple):
+    """pytest_warning_recorded, as plain text: nothing in it is ever imported or called."""
+
+    category: str
+    category_module: str
+    text: str
+    filename: str
+    line: int
+    when: str
+    node_id: str
+    location: Optional[List[Any]]
+
+
+class ItemFinished(NamedTuple):
+    """The worker is done with the item at ``position``."""
+
+    position: int
+    duration_s: float
+
+
+class ItemsReturned(NamedTuple):
+    """Answer to ReclaimItems: what had not begun and is now nobody's."""
+
+    positions: List[int]
+
+
+class InternalError(NamedTuple):
+    """pytest_internalerror on the worker, as text."""
+
+    text: str
+
+
+class SessionFinished(NamedTuple):
+    """The session ended in order. ``output`` is packed: xdist's ``workeroutput``."""
+
+    output: Any
+
+
+class SessionRefused(NamedTuple):
+    """pytest could not start: wrong usage or a broken conftest, with pytest's own words."""
+
+    exit_code: int
+    text: str
+
+
+_MESSAGES = (
+    Greeting, SyncWant, SyncDone, SyncFailed, WorkerExited, WorkerOutput,
+    SyncOpen, SyncEntries, Blob, SyncCommit, HoldTree, SpawnWorker, StopWorker, Goodbye,
+    RunItems, ReclaimItems, Finish, StopSession,
+    SessionStarted, Collected, LogStart, LogFinish, TestReport, CollectReport, WarningRecorded,
+    ItemFinished, ItemsReturned, InternalError, SessionFinished, SessionRefused,
+)  # fmt: skip
+
+
+def _is_int(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    def check(value: Any) -> bool:
+        return (
+            type(value) is list
+            and len(value) <= MAX_BATCH_ITEMS
+            and all(type(item) is kind for item in value)
+        )
+
+    return check
+
+
+_CHECKS: Dict[Any, Callable[[Any], bool]] = {
+    Any: lambda _: True,
+    str: lambda value: type(value) is str,
+    int: _is_int,
+    bool: lambda value: type(value) is bool,
+    float: lambda value: type(value) in (int, float),
+    Optional[str]: lambda value: value is None or type(value) is str,
+    List[int]: _is_list_of(int),
+    List[str]: _is_list_of(str),
+    List[Any]: lambda value: type(value) is list,
+    List[List[Any]]: _is_list_of(list),
+    Optional[List[Any]]: lambda value: value is None or type(value) is list,
+    Dict[str, Any]: lambda value: type(value) is dict,
+    Dict[str, str]: lambda value: (
+        type(value) is dict and all(type(item) is str for item in value.values())
+    ),
+}
+
+_TABLE: Dict[str, Tuple[Any, Tuple[Callable[[Any], bool], ...]]] = {
+    message.__name__: (
+        message,
+        tuple(_CHECKS[kind] for kind in message.__annotations__.values() if kind is not bytes),
+    )
+    for message in _MESSAGES
+}
+
+AGENT_KIND = b"A"
+WORKER_KIND = b"W"
+BLOB_KIND = b"B"
+_BLOB_HEADER = struct.Struct("!I")
+
+
+def encode(messages: Iterable[Any], worker: Optional[str] = None) -> bytes:
+    """Return the frame of some messages, for the agent or (from or to) one worker."""
+    body = encode_body(messages)
+    if worker is None:
+        return AGENT_KIND + body
+    name = worker.encode("ascii")
+    return WORKER_KIND + bytes([len(name)]) + name + body
+
+
+def encode_body(messages: Iterable[Any]) -> bytes:
+    """Return the JSON array of some messages, as it stands in a frame."""
+    rows = [(type(message).__name__,) + tuple(message) for message in messages]
+    return json.dumps(rows, separators=(",", ":")).encode("ascii")
+
+
+def encode_blob(blob: Blob) -> bytes:
+    """Return the frame of one blob."""
+    header = json.dumps([blob.digest, blob.last]).encode("ascii")
+    return BLOB_KIND + _BLOB_HEADER.pack(len(header)) + header + blob.data
+
+
+def decode(frame: bytes) -> Tuple[Optional[str], List[Any]]:
+    """Return (worker or None, messages) of a frame.
+
+    Raises:
+        ProtocolError: for anything that ``encode`` or ``encode_blob`` cannot have made.
+    """
+    if len(frame) > MAX_FRAME_BYTES:
+        raise ProtocolError("a frame of %d bytes is over the limit" % len(frame))
+    kind = frame[:1]
+    if kind == AGENT_KIND:
+        return None, decode_body(frame[1:])
+    if kind == WORKER_KIND:
+        worker, body = split_worker_frame(frame)
+        return worker, decode_body(body)
+    if kind == BLOB_KIND:
+        return None, [_decode_blob(frame)]
+    raise ProtocolError("unknown kind of frame %r" % (kind,))
+
+
+def split_worker_frame(frame: bytes) -> Tuple[str, bytes]:
+    """Return (worker, body) of a ``W`` frame without looking into the body."""
+    if len(frame) < 2 or len(frame) < 2 + frame[1]:  # noqa: PLR2004  kind and length byte
+        raise ProtocolError("a worker frame ends inside its header")
+    start = 2 + frame[1]
+    try:
+        return frame[2:start].decode("ascii"), frame[start:]
+    except UnicodeDecodeError:
+        raise ProtocolError("a worker's name is not ASCII") from None
+
+
+def decode_body(body: bytes) -> List[Any]:
+    """Return the messages of a JSON array, validated.
+
+    Raises:
+        ProtocolError: for anything that ``encode_body`` cannot have made.
+    """
+    rows = _load_json(body)
+    if type(rows) is not list:
+        raise ProtocolError("a body is not a list of messages")
+    return [_decode_row(row) for row in rows]
+
+
+def _load_json(text: bytes) -> Any:
+    try:
+        return json.loads(text.decode("ascii"))
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise ProtocolError("not JSON: %s" % (error,)) from None
+
+
+def _decode_row(row: Any) -> Any:
+    if type(row) is not list or not row or type(row[0]) is not str:
+        raise ProtocolError("a message is not a list that begins with its name")
+    message, checks = _TABLE.get(row[0], (None, ()))
+    if message is None or message is Blob:
+        raise ProtocolError("unknown message %.40r" % (row[0],))
+    fields = row[1:]
+    if len(fields) != len(checks):
+        raise ProtocolError("%s has %d fields" % (row[0], len(fields)))
+    for name, check, value in zip(message._fields, checks, fields):
+        if not check(value):
+            raise ProtocolError("%s.%s has a wrong value: %.80r" % (row[0], name, value))
+    return message(*fields)
+
+
+def _decode_blob(frame: bytes) -> Blob:
+    start = 1 + _BLOB_HEADER.size
+    if len(frame) < start:
+        raise ProtocolError("a blob ends inside its header")
+    end = start + _BLOB_HEADER.unpack(frame[1:start])[0]
+    header = _load_json(frame[start:end])
+    if (
+        end > len(frame)
+        or type(header) is not list
+        or [type(field) for field in header] != [str, bool]
+    ):
+        raise ProtocolError("a blob has a wrong header")
+    return Blob(header[0], header[1], frame[end:])
+
+
+# -- values of any type ------------------------------------------------------------------------
+#
+# JSON holds text, numbers, lists and objects. A packed value keeps what else travels in
+# workerinput, workeroutput and extra fields of reports: each other type is an object with one
+# key that names it. Packing is total: what has no such form becomes its repr().
+
+_SCALARS = (str, bool, int, type(None))
+
+
+def pack(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Return a form of any value that JSON holds; ``unpack`` gives the value back.
+
+    Kept with their types: None, bool, int, float, str, bytes, list, tuple, set, frozenset and
+    dict with keys of these. Anything else, and what is nested too deep, becomes its ``repr``.
+    """
+    kind = type(value)
+    if kind is str:
+        return cut(value)
+    if kind in _SCALARS:
+        return value
+    if kind is float:
+        return value if value - value == 0 else {"float": repr(value)}
+    if kind is bytes:
+        return {"bytes": base64.b64encode(value).decode("ascii")}
+    if depth > 0:
+        if kind is list:
+            return [pack(item, depth - 1) for item in value]
+        if kind in (tuple, set, frozenset):
+            return {kind.__name__: [pack(item, depth - 1) for item in list(value)]}
+        if kind is dict:
+            pairs = list(value.items())
+            return {"dict": [[pack(key, depth - 1), pack(item, depth - 1)] for key, item in pairs]}
+    return cut(safe_repr(value))
+
+
+_CONTAINERS: Dict[str, Callable[[Any], Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
+
+
+def unpack(form: Any) -> Any:
+    """Return the value that ``pack`` was given.
+
+    Raises:
+        ProtocolError: for a form that ``pack`` cannot have made.
+    """
+    try:
+        return _unpack(form)
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise ProtocolError("a packed value is broken: %s" % (error,)) from None
+
+
+def _unpack(form: Any) -> Any:
+    if type(form) is list:
+        return [_unpack(item) for item in form]
+    if type(form) is not dict:
+        return form
+    ((kind, content),) = form.items()
+    if kind == "dict":
+        return {_unpack(key): _unpack(item) for key, item in content}
+    if kind == "bytes":
+        return base64.b64decode(content, validate=True)
+    if kind == "float":
+        return float(content)
+    return _CONTAINERS[kind](_unpack(item) for item in content)
+
+
+def safe_repr(value: Any) -> str:
+    """Return ``repr(value)``, or words in its place where the object cannot even do that."""
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001  a user's __repr__ may raise anything
+        return "<%s object whose repr() raises %s>" % (type(value).__name__, type(error).__name__)
+
+
+def cut(text: str) -> str:
+    """Return a text of at most MAX_TEXT_CHARS, with a visible mark where it was cut."""
+    if len(text) <= MAX_TEXT_CHARS:
+        return text
+    half = MAX_TEXT_CHARS // 2
+    left_out = len(text) - 2 * half
+    return "%s\n... [%d characters left out by remotest] ...\n%s" % (
+        text[:half],
+        left_out,
+        text[-half:],
+    )
+
+
+# Fields of a report whose JSON form is exact, or is put right by report_from_wire: these skip
+# pack(), which costs more than all the rest of a report.
+_PLAIN_FIELDS = frozenset(
+    ("nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties")
+    + ("sections", "duration", "start", "stop", "$report_type", "_report_type", "context")
+)
+
+
+def report_to_wire(data: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the serialised form of a report, made by pytest's hooks, as JSON holds it."""
+    plain = {key: value for key, value in data.items() if key in _PLAIN_FIELDS}
+    wire: Dict[str, Any] = {}
+    for key, value in plain.items():
+        try:
+            json.dumps(value)
+            wire[key] = value
+        except (TypeError, ValueError, RecursionError):
+            wire[key] = _as_json(value)
+    extra = {str(key): value for key, value in data.items() if key not in _PLAIN_FIELDS}
+    if extra:
+        wire["extra"] = pack(extra)
+    return wire
+
+
+def _as_json(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Return the nearest value that JSON holds: lists for sequences, text for the unknown."""
+    if isinstance(value, str):
+        return cut(str(value))
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if depth > 0 and isinstance(value, (list, tuple)):
+        return [_as_json(item, depth - 1) for item in value]
+    if depth > 0 and isinstance(value, dict):
+        return {
+            (key if isinstance(key, str) else safe_repr(key)): _as_json(item, depth - 1)
+            for key, item in value.items()
+        }
+    return cut(safe_repr(value))
+
+
+def report_from_wire(wire: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the serialised form of a report, with the tuples that JSON made lists.
+
+    Raises:
+        ProtocolError: where a field has not the shape that pytest reports have.
+    """
+    data = dict(wire)
+    extra = unpack(data.pop("extra", {"dict": []}))
+    if type(extra) is not dict:
+        raise ProtocolError("a report's extra fields are no dict")
+    try:
+        if data.get("location") is not None:
+            data["location"] = tuple(data["location"])
+        for key in ("user_properties", "sections"):
+            if key in data:
+                data[key] = [tuple(item) for item in data[key]]
+    except TypeError:
+        raise ProtocolError("a report's location, properties or sections are no lists") from None
+    data.update(extra)
+    return data

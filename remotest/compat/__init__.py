@@ -1,0 +1,1 @@
+"""The objects and names that plugins written for pytest-xdist expect."""

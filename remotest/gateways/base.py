@@ -1,0 +1,72 @@
+"""What every way to reach an interpreter has in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class ByteStream(Protocol):
+    """The standard input and output of a process on some host, over whatever carries them.
+
+    Reading and writing may be done by different threads; neither is done by two at once.
+    """
+
+    def read(self, size: int, timeout_s: float | None = None) -> bytes:
+        """Return between 1 and ``size`` bytes, or ``b""`` at the end of the stream.
+
+        Raises:
+            TimeoutError: nothing came within ``timeout_s``.
+        """
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Write all of ``data``.
+
+        Raises:
+            OSError: the other side is gone.
+        """
+        ...
+
+    def close_write(self) -> None:
+        """Let the process see the end of its input. Never raises."""
+        ...
+
+    def kill(self) -> None:
+        """End the stream, and the process if it is ours to end, at once. Never raises."""
+        ...
+
+    def error_tail(self) -> str:
+        """Return the last that the process said on its error stream, cut to a few kilobytes."""
+        ...
+
+    def exit_status(self, timeout_s: float) -> int | None:
+        """Return the process's exit status, or None where it has not ended or is unknown."""
+        ...
+
+
+class AgentGateway(Protocol):
+    """An open gateway: an interpreter on a host in which our agent runs.
+
+    ``on_frame`` and ``on_closed``, given when it was opened, are called by the gateway's reader
+    thread; ``on_closed`` exactly once, with the reason, whichever side ended it.
+    """
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame to the agent. Any thread may call this.
+
+        Raises:
+            HostLost: the gateway is closed.
+        """
+        ...
+
+    def close(self, timeout_s: float) -> None:
+        """Close the gateway and wait for the interpreter to end, then kill. Never raises."""
+        ...
+
+
+if TYPE_CHECKING:
+    OnFrame = Callable[[bytes], None]
+    OnClosed = Callable[[str], None]

@@ -1,0 +1,1 @@
+"""What the user sees: terminal lines, the matrix, JUnit files."""

@@ -1,0 +1,101 @@
+"""What is to be done, as frozen values in the imperative. The driver and controller apply them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartWorker:
+    """Start a worker of an environment under its agent.
+
+    ``replaces`` names the lost worker whose place it takes, or is None.
+    """
+
+    worker: str
+    agent: str
+    environment: str
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunItems:
+    """Append items, by their positions in the worker's own collection, to the worker's queue."""
+
+    worker: str
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReclaimItems:
+    """Ask a worker to give back those of these items that it has not begun."""
+
+    worker: str
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishWorker:
+    """Tell a worker that nothing more comes: it runs its queue empty and ends its session."""
+
+    worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KillWorker:
+    """End a worker's process tree now."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportLostItem:
+    """A worker died while it ran this item: the item has failed in this environment."""
+
+    worker: str
+    environment: str
+    node_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportEnvironmentFailed:
+    """A declared environment did not start, or ended before all its items had an outcome."""
+
+    environment: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportNote:
+    """One line for the user, for example that a lost worker is being replaced."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSchedulingStarted:
+    """Every worker that will ever start has collected or failed: items are given out now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndRun:
+    """Nothing is left to wait for. ``missing`` are (environment, node id) without an outcome."""
+
+    missing: tuple[tuple[str, str], ...] = ()
+
+
+Command: TypeAlias = (
+    StartWorker
+    | RunItems
+    | ReclaimItems
+    | FinishWorker
+    | KillWorker
+    | ReportLostItem
+    | ReportEnvironmentFailed
+    | ReportNote
+    | ReportSchedulingStarted
+    | EndRun
+)

@@ -1,0 +1,124 @@
+"""What has happened, as frozen values in the past tense.
+
+Workers and agents are named by strings. ``position`` is an index into the collection that the
+worker itself announced: workers may collect in different orders, so a position means nothing
+without its worker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Outcome: TypeAlias = Literal["passed", "failed", "skipped", "error", "xfailed", "xpassed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentReady:
+    """An agent is up on its host, its interpreter is usable and its tree is in place."""
+
+    agent: str
+    cpu_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentFailed:
+    """An agent never became ready: no connection, no usable interpreter, no tree."""
+
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentLost:
+    """An agent that was ready is gone, and all its workers with it."""
+
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerReady:
+    """A worker's pytest session has started; it goes on to collect by itself."""
+
+    worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerCollected:
+    """A worker announced its collection, in its own order. Ids may occur more than once."""
+
+    worker: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemStarted:
+    """A worker began to run one of its items."""
+
+    worker: str
+    position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemFinished:
+    """A worker is done with one of its items.
+
+    ``outcome`` is None where the worker sent no report that tells one: the run is then red.
+    """
+
+    worker: str
+    position: int
+    outcome: Outcome | None
+    duration_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemsReturned:
+    """A worker gave back items of its queue that it was asked for and had not begun."""
+
+    worker: str
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerFinished:
+    """A worker's session ended by itself and in order."""
+
+    worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerLost:
+    """A worker's process ended without finishing its session."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRequested:
+    """No further item shall be begun: ``--maxfail``, ``pytest.exit``, Ctrl-C."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlineReached:
+    """The time that ``RunMachine.next_deadline`` named has come."""
+
+
+Event: TypeAlias = (
+    AgentReady
+    | AgentFailed
+    | AgentLost
+    | WorkerReady
+    | WorkerCollected
+    | ItemStarted
+    | ItemFinished
+    | ItemsReturned
+    | WorkerFinished
+    | WorkerLost
+    | StopRequested
+    | DeadlineReached
+)

@@ -1,0 +1,1 @@
+"""Bringing the tree to a host: rules and plan decide, scan and push do."""
