@@ -1,0 +1,24 @@
+"""What the pages for readers promise is what happens, on a real ssh host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import docpages
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PAGES: Final = (
+    ROOT / "README.md",
+    ROOT / "docs" / "tutorial.md",
+    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    with docpages.machine(page, tmp_path) as environment:
+        docpages.run_page(page, project, environment)
