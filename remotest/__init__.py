@@ -1,1 +1,12 @@
 """remotest runs a pytest suite on other machines and other interpreters as if they were local."""
+
+from __future__ import annotations
+
+from pytest_remotest.api import (
+    get_xdist_worker_id,
+    is_xdist_controller,
+    is_xdist_master,
+    is_xdist_worker,
+)
+
+__all__ = ["get_xdist_worker_id", "is_xdist_controller", "is_xdist_master", "is_xdist_worker"]

@@ -240,16 +240,13 @@ class InternalError(NamedTuple):
 
 
 class SessionFinished(NamedTuple):
-    """The session ended in order. ``output`` is packed: xdist's ``workeroutput``."""
+    """The session ended in order. ``output`` is packed: xdist's ``workeroutput``.
+
+    ``interrupted`` says why, where ``pytest.exit`` or Ctrl-C ended it; else it is empty.
+    """
 
     output: Any
-
-
-class SessionRefused(NamedTuple):
-    """pytest could not start: wrong usage or a broken conftest, with pytest's own words."""
-
-    exit_code: int
-    text: str
+    interrupted: str
 
 
 _MESSAGES = (
@@ -257,7 +254,7 @@ _MESSAGES = (
     SyncOpen, SyncEntries, Blob, SyncCommit, HoldTree, SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, Collected, LogStart, LogFinish, TestReport, CollectReport, WarningRecorded,
-    ItemFinished, ItemsReturned, InternalError, SessionFinished, SessionRefused,
+    ItemFinished, ItemsReturned, InternalError, SessionFinished,
 )  # fmt: skip
 
 
@@ -479,6 +476,14 @@ def safe_repr(value: Any) -> str:
         return repr(value)
     except Exception as error:  # noqa: BLE001  a user's __repr__ may raise anything
         return "<%s object whose repr() raises %s>" % (type(value).__name__, type(error).__name__)
+
+
+def safe_str(value: Any) -> str:
+    """Return ``str(value)``, or its ``safe_repr`` where that raises."""
+    try:
+        return cut(str(value))
+    except Exception:  # noqa: BLE001  a user's __str__ may raise anything
+        return cut(safe_repr(value))
 
 
 def cut(text: str) -> str:

@@ -1,0 +1,197 @@
+"""One process for each (host, interpreter) of a run: receives the tree, owns the workers.
+
+It relays frames between the controller and its workers without looking into them, and when the
+controller goes away, however it went, it ends every process that it started.
+
+The execnet thread that receives calls ``Agent.accept``; everything else happens in ``run``.
+"""
+
+import collections
+import os
+import selectors
+import signal
+import threading
+from typing import Any, Callable, Deque, Dict, Optional
+
+from pytest_remotest import describe, messages, supervise
+from pytest_remotest.basetemp import RunFolder
+from pytest_remotest.receive import Receiver
+from pytest_remotest.workerprocess import WorkerProcess
+
+REAP_INTERVAL_S = 0.2  # Between looks at workers whose pipes a child of theirs still holds open.
+DRAIN_READS = 64  # Pipe reads after a worker's exit: what it wrote before fits 4 MB of them.
+MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come in 1 MB pieces.
+
+
+def main(channel: Any) -> None:
+    """Serve the controller at the other end of an execnet channel until it leaves."""
+    Agent(channel).run()
+
+
+class Agent:
+    """The agent's state; ``run`` is its life."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._frames: Deque[Optional[bytes]] = collections.deque()
+        self._room = threading.BoundedSemaphore(MAX_WAITING_FRAMES)
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        self._selector = selectors.DefaultSelector()
+        self._workers: Dict[str, WorkerProcess] = {}
+        self._leaving = False
+        self._run_folder: Optional[RunFolder] = None
+        self._receiver = Receiver(self._send_message)
+        self._handlers: Dict[Any, Callable[[Any], None]] = {
+            messages.SyncOpen: self._receiver.open,
+            messages.SyncEntries: self._receiver.entries,
+            messages.Blob: self._receiver.blob,
+            messages.SyncCommit: self._receiver.commit,
+            messages.HoldTree: self._receiver.hold,
+            messages.SpawnWorker: self._spawn,
+            messages.StopWorker: self._stop_worker,
+            messages.Goodbye: self._leave,
+        }
+
+    def accept(self, frame: Optional[bytes]) -> None:
+        """Take one frame, or None at the end of the link. Called by execnet's thread."""
+        # Waiting here holds the link back while the disk is slower than the network.
+        self._room.acquire()
+        self._frames.append(frame)
+        os.write(self._wake_write, b".")
+
+    def run(self) -> None:
+        """Greet, then serve until ``Goodbye`` or the end of the link; leave nothing behind."""
+        supervise.become_subreaper()
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._channel.setcallback(self.accept, endmarker=None)
+        self._send_message(messages.Greeting(messages.PROTOCOL, describe.describe()))
+        try:
+            while not self._leaving:
+                self._wait_and_serve()
+        finally:
+            self._clean_up()
+
+    def _wait_and_serve(self) -> None:
+        timeout_s = REAP_INTERVAL_S if self._workers else None
+        for key, _ in self._selector.select(timeout_s):
+            if key.fd == self._wake_read:
+                os.read(self._wake_read, MAX_WAITING_FRAMES)
+                continue
+            worker = key.data
+            if key.fd == worker.in_fd:
+                self._want_write(worker)
+            elif key.fd == worker.out_fd:
+                self._relay(worker)
+            else:
+                self._relay_output(worker)
+        while self._frames and not self._leaving:
+            frame = self._frames.popleft()
+            self._room.release()
+            self._handle(frame)
+        for worker in list(self._workers.values()):
+            if worker.process.poll() is not None:
+                self._bury(worker)
+
+    # -- from the controller ---------------------------------------------------------------
+
+    def _handle(self, frame: Optional[bytes]) -> None:
+        if frame is None:
+            self._leaving = True
+        elif frame[:1] == messages.WORKER_KIND:
+            name, body = messages.split_worker_frame(frame)
+            worker = self._workers.get(name)
+            if worker is not None:  # else it died while this was under way
+                worker.write(body)
+                self._want_write(worker)
+        else:
+            for message in messages.decode(frame)[1]:
+                self._handlers[type(message)](message)
+
+    def _spawn(self, start: messages.SpawnWorker) -> None:
+        if self._run_folder is None:
+            self._run_folder = RunFolder(start.environment["PYTEST_XDIST_TESTRUNUID"])
+        try:
+            worker = WorkerProcess(start, self._run_folder.path)
+        except OSError as error:
+            text = "cannot start a process in %r: %s" % (start.directory, error)
+            self._send_message(messages.WorkerExited(start.worker, 1, text))
+            return
+        self._workers[worker.name] = worker
+        self._selector.register(worker.out_fd, selectors.EVENT_READ, worker)
+        self._selector.register(worker.output_fd, selectors.EVENT_READ, worker)
+        self._want_write(worker)
+
+    def _want_write(self, worker: WorkerProcess) -> None:
+        """Watch the worker's input while something waits for room there, and only then."""
+        waiting = worker.send_waiting()
+        watched = worker.in_fd in self._selector.get_map()
+        if waiting and not watched:
+            self._selector.register(worker.in_fd, selectors.EVENT_WRITE, worker)
+        elif watched and not waiting:
+            self._selector.unregister(worker.in_fd)
+
+    def _stop_worker(self, message: messages.StopWorker) -> None:
+        worker = self._workers.get(message.worker)
+        if worker is not None:
+            worker.signal(message.signal)
+
+    def _leave(self, _: messages.Goodbye) -> None:
+        self._leaving = True
+
+    # -- from the workers ------------------------------------------------------------------
+
+    def _relay(self, worker: WorkerProcess) -> None:
+        name = worker.name.encode("ascii")
+        prefix = messages.WORKER_KIND + bytes([len(name)]) + name
+        try:
+            for body in worker.read_bodies():
+                self._send(prefix + body)
+        except messages.ProtocolError:
+            worker.kill()
+        if not worker.protocol_open:
+            self._forget(worker.out_fd)
+
+    def _relay_output(self, worker: WorkerProcess) -> None:
+        data = worker.read_output()
+        if data:
+            text = data.decode("utf-8", "replace")
+            self._send_message(messages.WorkerOutput(worker.name, text))
+        if not worker.output_open:
+            self._forget(worker.output_fd)
+
+    def _forget(self, descriptor: int) -> None:
+        if descriptor in self._selector.get_map():
+            self._selector.unregister(descriptor)
+
+    def _bury(self, worker: WorkerProcess) -> None:
+        """Tell of a worker's end, after all that it said before."""
+        for _ in range(DRAIN_READS):
+            if worker.protocol_open:
+                self._relay(worker)
+            if worker.output_open:
+                self._relay_output(worker)
+        for descriptor in (worker.in_fd, worker.out_fd, worker.output_fd):
+            self._forget(descriptor)
+        del self._workers[worker.name]
+        worker.close()
+        tail = worker.output_tail.decode("utf-8", "replace")
+        self._send_message(messages.WorkerExited(worker.name, worker.process.returncode, tail))
+
+    # -- to the controller -----------------------------------------------------------------
+
+    def _send_message(self, message: Any) -> None:
+        self._send(messages.encode([message]))
+
+    def _send(self, frame: bytes) -> None:
+        try:
+            self._channel.send(frame)
+        except OSError:  # The controller is gone: nobody is left to work for.
+            self._leaving = True
+
+    def _clean_up(self) -> None:
+        leaders = [worker.process.pid for worker in self._workers.values()]
+        supervise.kill_tree(leaders)
+        self._receiver.release()
+        if self._run_folder is not None:
+            self._run_folder.leave()

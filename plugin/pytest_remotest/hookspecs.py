@@ -1,0 +1,50 @@
+"""The hooks of a distributed run, with pytest-xdist's names and arguments."""
+
+from typing import Any, List
+
+import pytest
+
+
+@pytest.hookspec()
+def pytest_xdist_setupnodes(config: Any, specs: List[Any]) -> None:
+    """Called before any worker is started; ``specs`` are those of all workers."""
+
+
+@pytest.hookspec()
+def pytest_xdist_newgateway(gateway: Any) -> None:
+    """Called when a worker's gateway is open."""
+
+
+@pytest.hookspec()
+def pytest_xdist_rsyncstart(source: str, gateways: List[Any]) -> None:
+    """Called before ``source`` is brought to the hosts of ``gateways``."""
+
+
+@pytest.hookspec()
+def pytest_xdist_rsyncfinish(source: str, gateways: List[Any]) -> None:
+    """Called when ``source`` is on the hosts of ``gateways``."""
+
+
+@pytest.hookspec()
+def pytest_configure_node(node: Any) -> None:
+    """Called before a worker starts: what is put into ``node.workerinput`` reaches it."""
+
+
+@pytest.hookspec()
+def pytest_testnodeready(node: Any) -> None:
+    """Called when a worker's session has started."""
+
+
+@pytest.hookspec()
+def pytest_testnodedown(node: Any, error: Any) -> None:
+    """Called when a worker has ended; ``error`` is None where it ended in order."""
+
+
+@pytest.hookspec()
+def pytest_xdist_node_collection_finished(node: Any, ids: List[str]) -> None:
+    """Called when a worker has collected the tests ``ids``."""
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_xdist_auto_num_workers(config: Any) -> int:
+    """Return how many workers ``-n auto`` and ``-n logical`` start."""

@@ -1,0 +1,147 @@
+"""The command line and ini options, registered here and on every worker.
+
+A worker takes them too, because ``addopts`` in a config file that travels may hold them, and
+ignores every one.
+"""
+
+from typing import Any, Union
+
+DISTRIBUTION_MODES = ("each", "load", "no")
+
+# Options that mean something to the controller alone, and whether each takes a value: these are
+# taken out of the arguments that a worker gets.
+CONTROLLER_OPTIONS = {
+    "-n": True,
+    "--numprocesses": True,
+    "--maxprocesses": True,
+    "--max-worker-restart": True,
+    "--dist": True,
+    "-d": False,
+    "--tx": True,
+    "--px": True,
+    "--inventory": True,
+    "--rsyncdir": True,
+    "--rsyncignore": True,
+    "--testrunuid": True,
+    "--maxschedchunk": True,
+}
+
+
+def worker_count(text: str) -> Union[int, str]:
+    """Return the value of ``-n``: a number, ``auto`` or ``logical``. Raises ValueError."""
+    if text in ("auto", "logical"):
+        return text
+    return int(text)
+
+
+def add_options(parser: Any) -> None:
+    """Add all options to pytest's parser."""
+    group = parser.getgroup("xdist", "distributed and multi-interpreter testing (remotest)")
+    # Only _addoption accepts lower-case short options, which the frozen names -n and -d are.
+    group._addoption(  # noqa: SLF001  see above
+        "-n",
+        "--numprocesses",
+        dest="numprocesses",
+        metavar="N",
+        action="store",
+        type=worker_count,
+        help="Run on N worker processes of this machine: short for '--dist=load --tx N*popen'. "
+        "'auto' is one for each CPU. 0 turns distribution off.",
+    )
+    group.addoption(
+        "--maxprocesses",
+        dest="maxprocesses",
+        metavar="N",
+        action="store",
+        type=int,
+        help="Upper limit for '-n auto' and '-n logical'.",
+    )
+    group.addoption(
+        "--max-worker-restart",
+        dest="maxworkerrestart",
+        metavar="N",
+        action="store",
+        default=None,
+        help="How many crashed workers may be replaced in one run. 0 replaces none.",
+    )
+    group.addoption(
+        "--dist",
+        metavar="MODE",
+        action="store",
+        choices=list(DISTRIBUTION_MODES),
+        dest="dist",
+        default="no",
+        help="each: run every test in every environment. load: give each test to one worker "
+        "that is free. no: run here (default).",
+    )
+    group._addoption(  # noqa: SLF001  see above
+        "-d",
+        action="store_true",
+        dest="distload",
+        default=False,
+        help="Short for '--dist=load'.",
+    )
+    group.addoption(
+        "--tx",
+        dest="tx",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="Add an environment to run tests in, for example 'popen//python=python3.9', "
+        "'ssh=me@host:2222//python=python3.12', '3*ssh=host', 'auto*ssh=host', "
+        "or '@name' from the inventory.",
+    )
+    group.addoption(
+        "--px",
+        dest="px",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="Add a host that other specs reach theirs through: "
+        "'--px id=jump//ssh=gate --tx ssh=inner//via=jump'.",
+    )
+    group.addoption(
+        "--inventory",
+        action="store",
+        metavar="FILE",
+        default=None,
+        help="YAML file of named hosts and groups. Default: remotest.yaml beside the config file.",
+    )
+    group.addoption(
+        "--rsyncdir",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="Add a directory to bring to remote hosts.",
+    )
+    group.addoption(
+        "--rsyncignore",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="Add a pattern of what stays here; '!pattern' takes it along again.",
+    )
+    group.addoption(
+        "--testrunuid",
+        action="store",
+        metavar="TEXT",
+        help="Identifier that all workers see as 'testrun_uid'. Default: a new one for each run.",
+    )
+    group.addoption(
+        "--maxschedchunk",
+        action="store",
+        type=int,
+        metavar="N",
+        help="Most tests that '--dist=load' gives a worker in one step. Default: no limit.",
+    )
+    parser.addini(
+        "rsyncdirs",
+        "Directories to bring to remote hosts, relative to the config file.",
+        type="paths",
+    )
+    # Not of pytest's type "paths": a pattern is no path, and a rule may begin with "!".
+    parser.addini(
+        "rsyncignore",
+        "Patterns of what stays here, relative to the config file.",
+        type="args",
+    )

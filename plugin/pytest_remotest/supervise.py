@@ -1,0 +1,95 @@
+"""Owning a process tree: no process of a run outlives it on this host.
+
+On Linux the agent makes itself the *subreaper* of what it starts: a descendant whose parent died
+becomes the agent's own child, however it detached itself. So "kill my children until there are
+none" reaches setsid children and double forks too. Elsewhere the process groups are killed.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from typing import List
+
+PR_SET_CHILD_SUBREAPER = 36  # From <linux/prctl.h>.
+KILL_DEADLINE_S = 5.0  # A killed process that is not gone by then hangs in the kernel.
+KILL_PAUSE_S = 0.01  # Between two looks at the children: a kill takes a moment to show.
+
+
+def become_subreaper() -> bool:
+    """Make orphans of this process's tree its own children. Return whether that is so."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        return bool(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    except (OSError, AttributeError):  # a libc without prctl
+        return False
+
+
+def children() -> List[int]:
+    """Return the process ids of this process's living children, where /proc tells them."""
+    own = os.getpid()
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
+        if name.isdigit():
+            state, parent = _state_and_parent(int(name))
+            if parent == own and state != "Z":
+                found.append(int(name))
+    return found
+
+
+def _state_and_parent(pid: int) -> "tuple[str, int]":
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as stream:
+            # The name in parentheses may hold anything, also spaces and parentheses.
+            fields = stream.read().rpartition(b")")[2].split()
+    except OSError:  # It ended between the listing and now.
+        return "", 0
+    return fields[0].decode("ascii"), int(fields[1])
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Send a signal to a worker's process group; that it is already gone is no error."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def kill_tree(group_leaders: List[int], reap: bool = True) -> List[int]:
+    """Kill these process groups and every remaining child of this process.
+
+    Returns:
+        The children that were still alive, beside the group leaders, when this began: what the
+        tests left behind.
+    """
+    left_behind = [pid for pid in children() if pid not in group_leaders]
+    for pid in group_leaders:
+        signal_group(pid, signal.SIGKILL)
+    deadline = time.monotonic() + KILL_DEADLINE_S
+    while reap and time.monotonic() < deadline:
+        alive = children()
+        for pid in alive:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+        if not reap_children() and not alive:
+            break
+        time.sleep(KILL_PAUSE_S)
+    return left_behind
+
+
+def reap_children() -> int:
+    """Collect the exit status of every child that has ended; return how many there were."""
+    count = 0
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return count
+        if pid == 0:
+            return count
+        count += 1

@@ -1,0 +1,145 @@
+"""One worker's process as its agent holds it: the pipes, the environment, the end."""
+
+import os
+import signal
+import subprocess
+from typing import Dict, List, Optional
+
+from pytest_remotest import loader, messages
+from pytest_remotest.pipes import HEADER
+from pytest_remotest.supervise import signal_group
+
+READ_BYTES = 64 * 1024  # The size of a pipe's buffer on Linux: more cannot be there at once.
+OUTPUT_TAIL_BYTES = 8 * 1024  # Of what a worker printed last: a traceback and faulthandler's dump.
+
+
+class WorkerProcess:
+    """A started worker. All its descriptors are non-blocking; one thread owns it."""
+
+    def __init__(self, start: messages.SpawnWorker, base_folder: str) -> None:
+        """Start the process.
+
+        Raises:
+            OSError: the directory is not there, or no process can be made.
+        """
+        self.name = start.worker
+        self.output_tail = b""
+        self.protocol_open = True
+        self.output_open = True
+        self._outgoing = bytearray()
+        self._incoming = bytearray()
+        child_in, self.in_fd = os.pipe()
+        self.out_fd, child_out = os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                loader.worker_command(child_in, child_out),
+                cwd=start.directory,
+                env=worker_environment(start),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(child_in, child_out),
+                # A session of its own: a signal to the agent or from a test stays where it was
+                # meant to be, and the whole group can be ended at once.
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(self.in_fd)
+            os.close(self.out_fd)
+            raise
+        finally:
+            os.close(child_in)
+            os.close(child_out)
+        assert self.process.stdout is not None
+        self.output_fd = self.process.stdout.fileno()
+        for descriptor in (self.in_fd, self.out_fd, self.output_fd):
+            os.set_blocking(descriptor, False)
+        self.write(loader.worker_payload())
+        arguments = list(start.arguments)
+        if not any(argument.startswith("--basetemp") for argument in arguments):
+            arguments.insert(0, "--basetemp=" + os.path.join(base_folder, "popen-" + self.name))
+        self.write(messages.encode_body([start._replace(arguments=arguments)]))
+
+    def write(self, body: bytes) -> None:
+        """Queue one body for the worker; ``send_waiting`` writes as much as the pipe takes."""
+        self._outgoing += HEADER.pack(len(body)) + body
+        self.send_waiting()
+
+    def send_waiting(self) -> bool:
+        """Write what waits; return whether something still waits."""
+        while self._outgoing:
+            try:
+                written = os.write(self.in_fd, self._outgoing)
+            except BlockingIOError:
+                return True
+            except BrokenPipeError:  # The process is gone, which is told by its exit.
+                self._outgoing.clear()
+                return False
+            del self._outgoing[:written]
+        return False
+
+    def read_bodies(self) -> List[bytes]:
+        """Return the complete bodies that have come.
+
+        Raises:
+            ProtocolError: the worker's stream is none of ours.
+        """
+        data = self._read(self.out_fd)
+        if data == b"":
+            self.protocol_open = False
+        self._incoming += data or b""
+        bodies = []
+        while len(self._incoming) >= HEADER.size:
+            (size,) = HEADER.unpack_from(self._incoming)
+            if size > messages.MAX_FRAME_BYTES:
+                raise messages.ProtocolError("a body of %d bytes is over the limit" % size)
+            end = HEADER.size + size
+            if len(self._incoming) < end:
+                break
+            bodies.append(bytes(self._incoming[HEADER.size : end]))
+            del self._incoming[:end]
+        return bodies
+
+    def read_output(self) -> bytes:
+        """Return what the process printed outside of pytest's capture since the last look."""
+        data = self._read(self.output_fd)
+        if data == b"":
+            self.output_open = False
+        data = data or b""
+        self.output_tail = (self.output_tail + data)[-OUTPUT_TAIL_BYTES:]
+        return data
+
+    @staticmethod
+    def _read(descriptor: int) -> Optional[bytes]:
+        """Return bytes, ``b""`` at the end, or None when nothing is there now."""
+        try:
+            return os.read(descriptor, READ_BYTES)
+        except BlockingIOError:
+            return None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the worker and its process group."""
+        if self.process.poll() is None:
+            signal_group(self.process.pid, number)
+
+    def kill(self) -> None:
+        """End the worker and its process group at once."""
+        self.signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Close the pipes."""
+        os.close(self.in_fd)
+        os.close(self.out_fd)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def worker_environment(start: messages.SpawnWorker) -> Dict[str, str]:
+    """Return the environment of a worker: the host's own, with what the controller adds."""
+    environment = dict(os.environ)
+    environment.update(start.environment)
+    if start.python_path and not start.whole_path:
+        # For the interpreters that tests start: the worker itself sets its sys.path.
+        inherited = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
+        environment["PYTHONPATH"] = os.pathsep.join(start.python_path + inherited)
+    return environment
