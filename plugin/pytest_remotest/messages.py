@@ -76,7 +76,11 @@ class WorkerOutput(NamedTuple):
 
 
 class SyncOpen(NamedTuple):
-    """Begin a tree. ``project`` keys it; ``directory`` overrides its place, ``cache`` the cache."""
+    """Begin a tree. ``project`` keys it; ``directory`` overrides its place, ``cache`` the cache.
+
+    The host answers the last SyncEntries with SyncWant, and with SyncDone as soon as it has every
+    blob that it asked for: where it lacks nothing, one round trip is all.
+    """
 
     project: str
     run_uid: str
@@ -85,7 +89,7 @@ class SyncOpen(NamedTuple):
 
 
 class SyncEntries(NamedTuple):
-    """A part of the manifest, each entry as ``sync.plan.Entry`` encodes it; ``last`` ends it."""
+    """A part of the manifest, each entry as ``entries.Entry.to_row`` makes it; ``last`` ends it."""
 
     entries: List[List[Any]]
     last: bool
@@ -97,10 +101,6 @@ class Blob(NamedTuple):
     digest: str
     last: bool
     data: bytes
-
-
-class SyncCommit(NamedTuple):
-    """All wanted blobs were sent: verify, put everything in place, answer SyncDone."""
 
 
 class HoldTree(NamedTuple):
@@ -251,7 +251,7 @@ class SessionFinished(NamedTuple):
 
 _MESSAGES = (
     Greeting, SyncWant, SyncDone, SyncFailed, WorkerExited, WorkerOutput,
-    SyncOpen, SyncEntries, Blob, SyncCommit, HoldTree, SpawnWorker, StopWorker, Goodbye,
+    SyncOpen, SyncEntries, Blob, HoldTree, SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, Collected, LogStart, LogFinish, TestReport, CollectReport, WarningRecorded,
     ItemFinished, ItemsReturned, InternalError, SessionFinished,
