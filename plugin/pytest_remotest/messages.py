@@ -78,8 +78,7 @@ class WorkerOutput(NamedTuple):
 class SyncOpen(NamedTuple):
     """Begin a tree. ``project`` keys it; ``directory`` overrides its place, ``cache`` the cache.
 
-    The host answers the last SyncEntries with SyncWant, and with SyncDone as soon as it has every
-    blob that it asked for: where it lacks nothing, one round trip is all.
+    The host answers the last SyncEntries with SyncWant and has changed nothing so far.
     """
 
     project: str
@@ -89,7 +88,7 @@ class SyncOpen(NamedTuple):
 
 
 class SyncEntries(NamedTuple):
-    """A part of the manifest, each entry as ``entries.Entry.to_row`` makes it; ``last`` ends it."""
+    """A part of the manifest, rows as ``entries.to_row`` makes them; ``last`` ends it."""
 
     entries: List[List[Any]]
     last: bool
@@ -101,6 +100,14 @@ class Blob(NamedTuple):
     digest: str
     last: bool
     data: bytes
+
+
+class SyncCommit(NamedTuple):
+    """Make the tree equal to the manifest as soon as all wanted blobs are there, then SyncDone.
+
+    It is sent right behind the last SyncEntries, so that a tree that lacks nothing costs one round
+    trip. Without it the host only says what it would want.
+    """
 
 
 class HoldTree(NamedTuple):
@@ -251,7 +258,7 @@ class SessionFinished(NamedTuple):
 
 _MESSAGES = (
     Greeting, SyncWant, SyncDone, SyncFailed, WorkerExited, WorkerOutput,
-    SyncOpen, SyncEntries, Blob, HoldTree, SpawnWorker, StopWorker, Goodbye,
+    SyncOpen, SyncEntries, Blob, SyncCommit, HoldTree, SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, Collected, LogStart, LogFinish, TestReport, CollectReport, WarningRecorded,
     ItemFinished, ItemsReturned, InternalError, SessionFinished,
