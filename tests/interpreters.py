@@ -40,6 +40,9 @@ BUILD_TIMEOUT_S: Final = 300
 
 CACHE: Final = Path(__file__).resolve().parents[1] / ".cache" / "interpreters"
 
+FETCHED: Final = CACHE.with_name("python")
+"""Where ``uv python install --install-dir`` may put interpreters that the machine lacks."""
+
 UV: Final = uv.find_uv_bin()  # once, at import: it is not safe to call in two threads
 
 _PROBE: Final = (
@@ -61,7 +64,7 @@ def find(name: str) -> Path | None:
     Args:
         name: one of ``ALL``, or ``PYTHON_27``.
     """
-    for candidate in [*_in_pyenv(name), *_on_path(name)]:
+    for candidate in [*_in_pyenv(name), *_on_path(name), *_fetched(name)]:
         if real_path := _probe(name, candidate):
             return real_path
     return None
@@ -106,6 +109,10 @@ def _in_pyenv(name: str) -> list[Path]:
 
 def _on_path(name: str) -> list[Path]:
     return [Path(folder, _command(name)) for folder in os.get_exec_path()]
+
+
+def _fetched(name: str) -> list[Path]:
+    return sorted(FETCHED.glob(f"*/bin/{_command(name)}"))
 
 
 def _probe(name: str, candidate: Path) -> Path | None:

@@ -1,0 +1,43 @@
+# The commands of README.md. Each makes what it needs; a second run is quick.
+#
+#   make demo                     an example project over SSH on several interpreters
+#   make demo HOST=me@box PYTHONS="python3.9 python3.12"      the same on a host of yours
+#   make test ARGS="-k sync"      the tests
+#   make check                    lint, format, types
+#   make bench                    speed, beside pytest-xdist
+
+PYTHON ?= python3
+HOST ?=
+PYTHONS ?=
+ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check bench clean
+
+demo: $(READY)
+	@$(BIN)/python demo/run.py $(if $(HOST),--host "$(HOST)") $(PYTHONS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(READY)
+	@$(BIN)/python bench/run.py $(ARGS)
+
+clean:
+	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# `pip install --group` is younger than the pip of most interpreters.
+$(READY): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "remotest needs Python 3.10 or newer: make PYTHON=python3.x ...")'
+	@echo "making .venv ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@

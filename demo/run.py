@@ -1,0 +1,100 @@
+"""Runs the example project over ssh on several interpreters and prints the matrix.
+
+Without ``--host`` it starts an ssh host of its own on loopback, and takes every interpreter of this
+machine; an environment with a pytest is made for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PROJECT: Final = ROOT / "demo" / "project"
+
+# The tests have all that is needed to find interpreters and to start an sshd.
+sys.path.insert(0, str(ROOT / "tests"))
+import interpreters  # noqa: E402  see above
+import sshd  # noqa: E402  see above
+
+LEAST_INTERPRETERS: Final = 2
+"""Fewer do not show what a matrix is for."""
+
+TO_FETCH: Final = ("3.9", "3.13")
+"""What uv brings to a machine that has fewer: one old and one new."""
+
+
+def main() -> int:
+    """Run the demo and return pytest's exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", metavar="[USER@]HOST[:PORT]", help="a host of yours")
+    parser.add_argument("pythons", nargs="*", metavar="PYTHON", help="interpreters on that host")
+    arguments = parser.parse_args()
+    if arguments.host:
+        return run_pytest(f"ssh={arguments.host}", arguments.pythons or ["python3"])
+    pythons = arguments.pythons or local_pythons()
+    with own_host() as spec:
+        return run_pytest(spec, pythons)
+
+
+def local_pythons() -> list[str]:
+    """Return interpreters of this machine that have a pytest, at least two."""
+    names = [name for name in interpreters.ALL if interpreters.find(name)]
+    if len(names) < LEAST_INTERPRETERS:
+        names = sorted({*names, *fetch(TO_FETCH)}, key=interpreters.ALL.index)
+    print("interpreters of this machine:", ", ".join(names), flush=True)
+    return [str(interpreters.with_pytest(name)) for name in names]
+
+
+def fetch(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Let uv install interpreters into a folder of this checkout."""
+    print("fewer than two interpreters here: fetching", ", ".join(names), flush=True)
+    folder = ["--no-bin", "--install-dir", str(interpreters.FETCHED)]
+    if subprocess.run(
+        [interpreters.UV, "python", "install", *folder, *names], check=False
+    ).returncode:
+        sys.exit(
+            "the demo needs two interpreters: install a second one (python3.9, pypy3, ...), "
+            "or name a host that has them: make demo HOST=me@box PYTHONS='python3.9 python3.12'"
+        )
+    interpreters.find.cache_clear()
+    return names
+
+
+@contextlib.contextmanager
+def own_host() -> Iterator[str]:
+    """Give the spec of an ssh host on loopback that leaves nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="remotest-demo-") as folder:
+        home = Path(folder, "home")
+        home.mkdir()
+        with sshd.running(Path(folder), home=home) as server:
+            print("ssh host: a temporary sshd on port", server.port, flush=True)
+            yield server.spec
+
+
+def run_pytest(spec: str, pythons: list[str]) -> int:
+    """Run the project's tests on each interpreter of a host."""
+    tx = [word for python in pythons for word in ("--tx", f"{spec}//python={python}")]
+    command = ["pytest", "--dist=each", *tx]
+    print(f"\n$ cd {PROJECT.relative_to(ROOT)}\n$ {shlex.join(command)}\n", flush=True)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", *command, "-p", "no:cacheprovider"],
+        cwd=PROJECT,
+        env=environment,
+        check=False,
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
