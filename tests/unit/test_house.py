@@ -17,15 +17,25 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PLUGIN: Final = ROOT / "plugin" / "pytest_remotest"
 
 LAYERS: Final = (
-    ("errors", "spec", "pathmap"),
-    ("inventory", "settings", "scheduling", "run", "sync", "env"),
+    ("errors", "spec", "spec_rules", "pathmap"),
+    ("inventory", "settings", "environments", "preflight", "scheduling", "run", "sync", "env"),
     ("gateways",),
     ("driver",),
-    ("controller", "reporting", "compat", "cli"),
+    ("controller", "reports", "reporting", "compat", "cli"),
 )
 """Parts of ``remotest``. A part imports its own layer and those above it in this table."""
 
-PURE: Final = ("spec", "pathmap", "scheduling", "run", "sync.rules", "sync.plan")
+PURE: Final = (
+    "spec",
+    "spec_rules",
+    "pathmap",
+    "environments",
+    "preflight",
+    "scheduling",
+    "run",
+    "sync.rules",
+    "sync.plan",
+)
 IMPURE_MODULES: Final = frozenset(
     ("_pytest", "os", "pytest", "random", "secrets", "socket", "subprocess", "threading", "time")
 )
