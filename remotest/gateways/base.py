@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+WRITE_STALL_S: Final = 60.0
+"""A host that takes not one byte for so long hangs: its disk or its process, not the network."""
+
+OnFrame: TypeAlias = Callable[[bytes], None]
+OnClosed: TypeAlias = Callable[[str], None]
 
 
 class ByteStream(Protocol):
@@ -15,7 +19,7 @@ class ByteStream(Protocol):
     """
 
     def read(self, size: int, timeout_s: float | None = None) -> bytes:
-        """Return between 1 and ``size`` bytes, or ``b""`` at the end of the stream.
+        """Return between 1 and ``size`` bytes, or ``b""`` at the end, however that came.
 
         Raises:
             TimeoutError: nothing came within ``timeout_s``.
@@ -26,7 +30,7 @@ class ByteStream(Protocol):
         """Write all of ``data``.
 
         Raises:
-            OSError: the other side is gone.
+            OSError: the other side is gone, or took nothing for ``WRITE_STALL_S``.
         """
         ...
 
@@ -35,7 +39,10 @@ class ByteStream(Protocol):
         ...
 
     def kill(self) -> None:
-        """End the stream, and the process if it is ours to end, at once. Never raises."""
+        """End the stream, and the process if it is ours to end, at once. Never raises.
+
+        Whoever reads or writes returns. What the stream holds here is released.
+        """
         ...
 
     def error_tail(self) -> str:
@@ -51,7 +58,8 @@ class AgentGateway(Protocol):
     """An open gateway: an interpreter on a host in which our agent runs.
 
     ``on_frame`` and ``on_closed``, given when it was opened, are called by the gateway's reader
-    thread; ``on_closed`` exactly once, with the reason, whichever side ended it.
+    thread; ``on_closed`` exactly once and last, with the reason, whichever side ended it. Neither
+    may wait for the gateway.
     """
 
     def send(self, frame: bytes) -> None:
@@ -65,8 +73,3 @@ class AgentGateway(Protocol):
     def close(self, timeout_s: float) -> None:
         """Close the gateway and wait for the interpreter to end, then kill. Never raises."""
         ...
-
-
-if TYPE_CHECKING:
-    OnFrame = Callable[[bytes], None]
-    OnClosed = Callable[[str], None]

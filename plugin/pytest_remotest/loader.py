@@ -1,0 +1,126 @@
+"""Runs this package from memory: nothing of it is written to, or read from, a host's disk.
+
+A *bundle* maps the names of this package's modules to their sources. The controller sends it to
+the agent (``main``), the agent hands it on to each worker process (``worker_command`` and
+``worker_payload``). Whatever other version of the package the host has installed stays unused.
+"""
+
+import importlib.abc
+import importlib.machinery
+import json
+import sys
+from typing import Any, Dict, List
+
+PACKAGE = "pytest_remotest"  # Not from __name__: execnet runs this source under another one.
+
+# Frames of tracebacks show this instead of a folder. linecache asks a module's loader for its
+# lines unless the name is wholly in angle brackets.
+ORIGIN = "<remotest>"
+
+WORKER_PROGRAM = """\
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]  # A json.py of the project is not ours.
+import json, os, types
+def read(size):
+    data = b""
+    while len(data) < size:
+        piece = os.read(read_fd, size - len(data))
+        if not piece:
+            sys.exit("the agent ended before its worker had started")
+        data += piece
+    return data
+read_fd, write_fd = int(sys.argv[1]), int(sys.argv[2])
+bundle = json.loads(read(int.from_bytes(read(4), "big")).decode("ascii"))
+loader = types.ModuleType("pytest_remotest.loader")
+exec(bundle[loader.__name__], loader.__dict__)
+loader.install(bundle)
+from pytest_remotest import worker
+sys.exit(worker.main(read_fd, write_fd))
+"""
+
+
+def main(channel: Any) -> None:
+    """Receive the bundle from the controller, then serve it as the agent until it leaves."""
+    install(json.loads(channel.receive().decode("ascii")))
+    from pytest_remotest import agent  # noqa: PLC0415  importable only now
+
+    agent.main(channel)
+
+
+def install(bundle: Dict[str, str]) -> None:
+    """Make imports of this package come from a bundle, in place of any other source."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] == PACKAGE:
+            del sys.modules[name]
+    # An earlier controller of the same socket server left its own finder, of its own class.
+    sys.meta_path[:] = [
+        finder for finder in sys.meta_path if not hasattr(finder, "remotest_bundle")
+    ]
+    sys.meta_path.insert(0, BundleFinder(bundle))
+
+
+def bundle() -> Dict[str, str]:
+    """Return the bundle that this process runs from; empty where it runs from disk."""
+    for finder in sys.meta_path:
+        if hasattr(finder, "remotest_bundle"):
+            return dict(finder.remotest_bundle)
+    return {}
+
+
+def worker_command(read_fd: int, write_fd: int) -> List[str]:
+    """Return the command of a worker process that inherits these two descriptors.
+
+    It first reads ``worker_payload``, with its length in four bytes in front (the most
+    significant first), from ``read_fd``; then it calls ``worker.main(read_fd, write_fd)``. No
+    empty entry is in its ``sys.path``: what the working directory means there is the worker's
+    to say.
+    """
+    return [sys.executable, "-c", WORKER_PROGRAM, str(read_fd), str(write_fd)]
+
+
+def worker_payload() -> bytes:
+    """Return the bundle as a worker process expects it."""
+    return json.dumps(bundle()).encode("ascii")
+
+
+class BundleFinder(importlib.abc.ExecutionLoader):
+    """Finds and loads the modules of one bundle, and says of the package's others: not there."""
+
+    def __init__(self, bundle: Dict[str, str]) -> None:
+        self.remotest_bundle = bundle
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        """Return the spec of a module of the bundle; see ``importlib.abc.MetaPathFinder``."""
+        del path, target
+        if fullname not in self.remotest_bundle:
+            return None
+        return importlib.machinery.ModuleSpec(
+            fullname,
+            self,
+            origin=self.get_filename(fullname),
+            # A package's empty path keeps every other finder from looking on the disk.
+            is_package=self.is_package(fullname),
+        )
+
+    def invalidate_caches(self) -> None:
+        """Do nothing: a bundle does not change."""
+
+    def is_package(self, fullname: str) -> bool:
+        """Return whether a name is the package itself, which has no packages inside."""
+        return fullname == PACKAGE
+
+    def get_filename(self, fullname: str) -> str:
+        """Return what tracebacks show as the module's file."""
+        name = fullname + ".__init__" if self.is_package(fullname) else fullname
+        return "%s/%s.py" % (ORIGIN, name.replace(".", "/"))
+
+    def get_source(self, fullname: str) -> str:
+        """Return the source of a module.
+
+        Raises:
+            ImportError: the bundle does not hold it.
+        """
+        try:
+            return self.remotest_bundle[fullname]
+        except KeyError:
+            raise ImportError("%s did not travel" % fullname, name=fullname) from None

@@ -1,0 +1,234 @@
+"""What is said to a fresh login until our interpreter answers. Pure.
+
+Three texts, each carrying the next as data, so that no shell on a host ever parses anything that
+a user wrote:
+
+1. ``REMOTE_COMMAND``: constant, the same string for bash, dash, fish and tcsh. It reads
+2. one line for ``sh``: a script that finds the interpreter and becomes it, or says what else
+   there is. The interpreter reads
+3. one line of Python: it tells what it is, keeps the stream to itself, and waits for more.
+
+A socket server of execnet is at step 3 at once. docs/protocol.md tells the whole story.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import secrets
+import shlex
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+SHELL_PROGRAM: Final = 'IFS= read -r line; eval "$(printf %b "$line")"'
+"""For ``sh -c``. ``read`` takes no byte beyond the line; ``%b`` undoes ``_escaped``."""
+
+REMOTE_COMMAND: Final = f"exec /bin/sh -c '{SHELL_PROGRAM}'"
+"""For any login shell: no ``!``, backslash, quote or newline inside, which they differ on."""
+
+OLDEST_VERSION: Final = (3, 6)
+"""The grammar of what travels."""
+
+FOUND_SHOWN: Final = 12
+"""Other interpreters that an error names, one of each name: short enough to read."""
+
+_SHELL_SCRIPT: Final = """\
+python={python}
+case $python in
+'') set -- python3 python ;;
+'~/'*) set -- "$HOME/${{python#??}}" ;;
+*) set -- "$python" ;;
+esac
+for name do
+    case $name in
+    -*) false ;;
+    */*) test -f "$name" && test -x "$name" ;;
+    *) command -v "$name" >/dev/null ;;
+    esac && exec "$name" -c 'import sys;exec(eval(sys.stdin.readline()))'
+done
+printf '%s%s missing' {left} {right}
+IFS=:
+for folder in $PATH /usr/local/bin "$HOME"/.local/bin "$HOME"/.pyenv/versions/*/bin /opt/*/bin; do
+    case $folder in */shims) continue ;; esac
+    for name in python3 python3.[0-9] python3.[0-9][0-9] pypy3 pypy3.[0-9] pypy3.[0-9][0-9]; do
+        for file in "$folder"/$name; do
+            test -f "$file" && test -x "$file" && printf ':%s' "$file"
+        done
+    done
+done
+printf '\\n'
+"""
+
+# For every Python since 2.7, whose version shall be told too. os is loaded by site already: the
+# working directory, still first in sys.path, cannot provide another one.
+_PYTHON_PROGRAM: Final = """\
+import os, sys
+try:
+    clientsock
+except NameError:
+    sys.path[:] = [entry for entry in sys.path if entry]
+    receiver, sender, null = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+else:
+    receiver, sender = os.dup(clientsock.fileno()), os.dup(clientsock.fileno())
+    clientsock.close()
+implementation = getattr(getattr(sys, "implementation", None), "name", "cpython")
+answer = "%s%s python %r" % ({left!r}, {right!r},
+    (tuple(sys.version_info[:3]), implementation, sys.executable or ""))
+os.write(sender, (answer + "\\n").encode("ascii", "backslashreplace"))
+def receive(size):
+    data = b""
+    while len(data) < size:
+        piece = os.read(receiver, size - len(data))
+        if not piece:
+            break
+        data += piece
+    return data
+engine = receive(int(receive({length_digits}) or 0))
+if engine:
+    exec(compile(engine, "<remotest engine>", "exec"))
+"""
+
+LENGTH_DIGITS: Final = 8
+"""Of the decimal length in front of the engine: up to 100 MB, of which 50 kB are used."""
+
+_ENGINE_END: Final = """
+_plain_geterrortext = geterrortext
+def geterrortext(exc):
+    # execnet cannot send a lone surrogate, and would then never tell of the error.
+    return _plain_geterrortext(exc).encode("utf-8", "backslashreplace").decode("utf-8")
+serve(
+    Popen2IO(os.fdopen(sender, "wb"), os.fdopen(receiver, "rb"), get_execmodel("main_thread_only")),
+    id="remotest",
+)
+"""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What an answer begins with, so that other output in front of it does no harm.
+
+    What is sent holds the two halves apart: an echo of it is no answer.
+    """
+
+    left: str
+    right: str
+
+    @classmethod
+    def new(cls) -> Marker:
+        """Return a marker that no login script has ever printed."""
+        return cls(secrets.token_hex(8), secrets.token_hex(8))
+
+    def __bytes__(self) -> bytes:
+        return (self.left + self.right).encode("ascii")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """What an interpreter says that it is."""
+
+    version: tuple[int, int, int]
+    implementation: str
+    executable: str
+
+    def __str__(self) -> str:
+        name = {"cpython": "Python", "pypy": "PyPy"}.get(self.implementation, self.implementation)
+        return f"{name} {'.'.join(map(str, self.version))}"
+
+    @property
+    def is_too_old(self) -> bool:
+        """Whether what travels cannot run there."""
+        return self.version < OLDEST_VERSION
+
+
+@dataclass(frozen=True)
+class Missing:
+    """No such interpreter; ``found`` are the paths of those that are there."""
+
+    found: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if not self.found:
+            return "no Python 3 found there at all"
+        first_of_name = {path.rpartition("/")[2]: path for path in reversed(self.found)}
+        shown = [path for path in self.found if path in first_of_name.values()][:FOUND_SHOWN]
+        return f"found there: {', '.join(shown)}"
+
+
+Answer: TypeAlias = Interpreter | Missing
+
+
+def shell_line(python: str | None, marker: Marker) -> bytes:
+    """Return the line for ``SHELL_PROGRAM`` that makes it ``python``.
+
+    Args:
+        python: a path there (``~/`` is the home there), a name to look up on its PATH, or None
+            for the first of ``python3`` and ``python``.
+        marker: what the answer begins with if it is missing.
+    """
+    script = _SHELL_SCRIPT.format(
+        python=shlex.quote(python or ""), left=marker.left, right=marker.right
+    )
+    return _escaped(os.fsencode(script)) + b"\n"
+
+
+def _escaped(data: bytes) -> bytes:
+    r"""Return printable ASCII from which ``printf %b`` makes ``data`` again.
+
+    >>> _escaped(b"a\\b\n")
+    b'a\\0134b\\0012'
+    """
+    return b"".join(
+        b"%c" % byte if 0x20 <= byte < 0x7F and byte != ord("\\") else b"\\0%03o" % byte  # noqa: PLR2004  printable ASCII
+        for byte in data
+    )
+
+
+def python_line(marker: Marker) -> bytes:
+    """Return the line for ``eval(readline())`` that makes an interpreter tell what it is."""
+    program = _PYTHON_PROGRAM.format(
+        left=marker.left, right=marker.right, length_digits=LENGTH_DIGITS
+    )
+    return ascii(program).encode("ascii") + b"\n"
+
+
+def engine_message(engine_source: str) -> bytes:
+    """Return what an interpreter that has answered waits for: execnet, ready to serve."""
+    program = (engine_source + _ENGINE_END).encode("utf-8")
+    return b"%0*d" % (LENGTH_DIGITS, len(program)) + program
+
+
+def parse_answer(line: bytes) -> Answer:
+    """Return what stands behind the marker in an answer.
+
+    Raises:
+        ValueError: it is neither of the two answers.
+    """
+    kind, separator, content = line.partition(b" ")
+    if kind == b"python" and separator:
+        return _parse_interpreter(content.decode("ascii"))
+    if line.startswith(b"missing"):
+        names = line.decode("utf-8", "backslashreplace").split(":")[1:]
+        return Missing(tuple(dict.fromkeys(names)))
+    raise ValueError("unknown answer")
+
+
+def _parse_interpreter(text: str) -> Interpreter:
+    match = re.fullmatch(r"\(\((\d{1,3}), (\d{1,3}), (\d{1,3})\), ('\w{1,40}'), (.*)\)", text)
+    if match is None:
+        raise ValueError("not what an interpreter tells of itself")
+    major, minor, micro, implementation, executable = match.groups()
+    try:
+        path = ast.literal_eval(executable)
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError("not the path of an executable") from error
+    if not isinstance(path, str):
+        raise ValueError("not the path of an executable")  # noqa: TRY004  one kind of failure
+    return Interpreter(
+        version=(int(major), int(minor), int(micro)),
+        implementation=implementation.strip("'"),
+        executable=path,
+    )

@@ -1,0 +1,158 @@
+"""From a fresh byte stream to an interpreter that has told what it is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from remotest.errors import ConnectError
+from remotest.gateways import bootlines
+
+if TYPE_CHECKING:
+    from remotest.gateways.base import ByteStream
+
+BOOT_TIMEOUT_S: Final = 20.0
+"""From the first byte sent to the interpreter's answer: slow NFS homes and cold disks included."""
+
+NOISE_LIMIT_BYTES: Final = 256 * 1024
+"""Of what login scripts print before the answer: a message of the day, not an endless loop."""
+
+NOISE_SHOWN_CHARS: Final = 1000
+"""Of that, the end, which an error quotes."""
+
+EXIT_STATUS_WAIT_S: Final = 1.0
+"""Between a stream's end and the process's, which is reaped by another process."""
+
+_READ_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booted:
+    """An interpreter that waits for the engine.
+
+    ``noise`` is what the host printed before it answered; ``received`` what came behind.
+    """
+
+    interpreter: bootlines.Interpreter
+    noise: str
+    received: bytes
+
+
+class Boot:
+    """One attempt to get an answer from a stream. Nothing of it outlives ``run``."""
+
+    def __init__(self, stream: ByteStream, *, host: str, python: str | None) -> None:
+        self._stream = stream
+        self._host = host
+        self._python = python
+        self._marker = bootlines.Marker.new()
+        self._noise = b""
+        self._received = bytearray()
+
+    def run(self, *, through_shell: bool, timeout_s: float) -> Booted:
+        """Say the launch lines, wait for the answer and judge it.
+
+        Args:
+            through_shell: whether ``SHELL_PROGRAM`` reads first; a socket server has no shell.
+            timeout_s: how long to wait for the answer.
+
+        Raises:
+            ConnectError: there is no usable interpreter.
+        """
+        lines = bootlines.python_line(self._marker)
+        if through_shell:
+            lines = bootlines.shell_line(self._python, self._marker) + lines
+        try:
+            self._stream.write(lines)
+        except OSError:
+            raise self._ended() from None
+        answer = self._wait_for_answer(timeout_s)
+        if isinstance(answer, bootlines.Missing):
+            raise self._error(
+                f"{self._python or 'python3'} not found; {answer}",
+                "name an interpreter of that host with python=, or install this one there",
+            )
+        if answer.is_too_old:
+            major, minor, _ = answer.version
+            raise self._error(
+                f"Python {major}.{minor} found at {answer.executable}, remotest needs 3.6 or newer",
+                "name a newer interpreter of that host with python=",
+            )
+        return Booted(
+            interpreter=answer,
+            noise=as_text(self._noise).strip(),
+            received=bytes(self._received),
+        )
+
+    def _wait_for_answer(self, timeout_s: float) -> bootlines.Answer:
+        """Take everything up to and including the answer from the stream."""
+        deadline = time.monotonic() + timeout_s
+        while (line := self._find_answer()) is None:
+            if len(self._received) > NOISE_LIMIT_BYTES:
+                raise self._error(
+                    f"more than {NOISE_LIMIT_BYTES // 1024} kB of other output came before an "
+                    "interpreter answered",
+                    "let the login scripts there print only for interactive shells",
+                )
+            try:
+                piece = self._stream.read(_READ_BYTES, deadline - time.monotonic())
+            except TimeoutError:
+                raise self._error(
+                    f"{self._name()} did not answer within {timeout_s:g} s",
+                    "start it there by hand: what does it wait for?",
+                ) from None
+            if not piece:
+                raise self._ended()
+            self._received += piece
+        try:
+            return bootlines.parse_answer(line)
+        except ValueError as error:
+            raise self._error(
+                f"{self._name()} gave an answer that makes no sense: {error}",
+                "start it there by hand: is it a Python?",
+            ) from None
+
+    def _find_answer(self) -> bytes | None:
+        """Take the answer, and the noise before it, out of what has been received."""
+        marker = bytes(self._marker)
+        start = self._received.find(marker)
+        end = self._received.find(b"\n", start)
+        if start < 0 or end < 0:
+            return None
+        self._noise = bytes(self._received[:start])
+        line = bytes(self._received[start + len(marker) + 1 : end])
+        del self._received[: end + 1]
+        return line
+
+    def _name(self) -> str:
+        return self._python or "the interpreter"
+
+    def _ended(self) -> ConnectError:
+        status = self._stream.exit_status(EXIT_STATUS_WAIT_S)
+        cause = f"{self._name()} did not answer: " + describe_end(status)
+        return self._error(cause, "start it there by hand: what does it say?")
+
+    def _error(self, cause: str, remedy: str) -> ConnectError:
+        printed = as_text(self._noise or bytes(self._received))[-NOISE_SHOWN_CHARS:]
+        return ConnectError(
+            host=self._host,
+            phase="boot",
+            cause=cause,
+            remedy=remedy,
+            stderr="\n".join(filter(None, [printed.strip(), self._stream.error_tail().strip()])),
+        )
+
+
+def describe_end(exit_status: int | None) -> str:
+    """Return how a process ended, in words, from its status as ``ByteStream`` tells it."""
+    if exit_status is None:
+        return "the connection ended"
+    if exit_status < 0:
+        return f"its process was ended by signal {-exit_status}"
+    return f"its process ended with exit status {exit_status}"
+
+
+def as_text(data: bytes) -> str:
+    """Return what a host printed, as text, whatever it is."""
+    return data.decode("utf-8", "replace")

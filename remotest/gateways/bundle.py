@@ -1,0 +1,39 @@
+"""What travels, as text: the modules of ``pytest_remotest``."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.resources
+import json
+from typing import TYPE_CHECKING, Final
+
+import pytest_remotest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PACKAGE: Final = pytest_remotest.__name__
+LOADER: Final = f"{PACKAGE}.loader"
+
+
+@functools.cache
+def read_bundle() -> Mapping[str, str]:
+    """Return the sources of all modules that travel, by module name."""
+    bundle = {}
+    for file in importlib.resources.files(PACKAGE).iterdir():
+        stem, _, suffix = file.name.partition(".")
+        if suffix == "py":
+            name = PACKAGE if stem == "__init__" else f"{PACKAGE}.{stem}"
+            bundle[name] = file.read_text(encoding="utf-8")
+    return bundle
+
+
+def encode_bundle(bundle: Mapping[str, str]) -> bytes:
+    """Return a bundle as the loader on the host expects it. The same bundle, the same bytes."""
+    return json.dumps(bundle, sort_keys=True).encode("ascii")
+
+
+def bundle_digest(bundle: Mapping[str, str]) -> str:
+    """Return the sha256 of a bundle, in hexadecimal: what a cache on a host may be named by."""
+    return hashlib.sha256(encode_bundle(bundle)).hexdigest()

@@ -1,0 +1,255 @@
+"""An open gateway: execnet between us and the agent, with nothing that is execnet's on our side.
+
+All that comes from a host passes ``CheckedIO`` before execnet sees it: only frames of our one
+channel and the channel's end are let through, and their size is limited before they are read.
+What execnet could be told beyond that (to make channels, to build lists of any length, to print
+an unasked error, to shut down) is refused.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+import execnet
+from execnet import gateway_base
+
+from pytest_remotest.messages import MAX_FRAME_BYTES
+from remotest.errors import HostLost
+from remotest.gateways.bootlines import engine_message
+from remotest.gateways.bootstrap import EXIT_STATUS_WAIT_S, describe_end
+from remotest.gateways.bundle import LOADER, encode_bundle
+from remotest.gateways.downlevel import engine_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from remotest.gateways.base import ByteStream, OnClosed, OnFrame
+    from remotest.gateways.bootstrap import Booted
+
+READ_BYTES: Final = 64 * 1024
+"""What is asked of a stream at once: small reads cost paramiko more than the network does."""
+
+KILL_WAIT_S: Final = 5.0
+"""For the reader thread to see the end of a stream that was killed: a moment, on a busy machine."""
+
+CHANNEL_ID: Final = 1
+"""The first channel that our side of an execnet gateway makes, and the only one."""
+
+_HEADER: Final = struct.Struct("!bii")  # kind, channel, length
+_LENGTH: Final = struct.Struct("!i")
+_ENVELOPE_BYTES: Final = 1 + _LENGTH.size + 1  # type, length, stop: around one bytes or str
+_DATA: Final = gateway_base.Message.CHANNEL_DATA
+_CLOSE: Final = gateway_base.Message.CHANNEL_CLOSE
+_CLOSE_ERROR: Final = gateway_base.Message.CHANNEL_CLOSE_ERROR
+_TYPE_OF: Final = {_DATA: gateway_base.opcode.BYTES, _CLOSE_ERROR: gateway_base.opcode.PY3STRING}
+
+CLOSED_BY_US: Final = "closed by the controller"
+AGENT_ENDED: Final = "the agent ended"
+
+
+class CheckedIO:
+    """What execnet reads from and writes to: a byte stream, buffered and checked.
+
+    Attributes:
+        fault: why reading ended, where that was not just the end of the stream.
+        channel_is_open: whether the host has not yet ended the channel.
+    """
+
+    def __init__(self, stream: ByteStream, received: bytes) -> None:
+        self.execmodel = gateway_base.get_execmodel("thread")
+        self.fault = ""
+        self.channel_is_open = True
+        self._stream = stream
+        self._buffer = bytearray(received)
+        self._payload: bytes | None = None
+        self._may_read = threading.Event()
+        self._writing = threading.Lock()
+
+    def begin_reading(self, fault: str = "") -> None:
+        """Let execnet's thread read, which waits for this; or end it, with a reason."""
+        self.fault = fault
+        self._may_read.set()
+
+    def read(self, size: int) -> bytes:
+        """Return, in turns, the header and the payload of the next message that is allowed.
+
+        Raises:
+            EOFError: the stream has ended, or the host broke the protocol; see ``fault``.
+        """
+        if self._payload is not None:
+            payload, self._payload = self._payload, None
+            return payload
+        assert size == _HEADER.size
+        self._may_read.wait()
+        if self.fault:
+            raise EOFError(self.fault)
+        header = self._take(size)
+        kind, channel, length = _HEADER.unpack(header)
+        self._check_header(kind, channel, length)
+        self._payload = self._take(length)
+        self._check_payload(kind, self._payload)
+        self.channel_is_open = kind == _DATA
+        return header
+
+    def _check_header(self, kind: int, channel: int, length: int) -> None:
+        if not self.channel_is_open:
+            raise self._violation("it said more after its end")
+        if kind not in (_DATA, _CLOSE, _CLOSE_ERROR) or channel != CHANNEL_ID:
+            raise self._violation(f"a message of kind {kind} on channel {channel}")
+        if not 0 <= length <= MAX_FRAME_BYTES + _ENVELOPE_BYTES:
+            raise self._violation(f"a frame of {length} bytes, the limit is {MAX_FRAME_BYTES}")
+
+    def _check_payload(self, kind: int, payload: bytes) -> None:
+        """Let through only one bytes object, one text, or nothing, by the kind of message."""
+        if kind == _CLOSE:
+            if payload:
+                raise self._violation("an end that is not empty")
+            return
+        length = _LENGTH.pack(max(0, len(payload) - _ENVELOPE_BYTES))
+        start = _TYPE_OF[kind] + length
+        if not payload.startswith(start) or not payload.endswith(gateway_base.opcode.STOP):
+            raise self._violation("an item that is no frame")
+        if kind == _CLOSE_ERROR:
+            try:
+                payload[len(start) : -1].decode("utf-8")
+            except UnicodeDecodeError:
+                raise self._violation("an error that is no text") from None
+
+    def _violation(self, what: str) -> EOFError:
+        self.fault = f"the host broke the protocol: {what}"
+        return EOFError(self.fault)
+
+    def _take(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            piece = self._stream.read(READ_BYTES)
+            if not piece:
+                raise EOFError("the stream ended")
+            self._buffer += piece
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    def write(self, data: bytes) -> None:
+        """Write all of a message. Any thread may call this.
+
+        Raises:
+            OSError: the other side is gone.
+        """
+        with self._writing:
+            self._stream.write(data)
+
+    def close_read(self) -> None:
+        """Do nothing: the gateway, not execnet, ends the stream."""
+
+    def close_write(self) -> None:
+        """Let the host see that nothing more comes."""
+        self._stream.close_write()
+
+    def wait(self) -> None:
+        """Do nothing: the gateway, not execnet, waits for the process."""
+
+    def kill(self) -> None:
+        """Do nothing: the gateway, not execnet, ends the process."""
+
+
+class AgentLink:
+    """An ``AgentGateway`` over any byte stream whose interpreter waits for execnet's engine.
+
+    Attributes:
+        interpreter: what the interpreter says that it is.
+        noise: what the host printed before it answered; worth a warning, does no harm.
+    """
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        booted: Booted,
+        *,
+        host: str,
+        on_frame: OnFrame,
+        on_closed: OnClosed,
+    ) -> None:
+        self.interpreter = booted.interpreter
+        self.noise = booted.noise
+        self._stream = stream
+        self._host = host
+        self._on_frame = on_frame
+        self._on_closed = on_closed
+        self._is_closing = False
+        self._reason = ""
+        self._callback_fault = ""
+        self._ended = threading.Event()
+        self._io = CheckedIO(stream, booted.received)
+
+    def start(self, bundle: Mapping[str, str]) -> None:
+        """Run execnet on the host, and in it the loader, and give that the bundle. Called once.
+
+        Raises:
+            OSError: the other side is gone. Neither callback is ever called.
+        """
+        self._stream.write(engine_message(engine_source()))
+        # Not registered with any execnet group: no exit handler will ever touch it.
+        gateway = execnet.Gateway(self._io, execnet.XSpec("popen//id=remotest"))
+        try:
+            self._channel = gateway.remote_exec(f"{bundle[LOADER]}\n\nmain(channel)\n")
+            self._channel.send(encode_bundle(bundle))
+        except OSError:
+            self._io.begin_reading(fault="never started")
+            raise
+        self._channel.setcallback(self._receive, endmarker=None)
+        self._io.begin_reading()
+
+    def send(self, frame: bytes) -> None:
+        """See ``AgentGateway``."""
+        try:
+            self._channel.send(frame)
+        except OSError:
+            raise HostLost(
+                host=self._host, phase="run", cause=self._reason or "the connection ended"
+            ) from None
+
+    def close(self, timeout_s: float) -> None:
+        """See ``AgentGateway``."""
+        deadline = time.monotonic() + timeout_s
+        self._is_closing = True
+        self._stream.close_write()
+        if self._ended.wait(timeout_s):
+            self._stream.exit_status(deadline - time.monotonic())
+        self._stream.kill()
+        self._ended.wait(KILL_WAIT_S)
+
+    def _receive(self, frame: bytes | None) -> None:
+        """Take a frame, or None at the end. Called by execnet's reader thread."""
+        if frame is None:
+            self._reason = self._reason_of_end()
+            self._ended.set()
+            self._on_closed(self._reason)
+            return
+        if self._callback_fault:
+            return
+        try:
+            self._on_frame(frame)
+        except Exception:  # noqa: BLE001  execnet would send its traceback to the host
+            self._callback_fault = f"the controller failed:\n{traceback.format_exc()}"
+            self._stream.kill()
+
+    def _reason_of_end(self) -> str:
+        # Taken out: execnet prints what is left there.
+        errors: list[Any] = self._channel._remoteerrors  # noqa: SLF001  no other way to take it
+        agent_errors = [error.formatted for error in errors]
+        errors.clear()
+        if self._is_closing:
+            return CLOSED_BY_US
+        if self._callback_fault or self._io.fault:
+            return self._callback_fault or self._io.fault
+        if agent_errors:
+            return f"the agent failed:\n{agent_errors[0]}"
+        if not self._io.channel_is_open:
+            return AGENT_ENDED
+        cause = describe_end(self._stream.exit_status(EXIT_STATUS_WAIT_S))
+        last_words = self._stream.error_tail().strip()
+        return f"{cause}; its last words:\n{last_words}" if last_words else cause

@@ -1,0 +1,115 @@
+"""One door for every way to reach an interpreter: a spec becomes an open gateway."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from remotest.errors import ConnectError, SpecError
+from remotest.gateways.base import ByteStream
+from remotest.gateways.bootstrap import (
+    BOOT_TIMEOUT_S,
+    EXIT_STATUS_WAIT_S,
+    Boot,
+    Booted,
+    describe_end,
+)
+from remotest.gateways.link import AgentLink
+from remotest.gateways.popen import start_here
+from remotest.gateways.tcp import connect_socket
+from remotest.spec import GatewaySpec, SocketTarget, SshTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from remotest.gateways.base import OnClosed, OnFrame
+
+Connect: TypeAlias = Callable[[GatewaySpec], ByteStream]
+"""Makes the stream of a spec, or raises a ConnectError."""
+
+
+def connect_here(spec: GatewaySpec) -> ByteStream:
+    """Return the stream of a spec that needs no SSH: ``popen``, or ``socket`` without ``via``.
+
+    Raises:
+        ConnectError: no process can be made, or nothing listens there.
+    """
+    assert spec.via is None
+    assert not isinstance(spec.target, SshTarget)
+    return start_here() if spec.target is None else connect_socket(spec.target)
+
+
+def open_gateway(
+    spec: GatewaySpec,
+    *,
+    host: str,
+    connect: Connect,
+    invocation_directory: Path,
+    bundle: Mapping[str, str],
+    on_frame: OnFrame,
+    on_closed: OnClosed,
+    timeout_s: float = BOOT_TIMEOUT_S,
+) -> AgentLink:
+    """Reach the interpreter of a spec and run our agent in it.
+
+    Blocks for as long as connecting takes, plus at most ``timeout_s``. Any thread may call this,
+    any number of them at once. The agent greets through ``on_frame``; waiting for that is the
+    caller's.
+
+    Args:
+        spec: what to reach.
+        host: the host as the user wrote it, for errors.
+        connect: makes the stream; for ssh with ``REMOTE_COMMAND`` as the command to run.
+        invocation_directory: what a relative ``python=`` of ``popen`` is relative to.
+        bundle: what the agent is loaded from; see ``read_bundle``.
+        on_frame: see ``AgentGateway``.
+        on_closed: see ``AgentGateway``; not called where this raises. It may be called before
+            this returns.
+        timeout_s: how long the interpreter may take to answer once the stream is there.
+
+    Raises:
+        SpecError: ``python=`` for a socket server, which is its own interpreter.
+        ConnectError: no stream, or no usable interpreter behind it. Nothing is left running.
+    """
+    is_socket = isinstance(spec.target, SocketTarget)
+    if is_socket and spec.python is not None:
+        raise SpecError(f"{host}: python= is not for socket=: the server is the interpreter")
+    python = spec.python
+    if spec.target is None and spec.via is None:
+        python = python_here(python, invocation_directory)
+    stream = connect(spec)
+    try:
+        booted = Boot(stream, host=host, python=python).run(
+            through_shell=not is_socket, timeout_s=timeout_s
+        )
+        link = AgentLink(stream, booted, host=host, on_frame=on_frame, on_closed=on_closed)
+        try:
+            link.start(bundle)
+        except OSError:
+            raise _lost(stream, host, booted) from None
+    except BaseException:  # Also Ctrl-C: nothing may be left running.
+        stream.kill()
+        raise
+    return link
+
+
+def python_here(python: str | None, invocation_directory: Path) -> str:
+    """Return a ``python=`` of this machine as a path or name that no longer depends on a folder."""
+    if python is None:
+        return sys.executable
+    if "/" in python and not python.startswith("~/"):
+        return str(invocation_directory / python)
+    return python
+
+
+def _lost(stream: ByteStream, host: str, booted: Booted) -> ConnectError:
+    status = stream.exit_status(EXIT_STATUS_WAIT_S)
+    return ConnectError(
+        host=host,
+        phase="boot",
+        cause=f"{booted.interpreter} answered, but then {describe_end(status)}",
+        remedy="start it there by hand: what does it say?",
+        stderr=stream.error_tail(),
+    )
