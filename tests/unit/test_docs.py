@@ -17,6 +17,7 @@ RUN_FOLDERS: Final = ("docs/how-to",)
 RUN_PAGES: Final = ("README.md", "docs/tutorial.md")
 LANGUAGES: Final = frozenset(
     ("console", "dockerfile", "ini", "json", "python", "text", "toml", "yaml")
+    + ("spec", "refused")  # gateway specs, one a line, that the parser takes or refuses
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 import subprocess
 import sys
@@ -16,12 +17,15 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parents[2]
 PLUGIN: Final = ROOT / "plugin" / "pytest_remotest"
 
-LAYERS: Final = (
-    ("errors", "spec", "spec_rules", "pathmap"),
-    ("inventory", "settings", "environments", "preflight", "scheduling", "run", "sync", "env"),
-    ("gateways",),
-    ("driver",),
-    ("controller", "reports", "reporting", "compat", "cli"),
+LAYERS: Final = tuple(
+    parts.split()
+    for parts in (
+        "errors spec spec_rules yaml_nodes pathmap",
+        "inventory settings scheduling run sync env environments preflight launch",
+        "gateways",
+        "driver",
+        "controller relay reports reporting compat cli",
+    )
 )
 """Parts of ``remotest``. A part imports its own layer and those above it in this table."""
 
@@ -202,6 +206,16 @@ def test_what_travels_needs_only_pytest() -> None:
 @pytest.mark.parametrize("path", PLUGIN_MODULES.values(), ids=list(PLUGIN_MODULES))
 def test_what_travels_has_the_grammar_of_3_6(path: Path) -> None:
     ast.parse(path.read_bytes(), feature_version=(3, 6))
+
+
+def test_each_package_is_installed() -> None:
+    """setup.cfg lists packages by name: one that is not there works only in a checkout."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    listed = parser["options"]["packages"].split()
+    assert sorted(listed) == sorted(
+        name for name, path in ALL_MODULES.items() if path.name == "__init__.py"
+    )
 
 
 IMPORT_ALONE: Final = """
