@@ -15,10 +15,19 @@ from docpages import Command, PageError
 ROOT: Final = Path(__file__).resolve().parents[2]
 RUN_FOLDERS: Final = ("docs/how-to",)
 RUN_PAGES: Final = ("README.md", "docs/tutorial.md")
-LANGUAGES: Final = frozenset(
-    ("console", "dockerfile", "ini", "json", "python", "text", "toml", "yaml")
-    + ("spec", "refused")  # gateway specs, one a line, that the parser takes or refuses
-)
+SPECS: Final = {"spec", "refused"}
+"""Blocks of gateway specs, one a line, that the parser takes or refuses."""
+
+LANGUAGES: Final = SPECS | {
+    "console",
+    "dockerfile",
+    "ini",
+    "json",
+    "python",
+    "text",
+    "toml",
+    "yaml",
+}
 
 
 def pages() -> list[Path]:
