@@ -1,0 +1,193 @@
+"""Reading files, directories and links of this machine into a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import stat
+from typing import Final
+
+from pytest_remotest.entries import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    PERMISSION_BITS,
+    Entry,
+    to_bytes,
+    to_text,
+)
+from remotest.errors import SyncError
+from remotest.sync.plan import OUTSIDE, Layout, Manifest, is_within
+
+READ_BYTES: Final = 1024 * 1024
+"""A piece of a file in memory: large enough for full speed, small beside any interpreter."""
+
+LARGE_FILE_BYTES: Final = 100_000_000
+"""A file from this size on is named to the user: it is seldom meant to travel."""
+
+THIS_MACHINE: Final = "this machine"
+"""The host that an error of the controller's own tree names."""
+
+_SPECIAL_KINDS: Final = (
+    (stat.S_ISFIFO, "FIFO"),
+    (stat.S_ISSOCK, "socket"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+)
+
+
+class ManifestBuilder:
+    """Collects entries; whoever uses it decides which. All paths are absolute and normal."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._entries: dict[str, Entry] = {}
+        self._sources: dict[str, str] = {}
+        self._links: dict[str, str] = {}
+        self._notes: dict[str, None] = {}
+        self._secrets: dict[str, None] = {}
+        self._unreadable: dict[str, str] = {}
+
+    def note(self, text: str) -> None:
+        """Keep one line for the user, once."""
+        self._notes[text] = None
+
+    def leave_secret(self, path: str) -> None:
+        """Remember that a path stays home because it looks like a secret."""
+        base = self._layout.base
+        inside = is_within(path, base)
+        self._secrets[path[len(base.rstrip("/")) + 1 :] if inside else path] = None
+
+    def list_directory(self, path: str) -> list[tuple[str, bool]]:
+        """Return (name, whether it is a directory and no link) of what a directory holds."""
+        try:
+            with os.scandir(to_bytes(path)) as found:
+                return sorted(
+                    (to_text(item.name), item.is_dir(follow_symlinks=False)) for item in found
+                )
+        except (FileNotFoundError, NotADirectoryError):
+            self.note(f"{path} was deleted while it was read")
+        except OSError as error:
+            self._unreadable[path] = error.strerror or str(error)
+        return []
+
+    def add_directory(self, path: str) -> bool:
+        """Add a directory, if the path is one and no link to one. Return whether it is."""
+        self.add(path)
+        entry = self._entries.get(self._place(path))
+        return entry is not None and entry.kind == DIRECTORY
+
+    def add(self, path: str) -> None:
+        """Add what is at a path, with the directories that lead to it in the tree.
+
+        What is gone is read once more, as programs replace files by writing new ones, and then
+        counts as deleted.
+        """
+        place = self._place(path)
+        if place in self._entries:
+            return
+        self._add_parents(path, place)
+        try:
+            try:
+                self._read(path, place)
+            except (FileNotFoundError, NotADirectoryError):
+                self._read(path, place)
+        except (FileNotFoundError, NotADirectoryError):
+            self.note(f"{path} was deleted while it was read")
+        except OSError as error:
+            self._unreadable[path] = error.strerror or str(error)
+
+    def finish(self) -> Manifest:
+        """Return the manifest.
+
+        Raises:
+            SyncError: something could not be read; the text names all of it.
+        """
+        if self._unreadable:
+            raise _cannot_read(self._unreadable)
+        for place, path in self._links.items():
+            self._note_dangling(place, path)
+        return Manifest(
+            entries=tuple(self._entries[place] for place in sorted(self._entries)),
+            sources=self._sources,
+            notes=tuple(self._notes),
+            secrets=tuple(self._secrets),
+        )
+
+    def _place(self, path: str) -> str:
+        place = self._layout.locate(path)
+        assert place is not None, f"{path} is in no root"
+        return place
+
+    def _add_parents(self, path: str, place: str) -> None:
+        if "/" not in place:
+            return
+        parent = path.rpartition("/")[0] or "/"
+        if self._layout.locate(parent) is not None and path != "/":
+            self.add(parent)
+        else:  # The path is an anchor: what is above it in the tree is not on this machine.
+            self._entries.setdefault(OUTSIDE, Entry(OUTSIDE, DIRECTORY, mode=0o755))
+
+    def _read(self, path: str, place: str) -> None:
+        status = os.lstat(to_bytes(path))
+        mode = status.st_mode & PERMISSION_BITS
+        if stat.S_ISDIR(status.st_mode):
+            self._entries[place] = Entry(place, DIRECTORY, mode)
+        elif stat.S_ISLNK(status.st_mode):
+            target = self._link_target(path, place)
+            self._entries[place] = Entry(place, LINK, target=target)
+            self._links[place] = path
+        elif stat.S_ISREG(status.st_mode):
+            digest, size = _hash(path)
+            self._entries[place] = Entry(place, FILE, mode, size, digest, status.st_mtime_ns)
+            self._sources.setdefault(digest, path)
+            if size >= LARGE_FILE_BYTES:
+                self.note(f"{path} travels, {size / 1e6:.0f} MB (rsyncignore can leave it out)")
+        else:
+            kind = next((name for test, name in _SPECIAL_KINDS if test(status.st_mode)), "special")
+            self.note(f"{path} stays home: it is a {kind}")
+
+    def _link_target(self, path: str, place: str) -> str:
+        """Return what a link is to hold in the tree.
+
+        It is kept to the byte, unless it leads to what lies elsewhere in the tree than it does
+        here, from one root to another or by an absolute path: then it is made relative.
+        """
+        target = to_text(os.readlink(to_bytes(path)))  # noqa: PTH115  the path is bytes
+        here = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        there = self._layout.locate(here)
+        directory = posixpath.dirname(place)
+        if there is None or posixpath.normpath(posixpath.join(directory, target)) == there:
+            return target
+        return posixpath.relpath(there, directory)
+
+    def _note_dangling(self, place: str, path: str) -> None:
+        """Tell of a link that leads somewhere here and nowhere, or elsewhere, on a host."""
+        real = to_text(os.path.realpath(to_bytes(path)))
+        target = self._entries[place].target
+        if os.path.lexists(to_bytes(real)) and self._layout.locate(real) not in self._entries:
+            self.note(f"{path} is a link to {target}, which does not travel")
+
+
+def _hash(path: str) -> tuple[str, int]:
+    """Return (sha256, size) of what was read: no stat can disagree with it."""
+    digest = hashlib.sha256()
+    size = 0
+    # Not blocking: between the look at it and this a FIFO may have taken its place.
+    descriptor = os.open(to_bytes(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        while piece := file.read(READ_BYTES):
+            digest.update(piece)
+            size += len(piece)
+    return digest.hexdigest(), size
+
+
+def _cannot_read(reasons: dict[str, str]) -> SyncError:
+    files = "\n".join(f"    {path}: {reason}" for path, reason in sorted(reasons.items()))
+    return SyncError(
+        host=THIS_MACHINE,
+        phase="reading the tree",
+        cause=f"cannot read {len(reasons)} of what is to be sent:\n{files}",
+        remedy="make them readable, or leave them out with rsyncignore",
+    )

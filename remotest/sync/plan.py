@@ -1,0 +1,174 @@
+"""What goes where: the layout of a tree on a host, and its manifest as messages. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pytest_remotest.entries import FILE, Entry, to_bytes, to_row
+from pytest_remotest.messages import MAX_BATCH_ITEMS, SyncEntries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+BASE: Final = "base"
+OUTSIDE: Final = "outside"
+
+HASH_CHARS: Final = 12
+"""Of a path's hash in a name: 48 bits keep a user's few hundred projects and roots apart."""
+
+SLUG_CHARS: Final = 40
+"""Of a project's name in its directory on a host: enough to recognise it in a traceback."""
+
+BATCH_BYTES: Final = 4 * 1024 * 1024
+"""Estimated size at which a batch of entries is closed: a quarter of what a frame may hold."""
+
+ROW_BYTES: Final = 150
+"""Of a row without its path and target: kind, mode, size, digest, time, punctuation."""
+
+BYTES_PER_CHARACTER: Final = 6
+"""Of a path's character in JSON at worst: ``\\udc80``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a root lies on a host: ``anchor`` is the directory above it that is at ``there``.
+
+    Attributes:
+        root: absolute path that travels.
+        anchor: the root itself, or the directory above it that makes it importable.
+        there: place of the anchor, relative to the top of the tree.
+    """
+
+    root: str
+    anchor: str
+    there: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where everything of this machine is put in a tree. All paths are absolute and normal.
+
+    Attributes:
+        places: the base first, then roots outside of it.
+        aliases: (path, real path) of directories that users reach through a symbolic link.
+    """
+
+    places: tuple[Place, ...]
+    aliases: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def base(self) -> str:
+        """The directory that is at ``base`` in the tree."""
+        return self.places[0].root
+
+    def locate(self, path: str) -> str | None:
+        """Return the place of a path in the tree, None for one that is in no root.
+
+        A directory between a root outside of the base and its anchor has a place, too, but its
+        other content has none.
+        """
+        for alias, real in self.aliases:
+            if is_within(path, alias):
+                path = real + path[len(alias) :]
+                break
+        for place in self.places:
+            inside = is_within(path, place.root)
+            if inside or (is_within(path, place.anchor) and is_within(place.root, path)):
+                return place.there + path[len(place.anchor.rstrip("/")) :].rstrip("/")
+        return None
+
+
+def lay_out(
+    base: str,
+    roots: Iterable[str],
+    *,
+    python_path: Sequence[str] = (),
+    aliases: Iterable[tuple[str, str]] = (),
+) -> Layout:
+    """Return the layout of some roots.
+
+    What lies inside the base keeps its path relative to it; a root that holds the base takes its
+    place. A root outside is put below its nearest directory on ``python_path``, or else its
+    parent, in a directory of their own: roots of the same name never meet, and what could be
+    imported here can be imported there.
+
+    Args:
+        base: the config file's directory, or the rootdir without one.
+        roots: absolute, normal paths of what travels.
+        python_path: ``sys.path`` of this machine.
+        aliases: (path, real path) of directories; see ``Layout``.
+    """
+    ordered = sorted(set(roots), key=lambda root: (root.count("/"), root))
+    above = next((root for root in ordered if is_within(base, root)), base)
+    places = [Place(root=above, anchor=above, there=BASE)]
+    for root in ordered:
+        if any(is_within(root, place.root) for place in places):
+            continue
+        parents = [path for path in python_path if is_within(root, path) and path != root]
+        anchor = max(parents, key=len, default=root.rpartition("/")[0] or "/")
+        there = f"{OUTSIDE}/{_short_hash(anchor)}"
+        places.append(Place(root=root, anchor=anchor, there=there))
+    different = tuple((path, real) for path, real in aliases if path != real)
+    return Layout(places=tuple(places), aliases=different)
+
+
+def is_within(path: str, directory: str) -> bool:
+    """Return whether a path is a directory or lies below it; both absolute and normal."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(to_bytes(text)).hexdigest()[:HASH_CHARS]
+
+
+def project_key(base: str, machine: str) -> str:
+    """Return the name of a project's directory on hosts.
+
+    It differs between projects and between machines: two of them never share a tree.
+
+    Args:
+        base: absolute path of the project.
+        machine: name of this machine.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", base.rpartition("/")[2]).strip("-")[:SLUG_CHARS]
+    return f"{name or 'project'}-{_short_hash(machine + '/' + base)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything that a tree on a host will hold, and nothing else.
+
+    Attributes:
+        entries: by path, directories before what they hold.
+        sources: absolute paths on this machine by digest: the only files that can be asked for.
+        notes: what the user should hear, one line each.
+        secrets: paths that stayed home because they look like secrets, relative to the base.
+    """
+
+    entries: tuple[Entry, ...]
+    sources: Mapping[str, str] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all files."""
+        return sum(entry.size for entry in self.entries if entry.kind == FILE)
+
+
+def batches(entries: Iterable[Entry]) -> Iterator[SyncEntries]:
+    """Yield the messages of a manifest, each far smaller than a frame may be."""
+    rows: list[list[object]] = []
+    size = 0
+    for entry in entries:
+        text_size = len(entry.path) + len(entry.target)
+        row_size = ROW_BYTES + BYTES_PER_CHARACTER * text_size
+        if rows and (len(rows) == MAX_BATCH_ITEMS or size + row_size > BATCH_BYTES):
+            yield SyncEntries(rows, last=False)
+            rows, size = [], 0
+        rows.append(to_row(entry))
+        size += row_size
+    yield SyncEntries(rows, last=True)

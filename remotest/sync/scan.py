@@ -1,0 +1,378 @@
+"""Which roots a run needs, and which files git and the rules see in them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_remotest.entries import to_bytes, to_text
+from remotest.sync.manifest import ManifestBuilder
+from remotest.sync.plan import Layout, Manifest, is_within, lay_out
+from remotest.sync.rules import ENVIRONMENT_MARKERS, Decision, Rule, Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+GIT_TIMEOUT_S: Final = 60
+"""Listing a cold repository of a million files on a network disk takes half of that."""
+
+GIT_VARIABLES_KEPT: Final = frozenset(
+    ("GIT_CEILING_DIRECTORIES", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
+)
+"""The others say which repository a hook runs for, which need not be this one."""
+
+CONFIG_NAMES: Final = (
+    *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml"),
+    *("tox.ini", "setup.cfg", ".coveragerc", ".coveragerc.toml"),
+)
+"""Files beside the config file that say how tests run: they travel with whatever root."""
+
+SUPPORT_NAMES: Final = ("conftest.py", "__init__.py")
+"""Files above a root that pytest loads, or that make it part of a package."""
+
+IGNORED_SOURCES_NAMED: Final = 5
+"""Python files ignored by git that a note names; more of them are only counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a run asks to be brought to hosts. All paths are absolute.
+
+    Attributes:
+        base: the config file's directory, or the rootdir without one.
+        root_dir: pytest's rootdir.
+        invocation_dir: where pytest was started.
+        named: what ``rsyncdirs`` and ``--rsyncdir`` name.
+        arguments: files and directories given as arguments or by ``testpaths``, without
+            ``::test``; not the directory that pytest takes where nothing is given.
+        rules: of the config file, then of the command line.
+        python_path: ``sys.path`` of this machine.
+    """
+
+    base: str
+    root_dir: str
+    invocation_dir: str
+    named: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    python_path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """Layout and roots of a request; ``whole`` are roots that nobody named: git is asked there."""
+
+    layout: Layout
+    named: tuple[str, ...]
+    whole: tuple[str, ...]
+    directories: tuple[str, ...]
+
+
+def survey(request: Request) -> Survey:
+    """Return what is to be scanned, and where it goes."""
+    base, root_dir = _real(request.base), _real(request.root_dir)
+    named = [_real(path) for path in request.named]
+    arguments = [_real(path) for path in request.arguments if os.path.lexists(to_bytes(path))]
+    whole = [] if named else [root_dir]
+    for argument in arguments:
+        if any(is_within(argument, root) for root in named + whole):
+            continue
+        if argument == base:
+            whole.append(base)
+        else:
+            named.append(_top_below(base, argument))
+    places = (request.base, request.root_dir, request.invocation_dir)
+    layout = lay_out(
+        base,
+        named + whole,
+        python_path=[_real(path) for path in request.python_path if path.startswith("/")],
+        aliases=[(os.path.normpath(path), _real(path)) for path in places],
+    )
+    directories = [path for path in map(_real, places) if layout.locate(path) is not None]
+    return Survey(
+        layout=layout,
+        named=tuple(dict.fromkeys(named)),
+        whole=tuple(dict.fromkeys(whole)),
+        directories=tuple(dict.fromkeys(directories)),
+    )
+
+
+def _real(path: str) -> str:
+    return to_text(os.path.realpath(to_bytes(path)))
+
+
+def _top_below(base: str, path: str) -> str:
+    """Return the outermost directory below the base that holds a path; else the path itself.
+
+    Tests use what lies beside them: fixtures in ``tests/conftest.py``, helpers, data.
+    """
+    if not is_within(path, base):
+        return path
+    base = base.rstrip("/")
+    return f"{base}/{path[len(base) + 1 :].partition('/')[0]}"
+
+
+def scan(request: Request, found: Survey) -> Manifest:
+    """Return the manifest of a survey.
+
+    Raises:
+        SyncError: something cannot be read; the text names all of it.
+    """
+    builder = ManifestBuilder(found.layout)
+    base = found.layout.base
+    for directory in found.directories:
+        builder.add_directory(directory)
+    rules = Rules(request.rules, top=base, leaves_junk=False)
+    for root in found.named:
+        _add_walk(builder, root, rules)
+    for root in found.whole:
+        if not _add_git(builder, root, rules):
+            _add_walk(builder, root, Rules(request.rules, top=base, leaves_junk=True))
+    for path in _support_files(found):
+        decision = rules.own_decision(path, is_directory=False)
+        if os.path.lexists(to_bytes(path)) and (decision is None or decision.travels):
+            builder.add(path)
+    return builder.finish()
+
+
+def _support_files(found: Survey) -> Iterator[str]:
+    """Yield the files above roots, and in the config file's directory, that tests may need."""
+    for directory in found.directories:
+        yield from (f"{directory}/{name}" for name in CONFIG_NAMES)
+    for root in (*found.named, *found.whole):
+        anchor = next(place.anchor for place in found.layout.places if is_within(root, place.root))
+        directory = root
+        while directory != anchor:
+            directory = directory.rpartition("/")[0] or "/"
+            yield from (f"{directory.rstrip('/')}/{name}" for name in SUPPORT_NAMES)
+
+
+# -- directories without git -----------------------------------------------------------------
+
+
+def _add_walk(builder: ManifestBuilder, root: str, rules: Rules) -> None:
+    """Add a root that is named, so never filtered itself, and what the rules leave of it."""
+    builder.add(root)
+    waiting = [root]
+    while waiting:
+        directory = waiting.pop()
+        for name, is_directory in builder.list_directory(directory):
+            path = f"{directory.rstrip('/')}/{name}"
+            if not _travels(builder, path, rules.decide(path, is_directory=is_directory)):
+                continue
+            if not is_directory:
+                builder.add(path)
+            elif not _is_environment(builder, path, rules):
+                builder.add(path)
+                waiting.append(path)
+
+
+def _travels(builder: ManifestBuilder, path: str, decision: Decision) -> bool:
+    if decision.is_secret:
+        builder.leave_secret(path)
+    return decision.travels
+
+
+def _is_environment(builder: ManifestBuilder, path: str, rules: Rules) -> bool:
+    """Return whether a directory is a virtual environment that no rule takes along."""
+    own = rules.own_decision(path, is_directory=True)
+    if own is not None and own.travels:
+        return False
+    if any(os.path.lexists(to_bytes(f"{path}/{marker}")) for marker in ENVIRONMENT_MARKERS):
+        builder.note(f"{path} stays home: it is a virtual environment")
+        return True
+    return False
+
+
+# -- directories that git knows ----------------------------------------------------------------
+
+
+def _add_git(builder: ManifestBuilder, top: str, rules: Rules) -> bool:
+    """Add what git sees in a directory. Return whether it sees anything there."""
+    try:
+        listing = _ask_git(top)
+    except (OSError, subprocess.SubprocessError) as error:
+        if any(_has_git(path) for path in _upwards(top)):
+            builder.note(f"git cannot list {top}, so all but the usual junk is sent: {_say(error)}")
+        return False
+    if not listing.tracked and not listing.untracked:
+        return False
+    builder.add(top)
+    modules = listing.modules | {
+        name.rstrip("/") for name in listing.untracked if name.endswith("/")
+    }
+    chosen = _Chosen(builder, top, rules, listing)
+    for name in sorted(listing.tracked | listing.untracked):
+        if name.rstrip("/") not in modules:
+            chosen.add(name)
+    for name in sorted(modules):
+        # A submodule that was never fetched is an empty directory.
+        if chosen.add_directory(name) and _has_git(f"{top}/{name}"):
+            _add_git(builder, f"{top}/{name}", rules)
+    for name in listing.untracked_tops:
+        if name.endswith("/") and name.rstrip("/") not in modules:
+            chosen.add_empty(name.rstrip("/"))
+    _add_ignored(chosen)
+    return True
+
+
+def _add_ignored(chosen: _Chosen) -> None:
+    """Take along what git ignores and a rule names; tell of sources that nobody names."""
+    sources = []
+    for name in sorted(chosen.listing.ignored_tops):
+        path = f"{chosen.top}/{name.rstrip('/')}"
+        is_directory = name.endswith("/")
+        own = chosen.rules.own_decision(path, is_directory=is_directory)
+        if own is not None and own.travels:
+            if not is_directory:
+                chosen.add(name)
+            elif chosen.add_directory(name.rstrip("/")):
+                _add_walk(chosen.builder, path, chosen.rules)
+        elif own is None and name.endswith(".py"):
+            sources.append(name)
+    if sources:
+        shown = ", ".join(sources[:IGNORED_SOURCES_NAMED])
+        more = len(sources) - IGNORED_SOURCES_NAMED
+        chosen.builder.note(
+            f"stays home, because git ignores it: {shown}"
+            + (f" and {more} more" if more > 0 else "")
+            + " (to send it, add the rule !NAME to rsyncignore)"
+        )
+
+
+class _Chosen:
+    """Chooses among the paths that git lists below a directory."""
+
+    def __init__(self, builder: ManifestBuilder, top: str, rules: Rules, listing: _Listing) -> None:
+        self.builder = builder
+        self.top = top
+        self.rules = rules
+        self.listing = listing
+        self._tracked = set(listing.tracked)
+        for name in listing.tracked:
+            self._tracked.update(_parents(name))
+        self._open: dict[str, bool] = {"": True}
+
+    def add(self, name: str) -> None:
+        """Add a file or link, with the directories that lead to it, if it travels."""
+        path = f"{self.top}/{name}"
+        if not self.add_directory(name.rpartition("/")[0]) or not os.path.lexists(to_bytes(path)):
+            return  # git still tracks what is deleted here
+        tracked = name in self._tracked
+        decision = self.rules.decide(path, is_directory=False, is_tracked=tracked)
+        if _travels(self.builder, path, decision):
+            self.builder.add(path)
+
+    def add_empty(self, name: str) -> None:
+        """Add the directories below an untracked one, whether they hold something or not."""
+        if not self.add_directory(name):
+            return
+        for child, is_directory in self.builder.list_directory(f"{self.top}/{name}"):
+            if is_directory and f"{name}/{child}/" not in self.listing.ignored_tops:
+                self.add_empty(f"{name}/{child}")
+
+    def add_directory(self, directory: str) -> bool:
+        """Add a directory if it travels, with all above it. Return whether it does."""
+        known = self._open.get(directory)
+        if known is None:
+            known = self.add_directory(directory.rpartition("/")[0]) and self._enter(directory)
+            self._open[directory] = known
+        return known
+
+    def _enter(self, directory: str) -> bool:
+        path = f"{self.top}/{directory}"
+        tracked = directory in self._tracked
+        decision = self.rules.decide(path, is_directory=True, is_tracked=tracked)
+        if not _travels(self.builder, path, decision):
+            return False
+        if not tracked and _is_environment(self.builder, path, self.rules):
+            return False
+        # What git tracks below a directory is gone where that is a link or a file now.
+        return self.builder.add_directory(path)
+
+
+def _parents(name: str) -> Iterator[str]:
+    while name := name.rpartition("/")[0]:
+        yield name
+
+
+def _upwards(path: str) -> Iterator[str]:
+    yield path
+    yield from (
+        to_text(os.fsencode(parent)) for parent in Path(os.fsdecode(to_bytes(path))).parents
+    )
+
+
+def _has_git(directory: str) -> bool:
+    return os.path.lexists(to_bytes(f"{directory}/.git"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listing:
+    """What git says of a directory: names relative to it, directories with a slash behind.
+
+    Attributes:
+        tracked: files and links, and submodules.
+        modules: those of them that are submodules.
+        untracked: files, links, and other repositories with a slash; nothing that git ignores.
+        untracked_tops: the same without what lies in a directory that is untracked itself.
+        ignored_tops: what git ignores, again without what lies in a directory that is ignored.
+    """
+
+    tracked: frozenset[str]
+    modules: frozenset[str]
+    untracked: frozenset[str]
+    untracked_tops: tuple[str, ...]
+    ignored_tops: frozenset[str]
+
+
+def _ask_git(top: str) -> _Listing:
+    others = ("--others", "--exclude-standard")
+    # A record is "MODE HASH STAGE\tPATH"; mode 160000 is a submodule.
+    records = [record.partition("\t") for record in _git(top, "--cached", "--stage")]
+    return _Listing(
+        tracked=frozenset(name for _, _, name in records),
+        modules=frozenset(name for head, _, name in records if head.startswith("160000")),
+        untracked=frozenset(_git(top, *others)),
+        untracked_tops=tuple(_git(top, *others, "--directory")),
+        ignored_tops=frozenset(_git(top, *others, "--ignored", "--directory")),
+    )
+
+
+def _git(top: str, *options: str) -> list[str]:
+    """Return the records of ``git ls-files``, run so that nothing of the repository is run."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in GIT_VARIABLES_KEPT
+    }
+    environment.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0")
+    command: Sequence[bytes | str] = [
+        "git",
+        "-C",
+        to_bytes(top),
+        "-c",
+        "core.fsmonitor=false",
+        "ls-files",
+        "-z",
+        *options,
+    ]
+    answer = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=GIT_TIMEOUT_S,
+        check=True,
+    )
+    return [to_text(record) for record in answer.stdout.split(b"\0") if record]
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = error.stderr.decode("utf-8", "replace").splitlines()
+        return lines[0] if lines else f"git ended with {error.returncode}"
+    return str(error)
