@@ -7,6 +7,17 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, kw_only=True)
+class SplitEnvironment:
+    """Under ``each``, an ``auto`` environment has become one environment for each CPU.
+
+    The names of ``into`` take the place of ``environment`` in every later command.
+    """
+
+    environment: str
+    into: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StartWorker:
     """Start a worker of an environment under its agent.
 
@@ -40,6 +51,14 @@ class FinishWorker:
     """Tell a worker that nothing more comes: it runs its queue empty and ends its session."""
 
     worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopWorker:
+    """Tell a worker to begin no further item and to end its session after the one that runs."""
+
+    worker: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +101,23 @@ class ReportSchedulingStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class EndRun:
-    """Nothing is left to wait for. ``missing`` are (environment, node id) without an outcome."""
+    """Nothing is left to wait for.
+
+    ``missing`` are (environment, node id) that should have an outcome and have none.
+    ``summary`` is one line for the end of the report, or empty.
+    """
 
     missing: tuple[tuple[str, str], ...] = ()
+    summary: str = ""
 
 
 Command: TypeAlias = (
-    StartWorker
+    SplitEnvironment
+    | StartWorker
     | RunItems
     | ReclaimItems
     | FinishWorker
+    | StopWorker
     | KillWorker
     | ReportLostItem
     | ReportEnvironmentFailed

@@ -98,9 +98,14 @@ class WorkerLost:
 
 @dataclass(frozen=True, kw_only=True)
 class StopRequested:
-    """No further item shall be begun: ``--maxfail``, ``pytest.exit``, Ctrl-C."""
+    """No further item shall be begun: ``--maxfail``, ``pytest.exit``, Ctrl-C.
+
+    ``grace_s`` is how long the items that run may still take before their workers are killed;
+    None is as long as they need. A second request can only shorten it.
+    """
 
     reason: str
+    grace_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,45 @@
+"""Named points in time, of which the earliest is always at hand."""
+
+from __future__ import annotations
+
+import heapq
+
+
+class Deadlines:
+    """At most one deadline for each name. Each call takes O(log n) amortised."""
+
+    def __init__(self) -> None:
+        self._when: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+
+    def set(self, name: str, when: float) -> None:
+        """Give a name a deadline in place of the one it may have."""
+        self._when[name] = when
+        heapq.heappush(self._heap, (when, name))
+
+    def shorten(self, name: str, when: float) -> None:
+        """Give a name a deadline, unless it has an earlier one."""
+        if when < self._when.get(name, float("inf")):
+            self.set(name, when)
+
+    def drop(self, name: str) -> None:
+        """Let a name have no deadline."""
+        self._when.pop(name, None)
+
+    def next(self) -> float | None:
+        """Return the earliest deadline, or None where there is none."""
+        while self._heap:
+            when, name = self._heap[0]
+            if self._when.get(name) == when:
+                return when
+            heapq.heappop(self._heap)  # Dropped or replaced meanwhile.
+        return None
+
+    def pop_due(self, now: float) -> list[str]:
+        """Forget the deadlines that have come, and return their names, earliest first."""
+        due = []
+        while (when := self.next()) is not None and when <= now:
+            name = heapq.heappop(self._heap)[1]
+            del self._when[name]
+            due.append(name)
+        return due

@@ -1,0 +1,163 @@
+"""Which environments and workers there are: names, phases, who belongs to whom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from remotest.run.ledger import Ledger
+from remotest.run.plan import SPLIT_MARK, Environment, RunPlan
+from remotest.spec import AUTO
+
+if TYPE_CHECKING:
+    from remotest.run.events import Outcome
+    from remotest.run.result import EnvironmentEnd
+    from remotest.scheduling.catalogue import Collection
+
+MAX_AUTO_WORKERS: Final = 1024
+"""A host may not name more CPUs than the largest machines have: each one starts a process."""
+
+
+class Phase(Enum):
+    """Where a living worker stands. A worker that ended or was given up is not kept."""
+
+    STARTING = "starting"
+    COLLECTING = "collecting"
+    RUNNING = "running"  # It has collected; it may still wait for its first item.
+    FINISHING = "finishing"  # It was told that nothing more comes.
+    STOPPING = "stopping"  # It was told to begin nothing more.
+
+
+@dataclass(eq=False)
+class EnvironmentState:
+    """One environment of the run.
+
+    Attributes:
+        ledger: its own under each; one for the whole run under load.
+        first_names: names of the workers to start when the agent is ready.
+        worker_count: how many workers it was declared with; 0 while that is unknown.
+        end: None as long as nothing went wrong for good.
+    """
+
+    name: str
+    declared: Environment
+    ledger: Ledger
+    first_names: tuple[str, ...] = ()
+    workers: dict[str, WorkerState] = field(default_factory=dict)
+    collections: dict[Collection, None] = field(default_factory=dict)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    worker_count: int = 0
+    restarts: int = 0
+    end: EnvironmentEnd | None = None
+    reason: str = ""
+
+    def collected_count(self) -> int:
+        """Return how many different items the workers of this environment announced."""
+        return len(set().union(*(collection.items for collection in self.collections)))
+
+    def has_collected(self, item: int) -> bool:
+        """Return whether a worker of this environment announced an item."""
+        return any(collection.position(item) is not None for collection in self.collections)
+
+
+@dataclass(eq=False)
+class WorkerState:
+    """One living worker.
+
+    ``running`` are positions that it began and has not finished: one, or none, unless a plugin on
+    the worker runs several at once.
+    """
+
+    name: str
+    environment: EnvironmentState
+    replaces: str | None
+    phase: Phase = Phase.STARTING
+    collection: Collection | None = None
+    running: set[int] = field(default_factory=set)
+
+    @property
+    def has_collected(self) -> bool:
+        """Whether its start-up is over, so that its loss is the loss of a proven worker."""
+        return self.collection is not None
+
+    def item(self, position: int) -> int:
+        """Return the item number at a position of its collection."""
+        assert self.collection is not None
+        return self.collection.items[position]
+
+    def node_id(self, position: int) -> str:
+        """Return the node id at a position of its collection."""
+        assert self.collection is not None
+        return self.collection.ids[position]
+
+
+class Fleet:
+    """All environments, in declared order, and all living workers."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self._is_each = plan.dist == "each"
+        self._shared_ledger = Ledger()
+        self._reserved_names = {name for e in plan.environments for name in e.worker_ids}
+        self._next_number = 0
+        self.environments = [self._new_environment(e.name, e) for e in plan.environments]
+        self.workers: dict[str, WorkerState] = {}
+        self.coming: dict[str, None] = {}  # Names of the workers that have not collected.
+
+    def _new_environment(self, name: str, declared: Environment) -> EnvironmentState:
+        ledger = Ledger() if self._is_each else self._shared_ledger
+        return EnvironmentState(name, declared, ledger)
+
+    def new_name(self) -> str:
+        """Return the next of ``gw0``, ``gw1``... that no spec took with ``id=``."""
+        while (name := f"gw{self._next_number}") in self._reserved_names:
+            self._next_number += 1
+        self._next_number += 1
+        return name
+
+    def name_workers(self, environment: EnvironmentState, count: int) -> None:
+        """Choose how many workers an environment has, and what they are called."""
+        given = environment.declared.worker_ids[:count]
+        made = tuple(self.new_name() for _ in range(count - len(given)))
+        environment.worker_count = count
+        environment.first_names = given + made
+
+    def name_known_workers(self) -> None:
+        """Name the workers of each environment that was declared with their number."""
+        for environment in self.environments:
+            if environment.declared.count != AUTO:
+                self.name_workers(environment, environment.declared.count)
+
+    def split(self, environment: EnvironmentState, count: int) -> tuple[str, ...]:
+        """Put environments of one worker each in the place of one; return their names."""
+        self.name_workers(environment, count)
+        parts = [
+            self._new_environment(f"{environment.name}{SPLIT_MARK}{number}", environment.declared)
+            for number in range(1, count + 1)
+        ]
+        for part, name in zip(parts, environment.first_names, strict=True):
+            part.worker_count = 1
+            part.first_names = (name,)
+        place = self.environments.index(environment)
+        self.environments[place : place + 1] = parts
+        return tuple(part.name for part in parts)
+
+    def of_agent(self, agent: str) -> list[EnvironmentState]:
+        """Return the environments whose workers run under an agent."""
+        return [e for e in self.environments if e.declared.agent == agent]
+
+    def add_worker(
+        self, environment: EnvironmentState, name: str, replaces: str | None
+    ) -> WorkerState:
+        """Take in a worker that is being started."""
+        worker = WorkerState(name, environment, replaces)
+        self.workers[name] = environment.workers[name] = worker
+        self.coming[name] = None
+        return worker
+
+    def remove_worker(self, worker: WorkerState) -> None:
+        """Forget a worker that ended or was given up."""
+        del self.workers[worker.name]
+        del worker.environment.workers[worker.name]
+        self.coming.pop(worker.name, None)

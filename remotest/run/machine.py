@@ -1,0 +1,457 @@
+"""The run as a pure state machine: events and the time in, commands out.
+
+No clock, no threads, no pytest: the driver hands in what happened and when, applies what comes
+back, and calls again at ``next_deadline``. What a host says can never make the machine fail: what
+the protocol does not allow costs the worker that said it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from remotest.run.audit import make_result
+from remotest.run.commands import (
+    Command,
+    EndRun,
+    FinishWorker,
+    KillWorker,
+    ReportEnvironmentFailed,
+    ReportLostItem,
+    ReportNote,
+    ReportSchedulingStarted,
+    SplitEnvironment,
+    StartWorker,
+    StopWorker,
+)
+from remotest.run.deadlines import Deadlines
+from remotest.run.events import (
+    AgentFailed,
+    AgentLost,
+    AgentReady,
+    DeadlineReached,
+    Event,
+    ItemFinished,
+    ItemsReturned,
+    ItemStarted,
+    Outcome,
+    StopRequested,
+    WorkerCollected,
+    WorkerFinished,
+    WorkerLost,
+    WorkerReady,
+)
+from remotest.run.fleet import MAX_AUTO_WORKERS, EnvironmentState, Fleet, Phase, WorkerState
+from remotest.run.result import EnvironmentEnd, RunResult, WorkerLoss
+from remotest.scheduling.catalogue import Catalogue
+from remotest.scheduling.each import EachScheduler
+from remotest.scheduling.load import LoadScheduler
+from remotest.spec import AUTO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from remotest.run.plan import RunPlan
+    from remotest.scheduling.base import Scheduler, SchedulingCommand
+
+WORKER_START_TIMEOUT_S: Final = 300.0
+"""From StartWorker to WorkerReady. Interpreters on a cold network file system take a minute, and
+a conftest may bring up a container first."""
+
+COLLECT_TIMEOUT_S: Final = 1800.0
+"""From WorkerReady to WorkerCollected. Importing the largest suites takes many minutes on a slow
+host; after half an hour nothing is to be expected."""
+
+FINISH_TIMEOUT_S: Final = 300.0
+"""From the last item, or from the order to finish, to WorkerFinished. Session fixtures are torn
+down by then; what is left is pytest_sessionfinish, with coverage data and reports to write."""
+
+RESTARTS_PER_WORKER: Final = 4
+"""How many lost workers are replaced by default, for each declared worker: pytest-xdist's number
+for ``-n``; here for every run, so that no run starts workers for ever."""
+
+
+class RunMachine:
+    """One run. The driver calls it from one thread, first ``start``, and last ``result``."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self._plan = plan
+        self._fleet = Fleet(plan)
+        self._catalogue = Catalogue()
+        self._scheduler: Scheduler = (
+            EachScheduler() if plan.dist == "each" else LoadScheduler(max_chunk=plan.max_chunk)
+        )
+        self._deadlines = Deadlines()
+        self._awaited_agents = {environment.agent for environment in plan.environments}
+        self._ready_agents: set[str] = set()
+        self._losses: list[WorkerLoss] = []
+        self._crash_count = 0
+        self._is_scheduling = False
+        self._is_ended = False
+        self._stopped_reason: str | None = None
+        self._summary = ""
+        self._now = 0.0
+        self._commands: list[Command] = []
+
+    # -- what the driver calls -----------------------------------------------------------------
+
+    def start(self, now: float) -> list[Command]:
+        """Begin to wait for agents. Called once, before any event."""
+        self._now = now
+        self._fleet.name_known_workers()
+        return self._advance()
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """Take in one event at a time that never goes back. Never raises for what a host says.
+
+        After ``EndRun`` nothing happens any more.
+        """
+        if self._is_ended:
+            return []
+        self._now = now
+        match event:
+            case AgentReady():
+                self._agent_ready(event)
+            case AgentFailed():
+                self._agent_failed(event.agent, event.reason)
+            case AgentLost():
+                self._agent_lost(event)
+            case StopRequested():
+                self._stop(event)
+            case DeadlineReached():
+                self._expire()
+            case _:
+                worker = self._fleet.workers.get(event.worker)
+                if worker is not None:  # Else it was given up before, and is ignored.
+                    self._handle_worker(worker, event)
+        return self._advance()
+
+    def next_deadline(self) -> float | None:
+        """Return when ``DeadlineReached`` is due if nothing else happens, or None."""
+        return self._deadlines.next()
+
+    def result(self) -> RunResult:
+        """Return how the run ended. Called after ``EndRun``."""
+        return make_result(
+            self._fleet.environments,
+            self._catalogue,
+            losses=self._losses,
+            stopped_reason=self._stopped_reason,
+            summary=self._summary,
+        )
+
+    # -- agents --------------------------------------------------------------------------------
+
+    def _agent_ready(self, event: AgentReady) -> None:
+        if event.agent not in self._awaited_agents or self._stopped_reason is not None:
+            return
+        self._awaited_agents.remove(event.agent)
+        self._ready_agents.add(event.agent)
+        for environment in self._fleet.of_agent(event.agent):
+            if environment.declared.count == AUTO:
+                self._expand(environment, event.cpu_count)
+        for environment in self._fleet.of_agent(event.agent):
+            for name in environment.first_names:
+                self._start_worker(environment, name)
+
+    def _expand(self, environment: EnvironmentState, cpu_count: int) -> None:
+        """Give an ``auto`` environment its workers; under each, make it one for each of them."""
+        if not 1 <= cpu_count <= MAX_AUTO_WORKERS:
+            self._fail(environment, "failed", f"its host claims to have {cpu_count} CPUs")
+        elif self._plan.dist == "each" and cpu_count > 1:
+            parts = self._fleet.split(environment, cpu_count)
+            self._commands.append(SplitEnvironment(environment=environment.name, into=parts))
+        else:
+            self._fleet.name_workers(environment, cpu_count)
+
+    def _agent_failed(self, agent: str, reason: str) -> None:
+        if agent in self._awaited_agents:
+            self._awaited_agents.remove(agent)
+            for environment in self._fleet.of_agent(agent):
+                self._fail(environment, "failed", reason)
+
+    def _agent_lost(self, event: AgentLost) -> None:
+        self._agent_failed(event.agent, event.reason)
+        if event.agent not in self._ready_agents:
+            return
+        self._ready_agents.remove(event.agent)
+        for environment in self._fleet.of_agent(event.agent):
+            if environment.workers:
+                self._fail(environment, "lost", event.reason)
+            for worker in list(environment.workers.values()):
+                self._lose(worker, event.reason)
+        self._start_substitutes()
+
+    def _start_substitutes(self) -> None:
+        """Start workers elsewhere for what a lost host left when all others were finishing."""
+        stranded_count = self._scheduler.stranded_count()
+        if not stranded_count or self._fleet.coming or self._stopped_reason is not None:
+            return
+        for environment in self._fleet.environments:
+            if environment.collections and environment.declared.agent in self._ready_agents:
+                needed = min(environment.worker_count, (stranded_count + 1) // 2)
+                text = f"starting {needed} more on {environment.name} for items of a lost host"
+                self._commands.append(ReportNote(text=text))
+                for _ in range(needed):
+                    self._start_worker(environment, self._fleet.new_name())
+                return
+
+    # -- workers -------------------------------------------------------------------------------
+
+    def _start_worker(
+        self, environment: EnvironmentState, name: str, *, replaces: str | None = None
+    ) -> None:
+        self._fleet.add_worker(environment, name, replaces)
+        self._deadlines.set(name, self._now + WORKER_START_TIMEOUT_S)
+        self._commands.append(
+            StartWorker(
+                worker=name,
+                agent=environment.declared.agent,
+                environment=environment.name,
+                replaces=replaces,
+            )
+        )
+
+    def _handle_worker(
+        self,
+        worker: WorkerState,
+        event: WorkerReady
+        | WorkerCollected
+        | ItemStarted
+        | ItemFinished
+        | ItemsReturned
+        | WorkerFinished
+        | WorkerLost,
+    ) -> None:
+        match event:
+            case ItemStarted():
+                if self._has_item(worker, event.position):
+                    worker.running.add(event.position)
+            case ItemFinished():
+                if self._has_item(worker, event.position):
+                    self._item_finished(worker, event)
+            case WorkerReady():
+                self._ready(worker)
+            case WorkerCollected():
+                self._collected(worker, event.ids)
+            case ItemsReturned():
+                self._refuse(worker, "it returned items that it was not asked for")
+            case WorkerFinished():
+                self._finished(worker)
+            case WorkerLost():
+                self._lose(worker, event.reason)
+
+    def _has_item(self, worker: WorkerState, position: int) -> bool:
+        """Return whether a worker may speak of a position; give the worker up if it may not."""
+        if worker.has_collected and self._scheduler.holds(worker.name, position):
+            return True
+        self._refuse(worker, f"it spoke of item {position}, which it does not hold")
+        return False
+
+    def _ready(self, worker: WorkerState) -> None:
+        if worker.phase is not Phase.STARTING:
+            self._refuse(worker, "it announced its start twice")
+            return
+        worker.phase = Phase.COLLECTING
+        self._deadlines.set(worker.name, self._now + COLLECT_TIMEOUT_S)
+
+    def _collected(self, worker: WorkerState, ids: tuple[str, ...]) -> None:
+        if worker.phase is not Phase.COLLECTING:
+            self._refuse(worker, "it announced a collection at the wrong time")
+            return
+        environment = worker.environment
+        worker.collection = collection = self._catalogue.enter(ids)
+        worker.phase = Phase.RUNNING
+        del self._fleet.coming[worker.name]
+        self._deadlines.drop(worker.name)
+        environment.collections[collection] = None
+        environment.ledger.announce(collection)
+        self._apply(self._scheduler.add_worker(worker.name, collection, replaces=worker.replaces))
+
+    def _item_finished(self, worker: WorkerState, event: ItemFinished) -> None:
+        worker.running.discard(event.position)
+        self._settle(worker, event.position, event.outcome)
+        self._apply(
+            self._scheduler.finish_item(worker.name, event.position, duration_s=event.duration_s)
+        )
+        if worker.phase is not Phase.RUNNING:
+            self._await_end(worker)
+
+    def _settle(self, worker: WorkerState, position: int, outcome: Outcome | None) -> None:
+        environment = worker.environment
+        environment.ledger.settle(worker.item(position), has_outcome=outcome is not None)
+        if outcome is not None:
+            environment.outcomes[outcome] += 1
+
+    def _await_end(self, worker: WorkerState) -> None:
+        """Set a worker a deadline if all it has to do is to end its session."""
+        if worker.phase is Phase.STOPPING:
+            is_through = not worker.running
+        else:
+            is_through = self._scheduler.held_count(worker.name) == 0
+        if is_through:
+            self._deadlines.shorten(worker.name, self._now + FINISH_TIMEOUT_S)
+
+    def _finished(self, worker: WorkerState) -> None:
+        if not worker.has_collected:
+            self._lose(worker, "its session ended before it had collected")
+            return
+        held_count = self._scheduler.held_count(worker.name)
+        if worker.phase is Phase.RUNNING or (worker.phase is Phase.FINISHING and held_count):
+            self._lose(worker, f"it ended its session with {held_count} items still to run")
+            return
+        self._retire(worker)
+        self._apply(self._scheduler.remove_worker(worker.name, begun=frozenset()))
+
+    # -- losses --------------------------------------------------------------------------------
+
+    def _refuse(self, worker: WorkerState, what: str) -> None:
+        """Give up a worker that said what it must not say; none of it has been taken in."""
+        self._give_up(worker, f"broken protocol: {what}")
+
+    def _give_up(self, worker: WorkerState, what: str) -> None:
+        """Kill a worker and go on as if it had died."""
+        self._commands.append(KillWorker(worker=worker.name, reason=what))
+        self._lose(worker, what)
+
+    def _lose(self, worker: WorkerState, reason: str) -> None:
+        """Go on without a worker: blame what it was running, give the rest to others."""
+        environment = worker.environment
+        self._retire(worker)
+        if not worker.has_collected:
+            if self._stopped_reason is None:
+                self._fail(
+                    environment,
+                    "failed",
+                    f"worker {worker.name} was lost before it had collected: {reason}",
+                )
+            return
+        begun = frozenset(worker.running)
+        for position in sorted(begun):
+            self._settle(worker, position, "failed")
+            self._commands.append(
+                ReportLostItem(
+                    worker=worker.name,
+                    environment=environment.name,
+                    node_id=worker.node_id(position),
+                    reason=reason,
+                )
+            )
+        self._losses.append(
+            WorkerLoss(
+                worker=worker.name,
+                environment=environment.name,
+                reason=reason,
+                node_ids=tuple(worker.node_id(position) for position in sorted(begun)),
+            )
+        )
+        is_needed = self._scheduler.wants_replacement(worker.name, begun=begun)
+        self._apply(self._scheduler.remove_worker(worker.name, begun=begun))
+        if self._stopped_reason is not None or environment.declared.agent not in self._ready_agents:
+            return
+        if is_needed:
+            self._replace(worker)
+        elif not begun:
+            self._fail(
+                environment,
+                "failed",
+                f"worker {worker.name} was lost at the end of its session: {reason}",
+            )
+
+    def _replace(self, worker: WorkerState) -> None:
+        """Start another worker in the place of a lost one, within the limit."""
+        limit = self._plan.max_worker_restart
+        if limit is None:
+            limit = RESTARTS_PER_WORKER * sum(e.worker_count for e in self._fleet.environments)
+        self._crash_count += 1
+        if self._crash_count <= limit:
+            worker.environment.restarts += 1
+            self._commands.append(ReportNote(text=f"replacing crashed worker {worker.name}"))
+            self._start_worker(worker.environment, self._fleet.new_name(), replaces=worker.name)
+            return
+        self._summary = (
+            f"maximum crashed workers reached: {limit}"
+            if limit
+            else f"worker {worker.name} crashed and worker restarting disabled"
+        )
+        self._commands.append(ReportNote(text=self._summary))
+        self._apply(self._scheduler.close())
+
+    def _retire(self, worker: WorkerState) -> None:
+        self._fleet.remove_worker(worker)
+        self._deadlines.drop(worker.name)
+
+    def _fail(self, environment: EnvironmentState, end: EnvironmentEnd, reason: str) -> None:
+        """Note once why an environment cannot finish."""
+        if environment.end is None:
+            environment.end, environment.reason = end, reason
+            self._commands.append(
+                ReportEnvironmentFailed(environment=environment.name, reason=reason)
+            )
+
+    # -- time and stopping ---------------------------------------------------------------------
+
+    def _expire(self) -> None:
+        for name in self._deadlines.pop_due(self._now):
+            worker = self._fleet.workers[name]
+            if self._stopped_reason is not None:
+                self._drop(worker, self._stopped_reason)
+            elif worker.phase is Phase.STARTING:
+                self._give_up(worker, f"no sign of life within {WORKER_START_TIMEOUT_S:g} s")
+            elif worker.phase is Phase.COLLECTING:
+                self._give_up(worker, f"it was still collecting after {COLLECT_TIMEOUT_S:g} s")
+            else:
+                self._give_up(worker, f"its session did not end within {FINISH_TIMEOUT_S:g} s")
+
+    def _stop(self, event: StopRequested) -> None:
+        if self._stopped_reason is None:
+            self._stopped_reason = event.reason
+            self._scheduler.close()  # What it would tell the workers is less than StopWorker.
+            for worker in list(self._fleet.workers.values()):
+                if not worker.has_collected:
+                    self._drop(worker, event.reason)
+                    continue
+                worker.phase = Phase.STOPPING
+                self._commands.append(StopWorker(worker=worker.name, reason=event.reason))
+                self._await_end(worker)
+        if event.grace_s is not None:
+            for name in self._fleet.workers:
+                self._deadlines.shorten(name, self._now + event.grace_s)
+            self._expire()
+
+    def _drop(self, worker: WorkerState, reason: str) -> None:
+        """Kill a worker that nobody needs any more. What it ran counts as not run."""
+        self._commands.append(KillWorker(worker=worker.name, reason=reason))
+        self._retire(worker)
+        if worker.has_collected:
+            self._apply(self._scheduler.remove_worker(worker.name, begun=frozenset()))
+
+    # -- the whole -----------------------------------------------------------------------------
+
+    def _apply(self, commands: Iterable[SchedulingCommand]) -> None:
+        for command in commands:
+            self._commands.append(command)
+            if isinstance(command, FinishWorker):
+                worker = self._fleet.workers[command.worker]
+                worker.phase = Phase.FINISHING
+                self._await_end(worker)
+
+    def _advance(self) -> list[Command]:
+        """Begin scheduling, or end, if it is time; return and forget the commands so far."""
+        is_stopped = self._stopped_reason is not None
+        if not self._is_scheduling and not self._fleet.coming and not self._awaited_agents:
+            self._is_scheduling = True
+            if self._fleet.workers and not is_stopped:
+                self._commands.append(ReportSchedulingStarted())
+                self._apply(self._scheduler.start())
+        if not self._fleet.workers and (is_stopped or not self._awaited_agents):
+            self._end()
+        commands, self._commands = self._commands, []
+        return commands
+
+    def _end(self) -> None:
+        self._is_ended = True
+        result = self.result()
+        for environment, ended in zip(self._fleet.environments, result.environments, strict=True):
+            if ended.end == "failed":
+                self._fail(environment, "failed", ended.reason)
+        self._commands.append(EndRun(missing=result.missing, summary=self._summary))

@@ -1,0 +1,58 @@
+"""What a run was asked to be, before anything was dialled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from remotest.spec import AUTO, WorkerCount
+
+DistMode: TypeAlias = Literal["each", "load"]
+
+SPLIT_MARK = "#"
+"""Stands between the name of an ``auto`` environment and the number of its part under each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One row of the result: an interpreter on a host, with its workers.
+
+    Attributes:
+        name: how the user knows it; unique in the run.
+        agent: the agent under which its workers run; environments may share one.
+        count: how many workers it has, or ``auto``: as many as the host has CPUs.
+        worker_ids: names for its first workers (``id=`` of a spec); the others become ``gwN``.
+    """
+
+    name: str
+    agent: str
+    count: WorkerCount = 1
+    worker_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """The environments of a run in declared order, and how items go to them.
+
+    Under ``each`` every worker is an environment of its own: the caller has split ``3*spec``, and
+    the machine splits ``auto`` when the host says how many CPUs it has.
+
+    Attributes:
+        max_worker_restart: how many lost workers are replaced; None for the default.
+        max_chunk: ``--maxschedchunk``, or None.
+    """
+
+    environments: tuple[Environment, ...]
+    dist: DistMode
+    max_worker_restart: int | None = None
+    max_chunk: int | None = None
+
+    def __post_init__(self) -> None:
+        names = [environment.name for environment in self.environments]
+        assert len(set(names)) == len(names), "two environments of one name"
+        ids = [name for environment in self.environments for name in environment.worker_ids]
+        assert len(set(ids)) == len(ids), "two workers of one id"
+        if self.dist == "each":
+            assert all(environment.count in (1, AUTO) for environment in self.environments)
+            splits = tuple(f"{e.name}{SPLIT_MARK}" for e in self.environments if e.count == AUTO)
+            assert not any(name.startswith(splits) for name in names), "a name of a split part"

@@ -1,0 +1,66 @@
+"""How a run ended, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from remotest.run.events import Outcome
+
+EnvironmentEnd: TypeAlias = Literal["finished", "failed", "lost", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentResult:
+    """What became of one environment.
+
+    Attributes:
+        end: ``finished``: its workers ended in order and nothing is missing. ``failed``: it did
+            not start, or items have no outcome. ``lost``: its host went away. ``stopped``: the
+            run was stopped before it was through.
+        reason: why it is not ``finished``; else empty.
+        collected: how many items its workers announced.
+        outcomes: how many items ended so on its workers; a lost item counts as ``failed``.
+        restarts: how many of its workers were replaced.
+    """
+
+    name: str
+    end: EnvironmentEnd
+    reason: str = ""
+    collected: int = 0
+    outcomes: Mapping[Outcome, int] = field(default_factory=dict)
+    restarts: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerLoss:
+    """A worker that had collected and did not end in order, with the items it was running."""
+
+    worker: str
+    environment: str
+    reason: str
+    node_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What became of the run.
+
+    Attributes:
+        environments: in declared order, split ones in the place of what they were split from.
+        missing: (environment, node id) that should have an outcome and have none.
+        losses: in the order in which they happened.
+        not_run: how many collected items were not run because the run was stopped.
+        stopped_reason: why it was stopped, or None.
+        summary: one line for the end of the report, or empty.
+    """
+
+    environments: tuple[EnvironmentResult, ...]
+    missing: tuple[tuple[str, str], ...] = ()
+    losses: tuple[WorkerLoss, ...] = ()
+    not_run: int = 0
+    stopped_reason: str | None = None
+    summary: str = ""

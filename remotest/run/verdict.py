@@ -1,0 +1,34 @@
+"""From the result of a run to the exit code of the process. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from remotest.errors import EXIT_HOST_FAILED
+
+if TYPE_CHECKING:
+    from remotest.run.result import RunResult
+
+EXIT_OK: Final = 0
+EXIT_TESTS_FAILED: Final = 1
+EXIT_INTERRUPTED: Final = 2
+EXIT_NOTHING_COLLECTED: Final = 5
+"""These four are pytest's own."""
+
+
+def exit_code(result: RunResult, *, tests_failed: bool) -> int:
+    """Return the exit code of a run.
+
+    0 only if every declared environment ran every item it collected to an outcome, no worker was
+    lost on the way, and something was collected. ``tests_failed`` is what the controller saw in
+    reports: failed or erroneous items, lost items, errors while collecting.
+    """
+    if result.stopped_reason is not None:
+        return EXIT_INTERRUPTED
+    if tests_failed:
+        return EXIT_TESTS_FAILED
+    if result.missing or result.losses or any(e.end != "finished" for e in result.environments):
+        return EXIT_HOST_FAILED
+    if not any(environment.collected for environment in result.environments):
+        return EXIT_NOTHING_COLLECTED
+    return EXIT_OK

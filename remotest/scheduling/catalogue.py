@@ -1,0 +1,67 @@
+"""Which item of one worker is which item of another: matching by node id and occurrence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Collection:
+    """One announced collection. Workers that announced the same ids share one of these.
+
+    Attributes:
+        ids: node ids by position.
+        items: item numbers of the catalogue by position.
+    """
+
+    def __init__(self, ids: tuple[str, ...], items: Sequence[int]) -> None:
+        self.ids = ids
+        self.items = items
+        self._positions = {item: position for position, item in enumerate(items)}
+
+    def position(self, item: int) -> int | None:
+        """Return where an item stands in this collection, or None where it is not in it."""
+        return self._positions.get(item)
+
+
+class Catalogue:
+    """Every item that any worker announced, numbered from 0 in the order of first sight.
+
+    An item is a (node id, occurrence): the second ``test_a`` of one worker is the second
+    ``test_a`` of another, wherever it stands. What is kept grows with the number of distinct
+    collections, not with the number of workers.
+    """
+
+    def __init__(self) -> None:
+        self._node_ids: list[str] = []
+        self._numbers: dict[tuple[str, int], int] = {}
+        self._collections: dict[tuple[str, ...], Collection] = {}
+
+    def __len__(self) -> int:
+        return len(self._node_ids)
+
+    def node_id(self, item: int) -> str:
+        """Return the node id of an item number."""
+        return self._node_ids[item]
+
+    def enter(self, ids: tuple[str, ...]) -> Collection:
+        """Return the collection of a worker's ids, in the worker's own order."""
+        collection = self._collections.get(ids)
+        if collection is None:
+            collection = Collection(ids, self._number(ids))
+            self._collections[ids] = collection
+        return collection
+
+    def _number(self, ids: tuple[str, ...]) -> list[int]:
+        seen: dict[str, int] = {}
+        items = []
+        for node_id in ids:
+            occurrence = seen.get(node_id, 0)
+            seen[node_id] = occurrence + 1
+            item = self._numbers.setdefault((node_id, occurrence), len(self._node_ids))
+            if item == len(self._node_ids):
+                self._node_ids.append(node_id)
+            items.append(item)
+        return items

@@ -1,0 +1,260 @@
+"""Watches a run from outside and objects as soon as a promise is broken.
+
+The referee sees only what passes between the machine and the world: each event that the machine
+is handed, and each command that it answers with. It keeps its own books, by its own means. Each
+step costs it time for what the step names, not for the size of the run.
+
+*Work could move* to a worker when there is an item that the worker collected, that no living
+worker holds, and that has not ended. After each step, once items are given out:
+
+- a living worker that has collected, and was not told to finish, holds at least two items;
+- under load, no worker was told to finish while work could move to it.
+
+So a worker is idle only while a message travels, or when nothing is left for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from remotest.run import commands as c
+from remotest.run import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from remotest.run.plan import RunPlan
+    from remotest.run.result import RunResult
+
+Key = tuple[str, str, int]  # Environment (empty under load), node id, occurrence.
+
+
+@dataclass(eq=False)
+class Seat:
+    """What the machine was told of a worker, and what the worker was told."""
+
+    agent: str
+    environment: str
+    keys: list[Key] | None = None
+    kind: tuple[str, tuple[str, ...]] = ("", ())
+    held: set[int] = field(default_factory=set)
+    begun: set[int] = field(default_factory=set)
+    is_ready: bool = False
+    told_to_end: bool = False
+
+
+class Referee:
+    """Call ``event`` before and ``commands`` after each step, and ``verdict`` at the end."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self.is_each = plan.dist == "each"
+        self.environments = {environment.name for environment in plan.environments}
+        self.seats: dict[str, Seat] = {}
+        self.names: set[str] = set()
+        self.agents: set[str] = set()
+        self.free: set[Key] = set()
+        self.done: dict[Key, str | None] = {}
+        self.known: dict[Key, set[tuple[str, tuple[str, ...]]]] = {}
+        self.kinds: dict[tuple[str, tuple[str, ...]], list[Key]] = {}
+        self.free_by_kind: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self.starving: set[str] = set()
+        self.expected: set[object] = set()  # What the answer to this step must hold.
+        self.is_scheduling = self.is_closed = self.is_stopped = self.is_ended = False
+        self.end: c.EndRun | None = None
+
+    # -- what the machine is told --------------------------------------------------------------
+
+    def event(self, event: e.Event) -> None:
+        match event:
+            case e.AgentReady():
+                self.agents.add(event.agent)
+            case e.AgentLost():
+                self.agents.discard(event.agent)
+                for name in [n for n, s in self.seats.items() if s.agent == event.agent]:
+                    self.leave(name)
+            case e.StopRequested():
+                self.is_stopped = True
+                self.starving.clear()
+            case e.AgentFailed() | e.DeadlineReached():
+                pass
+            case _:
+                if event.worker in self.seats:
+                    self.worker_event(event.worker, self.seats[event.worker], event)
+
+    def worker_event(self, name: str, seat: Seat, event: e.Event) -> None:
+        match event:
+            case e.WorkerReady() if not seat.is_ready:
+                seat.is_ready = True
+            case e.WorkerCollected() if seat.is_ready and seat.keys is None:
+                self.collected(name, seat, event.ids)
+            case e.ItemStarted() if event.position in seat.held:
+                seat.begun.add(event.position)
+            case e.ItemFinished() if event.position in seat.held:
+                self.finished(name, seat, event)
+            case e.WorkerFinished() if seat.told_to_end and (self.is_stopped or not seat.held):
+                for position in list(seat.held):
+                    self.release(seat, position)
+                self.forget(name)
+            case e.WorkerFinished() | e.WorkerLost():
+                self.leave(name)
+            case _:
+                self.expected.add(("kill", name))
+
+    def collected(self, name: str, seat: Seat, ids: tuple[str, ...]) -> None:
+        seat.kind = ("" if not self.is_each else seat.environment, ids)
+        if seat.kind not in self.kinds:
+            seen: Counter[str] = Counter()
+            keys: list[Key] = []
+            for node_id in ids:
+                keys.append((seat.kind[0], node_id, seen[node_id]))
+                seen[node_id] += 1
+            self.kinds[seat.kind] = keys
+            for key in keys:
+                if key not in self.known:
+                    self.known[key] = set()
+                    self.free.add(key)
+                self.known[key].add(seat.kind)
+            self.free_by_kind[seat.kind] = sum(key in self.free for key in keys)
+        seat.keys = self.kinds[seat.kind]
+        self.weigh(name, seat)
+
+    def finished(self, name: str, seat: Seat, event: e.ItemFinished) -> None:
+        assert seat.keys is not None
+        seat.held.remove(event.position)
+        seat.begun.discard(event.position)
+        self.done[seat.keys[event.position]] = event.outcome
+        if event.outcome is not None:
+            self.counts[seat.environment][event.outcome] += 1
+        self.weigh(name, seat)
+
+    def leave(self, name: str) -> None:
+        """A worker is lost: what it ran must be reported, what it held is free again."""
+        seat = self.seats[name]
+        for position in list(seat.held):
+            if position in seat.begun:
+                assert seat.keys is not None
+                seat.held.remove(position)
+                self.done[seat.keys[position]] = "failed"
+                self.counts[seat.environment]["failed"] += 1
+                self.expected.add(("lost item", name, seat.keys[position][1]))
+            else:
+                self.release(seat, position)
+        self.forget(name)
+
+    def forget(self, name: str) -> None:
+        del self.seats[name]
+        self.starving.discard(name)
+
+    # -- what the machine answers --------------------------------------------------------------
+
+    def commands(self, commands: Iterable[c.Command]) -> None:
+        for command in commands:
+            assert not self.is_ended, f"after the end: {command}"
+            getattr(self, f"on_{type(command).__name__}")(command)
+        assert not self.expected, f"unanswered: {self.expected}"
+        if self.is_scheduling and not self.is_stopped:
+            assert not self.starving, f"left with too little: {sorted(self.starving)}"
+
+    def on_SplitEnvironment(self, command: c.SplitEnvironment) -> None:  # noqa: N802  as its class
+        assert self.is_each
+        self.environments.remove(command.environment)
+        assert self.environments.isdisjoint(command.into)
+        self.environments.update(command.into)
+
+    def on_StartWorker(self, command: c.StartWorker) -> None:  # noqa: N802
+        assert not self.is_stopped
+        assert command.worker not in self.names, "a name was used again"
+        assert command.agent in self.agents, "started on a dead host"
+        assert command.environment in self.environments
+        self.names.add(command.worker)
+        self.seats[command.worker] = Seat(command.agent, command.environment)
+
+    def on_RunItems(self, command: c.RunItems) -> None:  # noqa: N802
+        assert self.is_scheduling
+        assert not self.is_stopped
+        seat = self.seats[command.worker]  # KeyError: given to a dead worker.
+        assert seat.keys is not None
+        assert not seat.told_to_end, "given to a worker that was told to finish"
+        assert command.positions
+        for position in command.positions:
+            key = seat.keys[position]
+            assert position >= 0
+            assert key in self.free, f"{key} runs twice"
+            self.free.remove(key)
+            self.free_by_kind.subtract(self.known[key])
+            seat.held.add(position)
+        self.weigh(command.worker, seat)
+
+    def on_FinishWorker(self, command: c.FinishWorker) -> None:  # noqa: N802
+        seat = self.seats[command.worker]
+        assert not seat.told_to_end
+        seat.told_to_end = True
+        self.starving.discard(command.worker)
+        if not self.is_closed:
+            assert self.is_scheduling
+            assert not self.free_by_kind[seat.kind], "told to finish while work could move"
+
+    def on_StopWorker(self, command: c.StopWorker) -> None:  # noqa: N802
+        assert self.is_stopped
+        self.seats[command.worker].told_to_end = True
+
+    def on_KillWorker(self, command: c.KillWorker) -> None:  # noqa: N802
+        self.expected.discard(("kill", command.worker))
+        seat = self.seats[command.worker]
+        if self.is_stopped and not command.reason.startswith("broken protocol"):
+            for position in list(seat.held):
+                self.release(seat, position)
+            self.forget(command.worker)
+        else:
+            self.leave(command.worker)
+
+    def on_ReportLostItem(self, command: c.ReportLostItem) -> None:  # noqa: N802
+        self.expected.remove(("lost item", command.worker, command.node_id))
+
+    def on_ReportEnvironmentFailed(self, command: c.ReportEnvironmentFailed) -> None:  # noqa: N802
+        assert command.environment in self.environments
+        assert command.reason
+
+    def on_ReportNote(self, command: c.ReportNote) -> None:  # noqa: N802
+        if "restarting disabled" in command.text or "maximum crashed" in command.text:
+            self.is_closed = True
+
+    def on_ReportSchedulingStarted(self, _: c.ReportSchedulingStarted) -> None:  # noqa: N802
+        assert not self.is_scheduling
+        self.is_scheduling = True
+
+    def on_EndRun(self, command: c.EndRun) -> None:  # noqa: N802
+        assert not self.seats, f"ended before {sorted(self.seats)}"
+        self.is_ended = True
+        self.end = command
+
+    # -- the books -----------------------------------------------------------------------------
+
+    def weigh(self, name: str, seat: Seat) -> None:
+        is_starving = seat.keys is not None and not seat.told_to_end and len(seat.held) < 2
+        (self.starving.add if is_starving else self.starving.discard)(name)
+
+    def release(self, seat: Seat, position: int) -> None:
+        assert seat.keys is not None
+        seat.held.remove(position)
+        self.free.add(seat.keys[position])
+        self.free_by_kind.update(self.known[seat.keys[position]])
+
+    def verdict(self, result: RunResult) -> None:
+        """Compare the machine's own account with these books, item by item."""
+        assert self.end is not None
+        silent = [key for key, outcome in self.done.items() if outcome is None]
+        missing = silent if self.is_stopped else [*silent, *self.free]
+        assert Counter(node_id for _, node_id in result.missing) == Counter(k[1] for k in missing)
+        if self.is_each:
+            assert Counter(result.missing) == Counter(key[:2] for key in missing)
+        assert self.end.missing == result.missing
+        assert len(self.done) + len(self.free) == len(self.known)
+        assert result.not_run == (len(self.free) if self.is_stopped else 0)
+        assert {env.name for env in result.environments} == self.environments
+        for environment in result.environments:
+            assert environment.outcomes == self.counts[environment.name]
+            assert bool(environment.reason) == (environment.end != "finished")

@@ -1,0 +1,144 @@
+"""The run machine and its schedulers against simulated hosts, checked after each step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sim.world import Faults, Host, Scenario, World
+
+from remotest.run.plan import Environment, RunPlan
+from remotest.run.verdict import exit_code
+
+
+def node_ids(count: int) -> tuple[str, ...]:
+    return tuple(f"tests/test_{number // 50}.py::test_{number}" for number in range(count))
+
+
+def one_host(
+    worker_count: int,
+    item_count: int,
+    *,
+    dist: str = "load",
+    faults: Faults = Faults(),
+    seed: int = 0,
+) -> Scenario:
+    if dist == "load":
+        environments = (Environment(name="box", agent="box", count=worker_count),)
+    else:
+        environments = tuple(
+            Environment(name=f"box-{number}", agent="box") for number in range(worker_count)
+        )
+    return Scenario(
+        plan=RunPlan(environments=environments, dist=dist),
+        hosts={"box": Host(ids=node_ids(item_count))},
+        faults=faults,
+        seed=seed,
+        steps_limit=20 * item_count * (1 if dist == "load" else worker_count) + 1000 * worker_count,
+    )
+
+
+LARGE_FAULTS = Faults(crash_in_item=0.01, crash_between_items=0.001)
+
+
+@pytest.mark.parametrize("faults", [Faults(), LARGE_FAULTS], ids=["calm", "crashes"])
+def test_500_workers_run_20000_items(faults: Faults) -> None:
+    world = World(one_host(500, 20_000, faults=faults))
+    result = world.run()
+    assert result.missing == ()
+    assert len(world.referee.done) == 20_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("faults", [Faults(), LARGE_FAULTS], ids=["calm", "crashes"])
+def test_5000_workers_run_200000_items(faults: Faults) -> None:
+    world = World(one_host(5_000, 200_000, faults=faults))
+    result = world.run()
+    assert result.missing == ()
+    assert len(world.referee.done) == 200_000
+
+
+def test_each_of_50_environments_runs_2000_items() -> None:
+    world = World(one_host(50, 2_000, dist="each", faults=Faults(crash_in_item=0.001)))
+    result = world.run()
+    assert result.missing == ()
+    assert [sum(env.outcomes.values()) for env in result.environments] == [2_000] * 50
+
+
+likelihoods = st.sampled_from([0.0, 0.0, 0.0, 0.02, 0.2, 0.7])
+hosts = st.builds(
+    Host,
+    cpu_count=st.integers(1, 4),
+    latency_s=st.sampled_from([0.0, 0.01, 1.0]),
+    ready_at_s=st.floats(0, 20),
+    fails=st.sampled_from([False, False, False, True]),
+    lost_at_s=st.one_of(st.none(), st.none(), st.floats(0, 30)),
+    ids=st.lists(st.sampled_from("abcdefghijkl"), max_size=30).map(tuple),
+    shuffles=st.booleans(),
+    start_s=st.sampled_from([0.0, 1.0, 20.0]),
+    item_s=st.sampled_from([0.001, 0.3]),
+)
+fault_mixes = st.one_of(
+    st.just(Faults()),
+    st.builds(Faults, crash_in_item=likelihoods, crash_between_items=likelihoods),
+    st.builds(
+        Faults,
+        crash_in_item=likelihoods,
+        crash_between_items=likelihoods,
+        crash_at_start=likelihoods,
+        crash_while_waiting=likelihoods,
+        hang=likelihoods,
+        early_end=likelihoods,
+        no_outcome=likelihoods,
+        hostile=likelihoods,
+    ),
+)
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    """Up to 3 hosts with up to 2 environments each, all with collections of their own."""
+    dist = draw(st.sampled_from(["load", "each"]))
+    by_agent = {f"host{n}": draw(hosts) for n in range(draw(st.integers(1, 3)))}
+    if draw(st.booleans()):  # The usual case: the same code everywhere.
+        ids = node_ids(draw(st.integers(0, 40)))
+        by_agent = {name: replace(host, ids=ids) for name, host in by_agent.items()}
+    counts = st.just("auto") | (st.integers(1, 4) if dist == "load" else st.just(1))
+    environments = tuple(
+        Environment(name=f"{agent}/{n}", agent=agent, count=draw(counts))
+        for agent in by_agent
+        for n in range(draw(st.integers(1, 2)))
+    )
+    return Scenario(
+        plan=RunPlan(
+            environments=environments,
+            dist=dist,
+            max_worker_restart=draw(st.sampled_from([None, None, 0, 1, 3])),
+            max_chunk=draw(st.sampled_from([None, None, 1, 3])),
+        ),
+        hosts=by_agent,
+        faults=draw(fault_mixes),
+        seed=draw(st.integers(0, 2**32)),
+        stop_at_s=draw(st.one_of(st.none(), st.none(), st.floats(0, 30))),
+        stop_grace_s=draw(st.sampled_from([None, 0.0, 5.0])),
+    )
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(scenarios())
+def test_the_promises_hold_whatever_happens(scenario: Scenario) -> None:
+    world = World(scenario)
+    result = world.run()
+    is_red = exit_code(result, tests_failed="failed" in world.referee.done.values()) != 0
+    troubles = world.faults_seen - {"agent lost"}  # A host may go after its work is done.
+    if troubles or result.missing or not world.referee.known:
+        assert is_red
+    if not world.faults_seen and scenario.stop_at_s is None:
+        assert result.missing == ()
+        assert is_red == (not world.referee.known)
+    crashes_only = {"crash_in_item", "crash_between_items", "crash_while_waiting"}
+    if world.faults_seen <= crashes_only and not world.referee.is_closed:
+        assert result.missing == ()

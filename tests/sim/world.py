@@ -1,0 +1,298 @@
+"""Hosts and workers that exist only in virtual time, to play the real machine.
+
+A ``World`` owns the clock. What is under way (a message on a link, a test that runs) lies in a
+heap until its time comes. Every fake worker keeps the real worker's rule of looking ahead: it
+begins an item only when it knows the next one, or was told that none comes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from sim.referee import Referee
+
+from remotest.run import commands as c
+from remotest.run import events as e
+from remotest.run.machine import RunMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remotest.run.plan import RunPlan
+    from remotest.run.result import RunResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What one agent's host is like."""
+
+    cpu_count: int = 1
+    latency_s: float = 0.01
+    ready_at_s: float = 1.0
+    fails: bool = False
+    lost_at_s: float | None = None
+    ids: tuple[str, ...] = ()
+    shuffles: bool = False  # Each worker collects in an order of its own.
+    start_s: float = 1.0
+    collect_s: float = 1.0
+    item_s: float = 0.05
+    slow_item_share: float = 0.1  # So many items take a hundred times as long.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """How likely each thing is to go wrong: by worker, or by item begun."""
+
+    crash_in_item: float = 0.0
+    crash_between_items: float = 0.0
+    crash_at_start: float = 0.0
+    crash_while_waiting: float = 0.0  # After collecting.
+    hang: float = 0.0  # At start, while collecting or at the end of the session.
+    early_end: float = 0.0
+    no_outcome: float = 0.0
+    hostile: float = 0.0  # Says something at random before an item.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    plan: RunPlan
+    hosts: dict[str, Host]
+    faults: Faults = Faults()
+    seed: int = 0
+    stop_at_s: float | None = None
+    stop_grace_s: float | None = None
+    steps_limit: int = 100_000
+
+
+@dataclass(eq=False)
+class FakeWorker:
+    """A pytest process on a fake host."""
+
+    name: str
+    agent: str
+    host: Host
+    ids: tuple[str, ...]
+    queue: deque[int] = field(default_factory=deque)
+    running: int | None = None
+    has_collected: bool = False
+    told_to_finish: bool = False
+    told_to_stop: bool = False
+    hangs_at_end: bool = False
+    is_ending: bool = False
+    is_dead: bool = False
+
+
+class World:
+    """Plays one scenario. ``begun`` says on which workers, in order, each (env, id) was begun."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.random = Random(scenario.seed)
+        self.machine = RunMachine(scenario.plan)
+        self.referee = Referee(scenario.plan)
+        self.now = 0.0
+        self.steps = 0
+        self.workers: dict[str, FakeWorker] = {}
+        self.lost_agents: set[str] = set()
+        self.faults_seen: set[str] = set()
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._serial = 0
+
+    # -- the clock -----------------------------------------------------------------------------
+
+    def after(self, delay_s: float, action: Callable[[], None]) -> None:
+        self._serial += 1
+        heapq.heappush(self._heap, (self.now + delay_s, self._serial, action))
+
+    def run(self) -> RunResult:
+        """Play to the end, checking each step."""
+        for name, host in self.scenario.hosts.items():
+            self.after(host.ready_at_s, lambda name=name, host=host: self.bring_up(name, host))
+            if host.lost_at_s is not None:
+                self.after(host.lost_at_s, lambda name=name: self.lose_agent(name))
+        if self.scenario.stop_at_s is not None:
+            stop = e.StopRequested(reason="enough", grace_s=self.scenario.stop_grace_s)
+            self.after(self.scenario.stop_at_s, lambda: self.tell(stop))
+        self.apply(self.machine.start(self.now))
+        while not self.referee.is_ended:
+            self.steps += 1
+            assert self.steps < self.scenario.steps_limit, "no end in sight"
+            deadline = self.machine.next_deadline()
+            if deadline is not None and (not self._heap or deadline < self._heap[0][0]):
+                self.now = deadline
+                self.tell(e.DeadlineReached())
+                continue
+            assert self._heap, "everybody waits for everybody"
+            self.now, _, action = heapq.heappop(self._heap)
+            action()
+        assert self.machine.next_deadline() is None
+        result = self.machine.result()
+        self.referee.verdict(result)
+        return result
+
+    def tell(self, event: e.Event) -> None:
+        """Hand an event to the machine and do what it answers."""
+        if isinstance(event, e.StopRequested) and self.referee.is_ended:
+            return
+        self.referee.event(event)
+        self.apply(self.machine.handle(event, self.now))
+
+    def apply(self, commands: list[c.Command]) -> None:
+        self.referee.commands(commands)
+        for command in commands:
+            if isinstance(command, c.StartWorker):
+                self.start_worker(command)
+            elif isinstance(command, c.RunItems | c.FinishWorker | c.StopWorker | c.KillWorker):
+                worker = self.workers[command.worker]
+                self.after(
+                    worker.host.latency_s,
+                    lambda worker=worker, command=command: self.obey(worker, command),
+                )
+
+    # -- hosts ---------------------------------------------------------------------------------
+
+    def bring_up(self, agent: str, host: Host) -> None:
+        if host.fails:
+            self.faults_seen.add("agent failed")
+            self.tell(e.AgentFailed(agent=agent, reason="connection refused"))
+        elif agent not in self.lost_agents:
+            self.tell(e.AgentReady(agent=agent, cpu_count=host.cpu_count))
+
+    def lose_agent(self, agent: str) -> None:
+        self.faults_seen.add("agent lost")
+        self.lost_agents.add(agent)
+        for worker in self.workers.values():
+            if worker.agent == agent:
+                worker.is_dead = True
+        self.tell(e.AgentLost(agent=agent, reason="connection lost"))
+
+    def send(self, worker: FakeWorker, event: e.Event) -> None:
+        """Send an event from a worker; it is lost with its host."""
+
+        def arrive() -> None:
+            if worker.agent not in self.lost_agents:
+                self.tell(event)
+
+        self.after(worker.host.latency_s, arrive)
+
+    # -- workers -------------------------------------------------------------------------------
+
+    def happens(self, fault: str) -> bool:
+        """Return whether a fault happens now, by its likelihood."""
+        likelihood = getattr(self.scenario.faults, fault)
+        happens = bool(likelihood) and self.random.random() < likelihood
+        if happens:
+            self.faults_seen.add(fault)
+        return happens
+
+    def start_worker(self, command: c.StartWorker) -> None:
+        host = self.scenario.hosts[command.agent]
+        ids = host.ids
+        if host.shuffles:
+            ids = tuple(self.random.sample(ids, len(ids)))
+        worker = FakeWorker(command.worker, command.agent, host, ids)
+        self.workers[command.worker] = worker
+        delay_s = host.start_s * (0.5 + self.random.random())
+        if self.happens("crash_at_start"):
+            self.after(delay_s, lambda: self.die(worker))
+        elif not self.happens("hang"):
+            self.after(delay_s, lambda: self.collect(worker))
+
+    def collect(self, worker: FakeWorker) -> None:
+        if worker.is_dead:
+            return
+        self.send(worker, e.WorkerReady(worker=worker.name))
+        if not self.happens("hang"):
+            delay_s = worker.host.collect_s * (0.5 + self.random.random())
+            self.after(delay_s, lambda: self.announce(worker))
+
+    def announce(self, worker: FakeWorker) -> None:
+        if worker.is_dead:
+            return
+        worker.has_collected = True
+        worker.hangs_at_end = self.happens("hang")
+        self.send(worker, e.WorkerCollected(worker=worker.name, ids=worker.ids))
+        if self.happens("crash_while_waiting"):
+            self.after(worker.host.collect_s * self.random.random(), lambda: self.die(worker))
+        self.go_on(worker)
+
+    def die(self, worker: FakeWorker) -> None:
+        if not worker.is_dead:
+            worker.is_dead = True
+            self.send(worker, e.WorkerLost(worker=worker.name, reason="killed by signal 11"))
+
+    def obey(self, worker: FakeWorker, command: c.Command) -> None:
+        if worker.is_dead:
+            return
+        match command:
+            case c.RunItems():
+                worker.queue.extend(command.positions)
+            case c.FinishWorker():
+                worker.told_to_finish = True
+            case c.StopWorker():
+                worker.told_to_stop = True
+            case c.KillWorker():
+                self.die(worker)
+        self.go_on(worker)
+
+    def go_on(self, worker: FakeWorker) -> None:
+        """Begin the next item, or end the session, if the worker may."""
+        if worker.is_dead or worker.is_ending or not worker.has_collected:
+            return
+        if worker.running is not None:
+            return
+        is_early = bool(worker.queue) and self.happens("early_end")
+        if worker.told_to_stop or (worker.told_to_finish and not worker.queue) or is_early:
+            worker.is_ending = True
+            if not worker.hangs_at_end:
+                self.send(worker, e.WorkerFinished(worker=worker.name))
+        elif len(worker.queue) >= (1 if worker.told_to_finish else 2):
+            self.begin(worker)
+
+    def begin(self, worker: FakeWorker) -> None:
+        if self.happens("crash_between_items"):
+            self.die(worker)
+            return
+        if self.happens("hostile"):
+            self.send(worker, self.nonsense(worker))
+        position = worker.running = worker.queue.popleft()
+        self.send(worker, e.ItemStarted(worker=worker.name, position=position))
+        duration_s = worker.host.item_s * (0.5 + self.random.random())
+        if self.random.random() < worker.host.slow_item_share:
+            duration_s *= 100
+        if self.happens("crash_in_item"):
+            self.after(duration_s / 2, lambda: self.die(worker))
+        else:
+            self.after(duration_s, lambda: self.finish(worker, position, duration_s))
+
+    def finish(self, worker: FakeWorker, position: int, duration_s: float) -> None:
+        if worker.is_dead:
+            return
+        worker.running = None
+        outcome = None if self.happens("no_outcome") else "passed"
+        self.send(
+            worker,
+            e.ItemFinished(
+                worker=worker.name, position=position, outcome=outcome, duration_s=duration_s
+            ),
+        )
+        self.go_on(worker)
+
+    def nonsense(self, worker: FakeWorker) -> e.Event:
+        position = self.random.randrange(-2, len(worker.ids) + 2)
+        name = self.random.choice([*self.workers, "nobody"])
+        return self.random.choice(
+            [
+                e.ItemFinished(worker=name, position=position, outcome="failed", duration_s=0.0),
+                e.ItemStarted(worker=name, position=position),
+                e.ItemsReturned(worker=name, positions=(position,)),
+                e.WorkerReady(worker=name),
+                e.WorkerCollected(worker=name, ids=worker.ids[:2]),
+                e.WorkerFinished(worker=name),
+                e.WorkerLost(worker=name, reason="so it says"),
+            ]
+        )
