@@ -1,0 +1,127 @@
+"""Deciding whether a host is who it should be, and saying what to do where it is not."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from remotest.errors import ConnectError
+from remotest.gateways.hostkeys import (
+    KnownKey,
+    Verdict,
+    fingerprint,
+    host_key_names,
+    judge,
+    keep_key,
+    read_known_hosts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from remotest.gateways.sshhost import SshHost
+
+PHASE: Final = "check the host key"
+
+
+def names_of(host: SshHost) -> tuple[str, ...]:
+    """Return the names under which known_hosts may hold a host."""
+    return host_key_names(host.hostname, host.port, host.host_key_alias)
+
+
+def known_keys_for(host: SshHost) -> list[KnownKey]:
+    """Return all lines of the known_hosts files that hold for a host.
+
+    Raises:
+        ConnectError: a file cannot be read.
+    """
+    try:
+        return read_known_hosts((*host.user_known_hosts, *host.global_known_hosts))
+    except OSError as error:
+        raise ConnectError(
+            host=host.label,
+            phase=PHASE,
+            cause=f"{error.filename} cannot be read: {(error.strerror or str(error)).lower()}",
+            remedy="make it readable, or name another UserKnownHostsFile in ssh_config",
+        ) from error
+
+
+def require_trust(host: SshHost, known: Sequence[KnownKey], key_type: str, blob: bytes) -> None:
+    """Accept the key that a host shows, or raise.
+
+    Raises:
+        ConnectError: the key is unknown, not the one that is known, or revoked.
+    """
+    names = names_of(host)
+    verdict, lines = judge(known, names, blob)
+    if verdict is Verdict.UNKNOWN and host.accept_new:
+        verdict = _keep(host, names, key_type, blob)
+        if verdict is not Verdict.KNOWN:  # Another run has kept another key meanwhile.
+            verdict, lines = judge(known_keys_for(host), names, blob)
+    if verdict is Verdict.KNOWN:
+        return
+    shown = f"the {key_type} key {fingerprint(blob)}"
+    failures = {
+        Verdict.UNKNOWN: _unknown,
+        Verdict.CHANGED: _changed,
+        Verdict.REVOKED: _revoked,
+    }
+    cause, remedy = failures[verdict](host, shown, lines)
+    raise ConnectError(host=host.label, phase=PHASE, cause=cause, remedy=remedy)
+
+
+def _keep(host: SshHost, names: Sequence[str], key_type: str, blob: bytes) -> Verdict:
+    if not host.user_known_hosts:
+        raise ConnectError(
+            host=host.label,
+            phase=PHASE,
+            cause="hostkey=accept-new has no file to keep the key in",
+            remedy="name a UserKnownHostsFile in ssh_config",
+        )
+    path = host.user_known_hosts[0]
+    try:
+        return keep_key(path, names, key_type, blob, hash_name=host.hash_known_hosts)
+    except OSError as error:
+        raise ConnectError(
+            host=host.label,
+            phase=PHASE,
+            cause=f"the key cannot be kept in {path}: {(error.strerror or str(error)).lower()}",
+            remedy="make the file writable, or name another UserKnownHostsFile in ssh_config",
+        ) from error
+
+
+def _unknown(host: SshHost, shown: str, lines: Sequence[KnownKey]) -> tuple[str, str]:  # noqa: ARG001  as the others
+    name = names_of(host)[0]
+    file = host.user_known_hosts[0] if host.user_known_hosts else "~/.ssh/known_hosts"
+    scan = f"ssh-keyscan -p {host.port} {host.hostname} >> {shlex.quote(str(file))}"
+    cause = f"nothing is known of {name}, which shows {shown}"
+    remedy = (
+        "compare the fingerprint with what the machine's owner says; then log in once with ssh, "
+        f"or `{scan}`, or add //hostkey=accept-new to the --tx"
+    )
+    return cause, remedy
+
+
+def _changed(host: SshHost, shown: str, lines: Sequence[KnownKey]) -> tuple[str, str]:
+    name = names_of(host)[0]
+    held = " and ".join(
+        f"the {line.key_type} key {fingerprint(line.blob)} ({line.path}:{line.line_number})"
+        for line in lines
+    )
+    file = shlex.quote(str(lines[0].path))
+    cause = (
+        f"{name} shows {shown}, but is known by {held}: the machine was reinstalled, or somebody "
+        "is in between"
+    )
+    remedy = (
+        "ask the machine's owner for its fingerprint; only if it is the new one: "
+        f"ssh-keygen -R {shlex.quote(name)} -f {file}"
+    )
+    return cause, remedy
+
+
+def _revoked(host: SshHost, shown: str, lines: Sequence[KnownKey]) -> tuple[str, str]:
+    return (
+        f"{names_of(host)[0]} shows {shown}, which {lines[0].path}:{lines[0].line_number} revokes",
+        "do not use this host before its owner has given it a new key",
+    )

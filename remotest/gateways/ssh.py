@@ -1,0 +1,288 @@
+"""An SSH connection to one host, over paramiko."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from remotest.errors import ConnectError
+from remotest.gateways.dial import DialError, carrier_of, open_carrier
+from remotest.gateways.hostkeys import algorithms_to_offer
+from remotest.gateways.hosttrust import known_keys_for, names_of, require_trust
+from remotest.gateways.logins import log_in
+from remotest.gateways.sshstream import SshStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remotest.gateways.dial import Carrier
+    from remotest.gateways.hostkeys import KnownKey
+    from remotest.gateways.keyfiles import KeyRing
+    from remotest.gateways.sshhost import SshHost
+    from remotest.gateways.surroundings import Surroundings
+
+DROPPED_ATTEMPTS: Final = 6
+"""How often a log-in that the server drops is tried: MaxStartups lets one in within seconds."""
+
+RETRY_DELAY_S: Final = 0.25
+"""The first delay between attempts; each further one is twice as long. In all about 8 s."""
+
+LOGIN_TIMEOUT_S: Final = 60.0
+"""For each key tried: a person may have to touch or confirm something; sshd allows 120 s."""
+
+OPEN_TIMEOUT_S: Final = 30.0
+"""For a host to start a command: a loaded one with a slow home may take 10 s."""
+
+CIPHERS: Final = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+)
+"""GCM first: it is the fastest here. Nothing of the CBC kind."""
+
+MACS: Final = (
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+)
+
+LOGGER_NAME: Final = "remotest.ssh"
+
+_logger = logging.getLogger(LOGGER_NAME)
+# What paramiko logs as an error, with a traceback, is raised here as one paragraph.
+_logger.addHandler(logging.NullHandler())
+
+
+class SessionRefused(ConnectError):  # noqa: N818  what the server did, not a fault
+    """The server opens no further session on this connection (MaxSessions)."""
+
+
+def connect(
+    host: SshHost,
+    *,
+    surroundings: Surroundings,
+    ring: KeyRing,
+    carry: Callable[[], Carrier] | None = None,
+) -> SshConnection:
+    """Connect to a host and log in; try again where the server is only busy or restarting.
+
+    Args:
+        host: the host, resolved.
+        surroundings: where the jitter of the delays comes from.
+        ring: opens key files.
+        carry: opens what carries the connection, if that is not a connection from here.
+
+    Raises:
+        ConnectError: the host cannot be reached, is not who it should be, or lets nobody in.
+    """
+    attempt = 1
+    while True:
+        try:
+            return _connect_once(host, ring, carry or (lambda: open_carrier(host)))
+        except DialError as error:
+            if attempt >= error.attempts:
+                raise
+        surroundings.sleep(retry_delay_s(attempt, surroundings.random()))
+        attempt += 1
+
+
+def retry_delay_s(attempt: int, chance: float) -> float:
+    """Return how long to wait after a failed attempt, counted from 1.
+
+    ``chance``, from 0 up to 1, spreads the delays of those that failed together.
+    """
+    return RETRY_DELAY_S * 2.0 ** (attempt - 1) * (0.5 + chance)
+
+
+class SshConnection:
+    """A connection that is logged in. Its methods may be called by any thread."""
+
+    def __init__(self, host: SshHost, transport: paramiko.Transport, carrier: Carrier) -> None:
+        self.host = host
+        self._transport = transport
+        self._carrier = carrier
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else "closed"
+        return f"<SshConnection {self.host.user}@{self.host.hostname}:{self.host.port} {state}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is still there, as far as is known."""
+        return self._transport.is_active()
+
+    def open_session(self, command: str) -> SshStream:
+        """Run a command of the account's login shell on a channel of its own.
+
+        Neither a terminal nor the agent nor a display is asked for, whatever ssh_config says.
+
+        Raises:
+            SessionRefused: the connection has as many sessions as the server allows.
+            ConnectError: the host runs no command, or the connection is lost.
+        """
+        channel = self._open_channel("session", None)
+        # paramiko waits for the answer without an end; a closed channel ends it.
+        watchdog = threading.Timer(OPEN_TIMEOUT_S, channel.close)
+        watchdog.start()
+        started = time.monotonic()
+        try:
+            stream = SshStream(channel)
+            channel.exec_command(command)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            channel.close()
+            if time.monotonic() - started >= OPEN_TIMEOUT_S:
+                cause = f"the host did not start it within {OPEN_TIMEOUT_S:g} s"
+            else:
+                cause = "the server does not let this account run commands"
+            raise self._error("start a command", cause) from error
+        finally:
+            watchdog.cancel()
+        return stream
+
+    def forward(self, hostname: str, port: int) -> SshStream:
+        """Return a stream to what the host reaches as ``hostname:port``.
+
+        Raises:
+            ConnectError: the host does not forward, or cannot reach it.
+        """
+        return SshStream(self._open_channel("direct-tcpip", (hostname, port)))
+
+    def carry(self, hostname: str, port: int) -> Carrier:
+        """Return what carries a further SSH connection to ``hostname:port``.
+
+        Raises:
+            ConnectError: as ``forward``.
+        """
+        return carrier_of(self._open_channel("direct-tcpip", (hostname, port)))
+
+    def close(self) -> None:
+        """Close the connection and all that runs over it. Never raises."""
+        self._transport.close()
+        self._carrier.finish()
+
+    def _open_channel(self, kind: str, address: tuple[str, int] | None) -> paramiko.Channel:
+        try:
+            return self._transport.open_channel(
+                kind, address, ("127.0.0.1", 0) if address else None, timeout=OPEN_TIMEOUT_S
+            )
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if not self.is_open:
+                raise self._error("open a channel", f"the connection is lost: {error}") from error
+            if address is not None:
+                raise self._forward_error(address, error) from error
+            if "timeout" in str(error).lower():
+                raise self._error("open a channel", "the host does not answer") from error
+            raise SessionRefused(
+                host=self.host.label,
+                phase="open a session",
+                cause="the server allows no further session on this connection",
+                remedy="raise MaxSessions in the host's sshd_config",
+            ) from error
+
+    def _forward_error(self, address: tuple[str, int], error: Exception) -> ConnectError:
+        target = f"{address[0]}:{address[1]}"
+        prohibited = isinstance(error, paramiko.ChannelException) and error.code == 1
+        if prohibited:
+            return self._error(
+                f"reach {target} from here",
+                "the server forwards no connection",
+                "AllowTcpForwarding local in this host's sshd_config",
+            )
+        return self._error(
+            f"reach {target} from here",
+            "the host cannot connect to it",
+            f"check the address, and that an SSH server runs there, seen from {self.host.label}",
+        )
+
+    def _error(self, phase: str, cause: str, remedy: str = "") -> ConnectError:
+        return ConnectError(host=self.host.label, phase=phase, cause=cause, remedy=remedy)
+
+
+def _connect_once(host: SshHost, ring: KeyRing, carry: Callable[[], Carrier]) -> SshConnection:
+    known = known_keys_for(host)
+    carrier = carry()
+    transport: paramiko.Transport | None = None
+    try:
+        transport = _negotiate(host, known, carrier)
+        key = transport.get_remote_server_key()
+        require_trust(host, known, key.get_name(), key.asbytes())
+        if not getattr(transport, "agreed_on_strict_kex", True):  # Not in the type stubs.
+            _logger.warning("%s: the server is open to CVE-2023-48795, update it", host.label)
+        log_in(transport, host, ring)
+        transport.set_keepalive(max(1, int(host.keepalive_s)))
+    except BaseException:
+        if transport is not None:
+            transport.close()
+        carrier.finish()
+        raise
+    return SshConnection(host, transport, carrier)
+
+
+def _negotiate(host: SshHost, known: list[KnownKey], carrier: Carrier) -> paramiko.Transport:
+    """Exchange keys; who the host is has not been looked at yet."""
+    transport = paramiko.Transport(carrier.socket)
+    try:
+        transport.set_log_channel(LOGGER_NAME)
+        transport.banner_timeout = host.connect_timeout_s
+        transport.auth_timeout = LOGIN_TIMEOUT_S
+        options = transport.get_security_options()
+        options.ciphers = CIPHERS
+        options.digests = MACS
+        options.key_types = algorithms_to_offer(
+            known,
+            names_of(host),
+            configured=host.host_key_algorithms,
+            supported=options.key_types,
+        )
+        negotiated = threading.Event()
+        transport.start_client(event=negotiated)
+        if not negotiated.wait(host.connect_timeout_s):
+            raise TimeoutError
+        failure = transport.get_exception()
+        if failure is not None or not transport.is_active():
+            raise failure or EOFError
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        transport.close()
+        raise _negotiation_error(host, transport, error, carrier.finish()) from error
+    return transport
+
+
+def _negotiation_error(
+    host: SshHost, transport: paramiko.Transport, error: Exception, last_words: str
+) -> DialError:
+    """Return the error that says how far it came."""
+    phase, remedy, attempts = "agree on encryption", "", 1
+    banner_came = bool(transport.remote_version)
+    if isinstance(error, TimeoutError):
+        cause = f"the server did not answer within {host.connect_timeout_s:g} s"
+        remedy = "check that an SSH server listens there; connect_timeout= waits longer"
+    elif isinstance(error, IncompatiblePeer):
+        cause = f"nothing in common with {transport.remote_version}: {error}"
+        remedy = "update the host's SSH server"
+    elif host.proxy_command is not None and not banner_came:
+        phase = "connect by ProxyCommand"
+        cause = "the command ended before an SSH server answered"
+        remedy = f"run it by hand: {host.proxy_command}"
+    elif "Indecipherable" in str(error):
+        cause = "what listens there is no SSH server"
+        remedy = "check the port"
+    elif not banner_came:
+        cause = "the server closed the connection before it said a word"
+        remedy = (
+            "if it is busy, raise MaxStartups in its sshd_config; "
+            "if it bans clients (fail2ban, hosts.deny), ask its owner"
+        )
+        attempts = DROPPED_ATTEMPTS
+    else:
+        cause = f"the server closed the connection: {error}".rstrip(": ")
+    failure = DialError(host=host.label, phase=phase, cause=cause, remedy=remedy, stderr=last_words)
+    failure.attempts = attempts
+    return failure

@@ -1,0 +1,131 @@
+"""A ByteStream over one SSH channel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+import paramiko
+
+from remotest.errors import STDERR_TAIL_BYTES
+
+READ_BYTES: Final = 64 * 1024
+"""How much is taken from the channel at once.
+
+paramiko deletes what was read from the front of an array: with megabytes waiting there, small
+reads cost a thousand times what large ones do.
+"""
+
+
+WRITE_BYTES: Final = 32 * 1024
+"""How much is handed to the channel at once: the largest packet of SSH."""
+
+
+class SshStream:
+    """The standard streams of a command on a host, or a forwarded connection.
+
+    There is no deadline for a write: a command may well not read for a while. It ends when the
+    other side takes the bytes, when the connection is lost, or with ``kill``.
+    """
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self._arrived = _Arrivals()
+        self._unread = b""
+        self._error_tail = b""
+        self._error_lock = threading.Lock()
+        # The same event for both: paramiko sets it for data and for the end.
+        channel.in_buffer.set_event(self._arrived)
+        channel.in_stderr_buffer.set_event(self._arrived)
+
+    def read(self, size: int, timeout_s: float | None = None) -> bytes:
+        """Return between 1 and ``size`` bytes, or ``b""`` at the end of the stream.
+
+        Raises:
+            TimeoutError: nothing came within ``timeout_s``.
+        """
+        if not self._unread:
+            self._unread = self._receive(timeout_s)
+        data, self._unread = self._unread[:size], self._unread[size:]
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Write all of ``data``.
+
+        Raises:
+            OSError: the other side is gone.
+        """
+        # paramiko's own sendall copies the rest for every packet, and never ends after close_write.
+        view = memoryview(data)
+        while view:
+            try:
+                sent = self._channel.send(view[:WRITE_BYTES].tobytes())
+            except (paramiko.SSHException, EOFError) as error:
+                raise OSError(f"the connection is lost: {error}") from error
+            if sent == 0:
+                raise OSError("the stream is closed for writing")
+            view = view[sent:]
+
+    def close_write(self) -> None:
+        """Let the command see the end of its input. Never raises."""
+        try:
+            self._channel.shutdown_write()
+        except (OSError, EOFError, paramiko.SSHException):
+            return  # The connection is gone: the command sees its end anyway.
+
+    def kill(self) -> None:
+        """Close the channel; the server then closes the command's streams. Never raises."""
+        try:
+            self._channel.close()
+        except (OSError, EOFError, paramiko.SSHException):
+            return  # The connection is gone, and the channel with it.
+
+    def error_tail(self) -> str:
+        """Return the last that the command said on its error stream."""
+        self._collect_errors()
+        return self._error_tail.decode("utf-8", "replace")
+
+    def exit_status(self, timeout_s: float) -> int | None:
+        """Return the exit status, or None where there is none yet or a signal ended the command."""
+        self._channel.status_event.wait(timeout_s)
+        status = self._channel.exit_status
+        return status if status >= 0 else None
+
+    def _receive(self, timeout_s: float | None) -> bytes:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            self._arrived.forget()
+            self._collect_errors()
+            # Whatever comes from here on sets the event again, so nothing is slept through.
+            if self._channel.recv_ready() or self._channel.eof_received or self._channel.closed:
+                return self._channel.recv(READ_BYTES)
+            remaining_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not self._arrived.wait(remaining_s):
+                raise TimeoutError(f"nothing came within {timeout_s:g} s")
+
+    def _collect_errors(self) -> None:
+        """Move what waits on the error stream into the tail.
+
+        It has to be taken even if nobody wants it: both streams share one window, and a full
+        error stream would stop the other one.
+        """
+        with self._error_lock:
+            while self._channel.recv_stderr_ready():
+                self._error_tail += self._channel.recv_stderr(READ_BYTES)
+                self._error_tail = self._error_tail[-STDERR_TAIL_BYTES:]
+
+
+class _Arrivals(threading.Event):
+    """Set when either stream has something new; only the reader resets it.
+
+    paramiko clears the event of a stream that was read empty, which would hide the arrival of
+    data on the other one.
+    """
+
+    def clear(self) -> None:
+        """Do nothing: see ``forget``."""
+
+    def forget(self) -> None:
+        """Reset the event."""
+        super().clear()
