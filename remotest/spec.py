@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from remotest.errors import SpecError
@@ -52,6 +52,7 @@ __all__ = [
     "read_parts",
     "shown",
     "split_count",
+    "with_options",
 ]
 
 AUTO: Final = "auto"
@@ -154,9 +155,8 @@ def parse_tx(text: str) -> TxRequest:
     """
     with located(f"--tx {shown(text)}"):
         count, spec_text = split_count(text)
-        if spec_text.startswith("@"):
-            raise SpecError("a name with '@' is looked up in an inventory, and there is none here")
-        return build_request(build_spec(read_parts(spec_text)), 1 if count is None else count)
+        spec = build_spec(read_parts(spec_text))
+        return build_request(spec, 1 if count is None else count)
 
 
 def build_request(spec: GatewaySpec, count: WorkerCount, labels: tuple[str, ...] = ()) -> TxRequest:
@@ -213,16 +213,19 @@ def build_spec(fields: Mapping[str, Any]) -> GatewaySpec:
     if len(ways) != 1:
         found = " and ".join(ways) or "none"
         raise SpecError(f"exactly one of popen, ssh=, socket= is needed, found {found}")
-    for key in SSH_ONLY:
-        if key in fields and "ssh" not in fields:
-            raise SpecError(f"{key}= goes with ssh= only, and this is {ways[0]}")
     target = None if ways == ["popen"] else fields[ways[0]]
-    options = {
-        "env" if key == "env" else KEYS[key].attribute: value
-        for key, value in fields.items()
-        if key not in WAYS
-    }
-    return GatewaySpec(target=target, **options)
+    options = {key: value for key, value in fields.items() if key not in WAYS}
+    return with_options(GatewaySpec(target=target), options)
+
+
+def with_options(spec: GatewaySpec, options: Mapping[str, Any]) -> GatewaySpec:
+    """Return ``spec`` with checked values by key, none of them one of the WAYS; env adds up."""
+    for key in SSH_ONLY:
+        if key in options and not isinstance(spec.target, SshTarget):
+            raise SpecError(f"{key}= goes with ssh= only, and this is {spec.host_label}")
+    env = {**dict(spec.env), **dict(options.get("env", ()))}
+    values = {KEYS[key].attribute: value for key, value in options.items() if key != "env"}
+    return replace(spec, env=tuple(env.items()), **values)
 
 
 def shown(text: str) -> str:
@@ -326,9 +329,7 @@ def _shown_part(key: str, raw: str | None, *, after_env: bool) -> str:
         end = len(ENV_PREFIX) if name is None else name.end()
         hidden = "" if end == len(key) else MASK
         return f"{key[:end]}{hidden}" if raw is None else f"{key[:end]}{hidden}={MASK}"
-    if key in KEYS:
-        return key if raw is None else f"{key}={without_password(raw)}"
-    if after_env:
+    if key not in KEYS and after_env:
         return MASK
     if _looks_like_env(key):
         return f"{key.partition(':')[0]}:{MASK}"
@@ -336,9 +337,9 @@ def _shown_part(key: str, raw: str | None, *, after_env: bool) -> str:
         return key
     # A slip of a known key is shown as written; TOKEN=... may be a forgotten 'env:'.
     is_slip = key.islower() and nearest(key, KEYS) is not None
-    return f"{key}={without_password(raw) if is_slip else MASK}"
+    return f"{key}={without_password(raw) if key in KEYS or is_slip else MASK}"
 
 
 def _looks_like_env(key: str) -> bool:
     """Tell whether the value of a key, misspelt or not, may be meant for the environment."""
-    return ":" in key or key.lower().startswith("env")
+    return key.lower().startswith("env") or (":" in key and not key.startswith("@"))

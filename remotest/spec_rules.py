@@ -31,8 +31,8 @@ MAX_NICE: Final = 19
 SHOWN_CHARS: Final = 200
 """How much of a spec or a value an error quotes: a screenful tells no more than two lines do."""
 
-NEAR_ENOUGH: Final = 0.7
-"""How alike (0 to 1) a word is to a known one to be a slip of it; at 0.6 ``token`` is ``popen``."""
+NEAR_ENOUGH: Final = 0.65
+"""How alike, 0 to 1, a slip is to its word: ``shs`` is to ``ssh``, ``token`` not to ``popen``."""
 
 MASK: Final = "***"
 """What stands in texts for people where a value may be a secret."""
@@ -159,7 +159,7 @@ _ADDRESS: Final = re.compile(
 _PASSWORD: Final = re.compile(r"^([^:@]*):.*@", re.DOTALL)
 _BLANK: Final = re.compile(r"\s")
 _ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,3}")
+_WHOLE_NUMBER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]?)")
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]*)?(?:e[+-]?[0-9]{1,3})?")
 
 

@@ -1,0 +1,520 @@
+"""The inventory: what a file means, what is refused and where, and that the schema agrees."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import string
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remotest import inventory, yaml_nodes
+from remotest.errors import SpecError, UsageError
+from remotest.inventory import Host, Inventory, find, load
+from remotest.spec import MAX_WORKERS_PER_TX, GatewaySpec, SshTarget, parse_tx
+from remotest.spec_rules import MAX_CONNECT_TIMEOUT_S, MAX_NICE, MIN_NICE
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "deploy" / "hosts.example.yaml"
+DOCS_PAGE = ROOT / "docs" / "reference" / "inventory.md"
+SCHEMA: dict[str, Any] = json.loads((ROOT / "remotest" / "inventory.schema.json").read_text())
+
+THREE = """\
+defaults: {python: python3.12, hostkey: strict, env: {LANG: C, A: "1"}}
+hosts:
+  big:
+    ssh: me@big.example:2222
+    python: /opt/py
+    env: {A: "2", TOKEN: null}
+    labels: [gpu]
+    workers: auto
+  small: {ssh: small, workers: 2, labels: [gpu, old]}
+  here: {popen: true}
+groups:
+  far: [small, big]
+  all: [here, far, big]
+"""
+
+
+def loaded(tmp_path: Path, text: str) -> Inventory:
+    path = tmp_path / "remotest.yaml"
+    path.write_text(text)
+    return load(path)
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    """Return the message without the folder of the file."""
+    with pytest.raises(SpecError) as caught:
+        loaded(tmp_path, text)
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def is_valid_by_schema(text: str) -> bool:
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return bool(jsonschema.Draft202012Validator(SCHEMA).is_valid(document))
+
+
+def test_a_file_means(tmp_path: Path) -> None:
+    expected = {
+        "big": Host(
+            name="big",
+            spec=GatewaySpec(
+                target=SshTarget(host="big.example", user="me", port=2222),
+                python="/opt/py",
+                env=(("LANG", "C"), ("A", "2"), ("TOKEN", None)),
+                hostkey="strict",
+            ),
+            workers="auto",
+            labels=("gpu",),
+        ),
+        "small": Host(
+            name="small",
+            spec=GatewaySpec(
+                target=SshTarget(host="small"),
+                python="python3.12",
+                env=(("LANG", "C"), ("A", "1")),
+                hostkey="strict",
+            ),
+            workers=2,
+            labels=("gpu", "old"),
+        ),
+        "here": Host(
+            name="here", spec=GatewaySpec(python="python3.12", env=(("LANG", "C"), ("A", "1")))
+        ),
+    }
+    assert loaded(tmp_path, THREE) == Inventory(
+        path=tmp_path / "remotest.yaml",
+        hosts=expected,
+        groups={"far": ("small", "big"), "all": ("here", "far", "big")},
+    )
+
+
+BIG = "ssh=me@big.example:2222//python=/opt/py//hostkey=strict//env:LANG=C//env:A=2//env:TOKEN"
+SMALL = "ssh=small//python=python3.12//hostkey=strict//env:LANG=C//env:A=1"
+HERE = "popen//python=python3.12//env:LANG=C//env:A=1"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("@big", [f"auto*{BIG}"]),
+        ("3*@big", [f"3*{BIG}"]),
+        ("auto*@here", [f"auto*{HERE}"]),
+        ("@far", [f"2*{SMALL}", f"auto*{BIG}"]),
+        ("4*@all", [f"4*{HERE}", f"4*{SMALL}", f"4*{BIG}"]),
+        ("@label:gpu", [f"auto*{BIG}", f"2*{SMALL}"]),
+        ("1*@label:old", [SMALL]),
+        ("@here//python=py//env:A=3//env:B", ["popen//python=py//env:LANG=C//env:A=3//env:B"]),
+        ("@here//id=a", ["popen//python=python3.12//id=a//env:LANG=C//env:A=1"]),
+        ("popen", ["popen"]),
+        ("2*ssh=small", ["2*ssh=small"]),
+        ("popen//env:A=*@big", ["popen//env:A=*@big"]),
+    ],
+)
+def test_a_name_means_its_hosts(tmp_path: Path, text: str, expected: list[str]) -> None:
+    requests = loaded(tmp_path, THREE).expand(text)
+    assert [str(request) for request in requests] == expected
+
+
+def test_a_request_carries_the_labels_of_its_host(tmp_path: Path) -> None:
+    requests = loaded(tmp_path, THREE).expand("@all")
+    assert [request.labels for request in requests] == [(), ("gpu", "old"), ("gpu",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment"),
+    [
+        ("@bgi", "remotest.yaml has no 'bgi': did you mean 'big'?"),
+        (
+            "@",
+            "remotest.yaml has no '': there are big, small, here, far, all, label:gpu, label:old",
+        ),
+        ("@label:gpus", "remotest.yaml has no 'label:gpus': did you mean 'label:gpu'?"),
+        ("x*@big", "'x' is no count: allowed are N*SPEC and auto*SPEC"),
+        ("@far//id=a", "id=a names one worker, and these are 2 hosts"),
+        ("@big//id=a", "id=a names one worker, but auto* asks for more"),
+        ("@big//popen", "popen is not for here: the inventory says how a host is reached"),
+        ("@here//hostkey=strict", "hostkey= goes with ssh= only, and this is popen"),
+        ("@big//pyhton=x", "unknown key 'pyhton': did you mean 'python'?"),
+        ("pope", "unknown key 'pope': did you mean 'popen'?"),
+    ],
+)
+def test_a_wrong_name_is_refused(tmp_path: Path, text: str, fragment: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        loaded(tmp_path, THREE).expand(text)
+    assert str(caught.value).replace(f"{tmp_path}/", "") == f"--tx {text!r}: {fragment}"
+
+
+def test_a_name_without_an_inventory_is_refused() -> None:
+    with pytest.raises(SpecError) as caught:
+        Inventory().expand("2*@big")
+    assert str(caught.value) == (
+        "--tx '2*@big': '@' names an entry of an inventory, and there is none: write"
+        " remotest.yaml beside pytest's config file, or name a file with --inventory"
+    )
+
+
+@given(st.text() | st.text(string.ascii_lowercase[:4] + "/=*:@"))
+def test_any_text_is_requests_or_a_spec_error(text: str) -> None:
+    for candidate in (text, f"@{text}"):
+        with contextlib.suppress(SpecError):
+            Inventory().expand(candidate)
+
+
+# Refused by the loader and by the schema.
+BAD = [
+    ("", "1: the file is empty"),
+    ("- a\n", "1: an inventory: has to be a mapping, key: value"),
+    ("defaults: {}\n", "1: hosts: is missing: a mapping of names to hosts"),
+    ("hosts: {}\n", "1: hosts: names no host"),
+    ("hosts:\n", "1: hosts: has to be a mapping, key: value"),
+    ("host: {}\n", "1: an inventory: unknown key 'host': did you mean 'hosts'?"),
+    (
+        "hosts:\n  a: {zzz: h}\n",
+        "2: hosts.a: unknown key 'zzz': the keys are " + ", ".join(inventory.HOST_KEYS),
+    ),
+    (
+        "hosts:\n  a: {ssh: h,\n    pyhton: p}\n",
+        "3: hosts.a: unknown key 'pyhton': did you mean 'python'?",
+    ),
+    (
+        "hosts:\n  a: {python: p}\n",
+        "2: hosts.a: exactly one of popen, ssh=, socket= is needed, found none",
+    ),
+    (
+        "hosts:\n  a: {ssh: h, popen: true}\n",
+        "2: hosts.a: exactly one of popen, ssh=, socket= is needed, found popen and ssh",
+    ),
+    ("hosts:\n  a: ssh=h\n", "2: hosts.a: has to be a mapping, key: value"),
+    (
+        "hosts:\n  a: {popen: true, python: 3.10}\n",
+        "2: hosts.a.python: 3.10 is a number here: put it in quotes",
+    ),
+    ("hosts:\n  a: {ssh: 022}\n", "2: hosts.a.ssh: 022 is a number here: put it in quotes"),
+    (
+        "hosts:\n  no: {popen: true}\n",
+        "2: hosts: the key: no is a yes or no here: put it in quotes",
+    ),
+    (
+        "hosts:\n  a: {popen: true, sync: no}\n",
+        "2: hosts.a.sync: no is a yes or no here: put it in quotes",
+    ),
+    (
+        "hosts:\n  a: {popen: true, chdir: 2020-01-01}\n",
+        "2: hosts.a.chdir: 2020-01-01 is a date here: put it in quotes",
+    ),
+    ("hosts:\n  a: {popen: true, python: }\n", "2: hosts.a.python: has no value"),
+    (
+        "hosts:\n  a: {popen: true, python: [p]}\n",
+        "2: hosts.a.python: has to be a text, not a mapping or a list",
+    ),
+    (
+        "hosts:\n  a: {popen: true, python: ''}\n",
+        "2: hosts.a: python= has an empty value: allowed is python=PATH-OR-NAME",
+    ),
+    ("hosts:\n  a: {popen: false}\n", "2: hosts.a.popen: is true, or left out"),
+    ("hosts:\n  a: {popen: 1}\n", "2: hosts.a.popen: has to be true or false"),
+    (
+        "hosts:\n  a: {popen: true, nice: 20}\n",
+        "2: hosts.a: nice='20' is not a whole number from -20 to 19",
+    ),
+    (
+        "hosts:\n  a: {popen: true, nice: '5'}\n",
+        "2: hosts.a.nice: has to be a number, without quotes",
+    ),
+    (
+        "hosts:\n  a: {popen: true, connect_timeout: .inf}\n",
+        "2: hosts.a: connect_timeout='.inf' is not a number of seconds above 0 and up to 3600",
+    ),
+    (
+        "hosts:\n  a: {popen: true, hostkey: strict}\n",
+        "2: hosts.a: hostkey= goes with ssh= only, and this is popen",
+    ),
+    (
+        "hosts:\n  a: {ssh: h, hostkey: none}\n",
+        "2: hosts.a: hostkey='none' is none of strict, accept-new",
+    ),
+    ("hosts:\n  a: {popen: true, workers: 0}\n", None),
+    ("hosts:\n  a: {popen: true, workers: 1025}\n", None),
+    (
+        "hosts:\n  a: {popen: true, workers: 1.5}\n",
+        "2: hosts.a.workers: '1.5' is no number of workers",
+    ),
+    (
+        "hosts:\n  a: {popen: true, workers: many}\n",
+        "2: hosts.a.workers: is neither a number nor auto",
+    ),
+    (
+        "hosts:\n  a: {popen: true, id: x, workers: 2}\n",
+        "2: hosts.a: id=x names one worker, but 2* asks for more",
+    ),
+    ("hosts:\n  a: {popen: true, labels: gpu}\n", "2: hosts.a.labels: has to be a list, [a, b]"),
+    ("hosts:\n  a: {popen: true, labels: [g, g]}\n", "2: hosts.a.labels: 'g' is there twice"),
+    (
+        "hosts:\n  a: {popen: true, labels: [3]}\n",
+        "2: hosts.a.labels: 3 is a number here: put it in quotes",
+    ),
+    (
+        "hosts:\n  -a: {popen: true}\n",
+        (
+            "2: hosts: as a name, id='-a' has to be 1 to 64 letters, digits, '_', '.', '-', not"
+            " starting with '.' or '-'"
+        ),
+    ),
+    ("hosts:\n  a: {ssh: -oProxyCommand=x}\n", None),
+    ("hosts:\n  a: {ssh: 'h;x'}\n", None),
+    ("hosts:\n  a: {ssh: '::1'}\n", None),
+    ("hosts:\n  a: {socket: h}\n", None),
+    ("hosts:\n  a: {popen: true, python: -c}\n", None),
+    ('hosts:\n  a: {popen: true, python: "a\\0b"}\n', None),
+    (
+        'hosts:\n  a: {popen: true, env: {A: "\\0"}}\n',
+        (
+            "2: hosts.a.env: the value of env:A holds a NUL character, which no path and no"
+            " variable can"
+        ),
+    ),
+    (
+        "hosts:\n  a: {popen: true, env: {A: 1}}\n",
+        "2: hosts.a.env.A: is a number here: put it in quotes",
+    ),
+    ("hosts:\n  a: {popen: true, env: {1A: x}}\n", None),
+    ("hosts:\n  a: {popen: true, env: [A]}\n", "2: hosts.a.env: has to be a mapping, key: value"),
+    (
+        "hosts: {a: {popen: true}}\ndefaults: {ssh: h}\n",
+        "2: defaults: 'ssh' belongs to one host, not to all",
+    ),
+    (
+        "hosts: {a: {popen: true}}\ndefaults: {pyton: h}\n",
+        "2: defaults: unknown key 'pyton': did you mean 'python'?",
+    ),
+    ("hosts: {a: {popen: true}}\ngroups: {g: []}\n", "2: groups.g: names no host"),
+    ("hosts: {a: {popen: true}}\ngroups: {g: a}\n", "2: groups.g: has to be a list, [a, b]"),
+    ("hosts: {a: {popen: true}}\ngroups: {g: [a, a]}\n", "2: groups.g: 'a' is there twice"),
+    ("hosts: {a: {popen: true}\n", "2: is not YAML: expected ',' or '}', but got '<stream end>'"),
+    ("hosts: {a: {ssh: [::1]:22}}\n", None),
+    ("a: 1\n--- \nb: 2\n", "2: is not YAML: but found another document"),
+]
+
+# Refused by the loader: a schema sees the data and not the text, and cannot look names up.
+BAD_FOR_THE_LOADER_ONLY = [
+    (
+        "hosts:\n  a: {popen: true}\n  b: {popen: true}\n  a: {popen: true}\n",
+        "4: hosts: 'a' is there twice, see line 2",
+    ),
+    (
+        "hosts: {big: {popen: true}}\ngroups:\n  g:\n    - bgi\n",
+        "4: groups.g: there is no 'bgi': did you mean 'big'?",
+    ),
+    (
+        "hosts: {a: {popen: true}}\ngroups:\n  a: [a]\n",
+        "3: groups.a: a host has this name already",
+    ),
+    ("hosts: {a: {popen: true}}\ngroups: {g: [g]}\n", "2: groups: a circle: g -> g"),
+    (
+        "hosts: &x\n  a: {popen: true}\n",
+        (
+            "1: anchors (&) and aliases (*) are not used here: put what hosts have in common under"
+            " defaults, and a text that starts with & or * in quotes"
+        ),
+    ),
+    (
+        "hosts:\n  a: {ssh: 'h:65536'}\n",
+        "2: hosts.a: ssh='h:65536' has port 65536: a port is 1 to 65535",
+    ),
+    (
+        "hosts:\n  a: {popen: true, nice: 010}\n",
+        "2: hosts.a: nice='010' is not a whole number from -20 to 19",
+    ),
+    (
+        "hosts:\n  a: {popen: true, workers: 010}\n",
+        "2: hosts.a.workers: '010' is no number of workers",
+    ),
+    (
+        "hosts:\n  a: {ssh: '[:::]'}\n",
+        "2: hosts.a: ssh='[:::]' holds no valid IPv6 address between its brackets",
+    ),
+]
+
+GOOD = [
+    "hosts: {a: {popen: yes}}\n",
+    THREE,
+    "hosts: {a: {ssh: 'me@[::1]:2222'}, b: {socket: 'h:1', via: a}}\ngroups: {}\n",
+    "hosts: {a: {popen: true, nice: -5, connect_timeout: 2.5, workers: 1024}}\n",
+    "hosts: {a: {popen: true, env: {}, labels: []}}\n",
+    "hosts: {a: {popen: true, id: x, workers: 1}}\n",
+    "hosts: {a: {popen: true, id: x}}\ndefaults: {workers: 4, ssh_config: f}\n",
+    "defaults: {dont_write_bytecode: true}\nhosts: {a: {popen: true, dont_write_bytecode: no}}\n",
+    "\ufeffhosts: {a: {popen: true, python: 'C:\\a b\\py.exe', chdir: '/a//b', sync: 'none'}}\n",
+    "hosts: {a: {popen: true, python: !!str 3.10}}\n",
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD)
+def test_a_bad_file_is_refused_with_its_line(
+    tmp_path: Path, text: str, message: str | None
+) -> None:
+    answer = refusal(tmp_path, text)
+    assert re.match(r"remotest\.yaml:\d+: ", answer)
+    assert message is None or answer == f"remotest.yaml:{message}"
+    assert not is_valid_by_schema(text)
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_FOR_THE_LOADER_ONLY)
+def test_what_a_schema_cannot_see_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    assert refusal(tmp_path, text) == f"remotest.yaml:{message}"
+    assert is_valid_by_schema(text)
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_a_good_file_is_good_for_both(tmp_path: Path, text: str) -> None:
+    assert loaded(tmp_path, text).hosts
+    assert is_valid_by_schema(text.removeprefix("\ufeff"))
+
+
+def test_the_circle_of_groups_is_named(tmp_path: Path) -> None:
+    text = "hosts: {h: {popen: true}}\ngroups:\n  a: [h, b]\n  b: [c]\n  c: [a]\n"
+    match = re.fullmatch(r"remotest\.yaml:(\d): groups: a circle: (.*)", refusal(tmp_path, text))
+    assert match is not None
+    circle = match[2].split(" -> ")
+    assert set(pairwise(circle)) == {("a", "b"), ("b", "c"), ("c", "a")}
+    assert match[1] == {"a": "3", "b": "4", "c": "5"}[circle[0]]
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.yaml"
+    path.write_bytes(b"hosts:\n  a: {python: \xff}\n")
+    with pytest.raises(SpecError) as caught:
+        load(path)
+    assert str(caught.value) == f"{path}:2: is not UTF-8"
+
+
+def test_a_character_that_yaml_forbids_is_refused(tmp_path: Path) -> None:
+    answer = refusal(tmp_path, "hosts:\n  a: {python: \x07}\n")
+    assert answer == "remotest.yaml:2: holds a character that YAML does not allow"
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    answer = refusal(tmp_path, "#" * (yaml_nodes.MAX_FILE_BYTES + 1))
+    assert answer == "remotest.yaml: is larger than 262144 bytes (MAX_FILE_BYTES)"
+
+
+@pytest.mark.parametrize("bomb", ["[" * 10_000, "{a: " * 10_000, "- " * 10_000, "? " * 10_000])
+def test_a_file_that_is_too_deep_is_refused(tmp_path: Path, bomb: str) -> None:
+    assert refusal(tmp_path, bomb) == "remotest.yaml:1: is nested deeper than 16 (MAX_NESTING)"
+
+
+def test_aliases_cannot_multiply(tmp_path: Path) -> None:
+    laughs = "\n".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise("abcdefgh"))
+    assert refusal(tmp_path, f"a: &a [lol]\n{laughs}\n").startswith("remotest.yaml:1: anchors")
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "CANARY: x",
+        "*CANARY",
+        "&CANARY",
+        "!CANARY x",
+        "!CANARY!x y",
+        "[CANARY]",
+        "{CANARY: x}",
+        '"CANARY',
+        "'CANARY' CANARY",
+        "CANARY: [",
+        '"CANARY\\0"',
+        '"CANARY\\q"',
+        "!!int CANARY",
+        "2000-01-01 # CANARY",
+        "@CANARY",
+        "`CANARY",
+        "%CANARY",
+        "|CANARY",
+        "!<CANARY> x",
+    ],
+)
+def test_no_message_repeats_the_value_of_a_variable(tmp_path: Path, value: str) -> None:
+    text = f"hosts:\n  a:\n    popen: true\n    env:\n      TOKEN: {value}\n      B: 1\n"
+    assert "CANARY" not in refusal(tmp_path, text)
+
+
+@given(st.text(st.sampled_from("ab:{}[]-?*&!|>'\"%@`#, \n\t\\x0U9<~=.e")))
+def test_any_file_is_an_inventory_or_a_spec_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    for candidate in (text, f"hosts: {{a: {{popen: true, {text}}}}}", f"hosts:\n  a: {text}"):
+        path.write_text(candidate)
+        with contextlib.suppress(SpecError):
+            load(path)
+
+
+def test_the_file_beside_the_config_file_is_found(tmp_path: Path) -> None:
+    assert find(tmp_path, None) is None
+    path = tmp_path / "remotest.yaml"
+    path.write_text("")
+    assert find(tmp_path, None) == path
+
+
+def test_the_named_file_is_found_before_the_one_beside(tmp_path: Path) -> None:
+    (tmp_path / "remotest.yaml").write_text("")
+    named = tmp_path / "other.yaml"
+    named.write_text("")
+    assert find(tmp_path, str(named)) == named
+
+
+def test_a_named_file_that_is_missing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "remotest.yaml").write_text("")
+    with pytest.raises(UsageError) as caught:
+        find(tmp_path, "missing.yaml")
+    assert str(caught.value) == "--inventory 'missing.yaml': there is no such file"
+
+
+def test_the_schema_is_a_schema_and_knows_the_same_keys_and_limits() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    rules = SCHEMA["$defs"]
+    assert tuple(SCHEMA["properties"]) == inventory.TOP_KEYS
+    assert tuple(rules["host"]["properties"]) == inventory.HOST_KEYS
+    assert tuple(SCHEMA["properties"]["defaults"]["properties"]) == inventory.DEFAULT_KEYS
+    assert rules["workers"]["oneOf"][1]["maximum"] == MAX_WORKERS_PER_TX
+    assert rules["connect_timeout"]["maximum"] == MAX_CONNECT_TIMEOUT_S
+    assert (rules["nice"]["minimum"], rules["nice"]["maximum"]) == (MIN_NICE, MAX_NICE)
+
+
+def test_the_example_is_valid_and_every_spec_of_it_survives_its_text() -> None:
+    assert is_valid_by_schema(EXAMPLE.read_text())
+    example = load(EXAMPLE)
+    for name in (*example.hosts, *example.groups, "label:gpu"):
+        for request in example.expand(f"@{name}"):
+            assert parse_tx(str(request)).spec == request.spec
+
+
+def docs_blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", DOCS_PAGE.read_text(), re.DOTALL)
+
+
+def test_the_reference_page_shows_valid_files_and_names(tmp_path: Path) -> None:
+    (text,) = docs_blocks("yaml")
+    assert is_valid_by_schema(text)
+    shown = loaded(tmp_path, text)
+    for line in "".join(docs_blocks("spec")).splitlines():
+        assert shown.expand(line)
+    for refused in docs_blocks("refused"):
+        assert refusal(tmp_path, refused)
