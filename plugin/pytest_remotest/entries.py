@@ -108,7 +108,7 @@ def check_tree(entries: Iterable[Entry]) -> Dict[str, Entry]:
         ProtocolError: a path comes twice, or what holds it is no directory of the same tree: so
             no path ever leads through a link.
     """
-    by_path = {}  # type: Dict[str, Entry]
+    by_path: Dict[str, Entry] = {}
     for entry in entries:
         if entry.path in by_path:
             raise ProtocolError("%.200r comes twice" % (entry.path,))

@@ -1,0 +1,214 @@
+"""Bringing a manifest's tree to one host. The host asks for contents by digest, never by path."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_remotest.entries import to_bytes
+from pytest_remotest.messages import (
+    Blob,
+    SyncCommit,
+    SyncDone,
+    SyncFailed,
+    SyncOpen,
+    SyncWant,
+    encode,
+    encode_blob,
+)
+from remotest.errors import ProtocolError, SyncError
+from remotest.sync.plan import Manifest, batches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PHASE: Final = "sync"
+
+BLOB_BYTES: Final = 1024 * 1024
+"""Bytes of a file in one frame: a sixteenth of what a frame may hold."""
+
+ANSWER_TIMEOUT_S: Final = 600
+"""From the last byte sent to the host's next answer. In it a host may hash a tree of gigabytes, or
+write out what still waited in its pipes to a slow disk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where a tree goes.
+
+    Attributes:
+        host: as the user wrote it, for errors.
+        project: of ``plan.project_key``.
+        run_uid: of this run.
+        cache: directory on the host to keep trees in, None for the host's own choice.
+        directory: the tree's own directory on the host, None for one in the cache.
+    """
+
+    host: str
+    project: str
+    run_uid: str
+    cache: str | None = None
+    directory: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pushed:
+    """A tree that equals its manifest.
+
+    Attributes:
+        tree: absolute path of it on the host.
+        notes: what the host has to say, one line each.
+        sent_bytes: size of the contents that the host lacked.
+    """
+
+    tree: str
+    notes: tuple[str, ...]
+    sent_bytes: int
+
+
+class _Push:
+    """One conversation with a host."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        destination: Destination,
+        send: Callable[[bytes], None],
+        receive: Callable[[float], Any],
+    ) -> None:
+        self._manifest = manifest
+        self._to = destination
+        self._send = send
+        self._receive = receive
+
+    def offer(self) -> None:
+        to = self._to
+        self._send(encode([SyncOpen(to.project, to.run_uid, to.cache, to.directory)]))
+        for batch in batches(self._manifest.entries):
+            self._send(encode([batch]))
+
+    def wanted(self) -> list[str]:
+        """Return the digests that the host lacks, each once."""
+        digests: dict[str, None] = {}
+        while True:
+            want = self._next(SyncWant)
+            for digest in want.digests:
+                if digest not in self._manifest.sources or digest in digests:
+                    raise ProtocolError(
+                        host=self._to.host,
+                        phase=PHASE,
+                        cause=f"the host asks for {digest!r:.80}, which is not offered",
+                        remedy="this is no remotest agent, or a manipulated one: do not use it",
+                    )
+                digests[digest] = None
+            if want.last:
+                return list(digests)
+
+    def supply(self, digest: str) -> int:
+        """Send one content in pieces. Return its size.
+
+        The last piece is sent only when all of it is known to be what was promised.
+        """
+        path = self._manifest.sources[digest]
+        sum_of_all = hashlib.sha256()
+        size = 0
+        piece = b""
+        try:
+            descriptor = os.open(to_bytes(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb", buffering=0) as file:
+                while following := file.read(BLOB_BYTES):
+                    if piece:
+                        self._send(encode_blob(Blob(digest, last=False, data=piece)))
+                    piece = following
+                    sum_of_all.update(piece)
+                    size += len(piece)
+        except OSError as error:
+            raise self._changed(path, error.strerror or str(error)) from error
+        if sum_of_all.hexdigest() != digest:
+            raise self._changed(path, "it has changed")
+        self._send(encode_blob(Blob(digest, last=True, data=piece)))
+        return size
+
+    def commit(self) -> None:
+        self._send(encode([SyncCommit()]))
+
+    def done(self) -> SyncDone:
+        answer: SyncDone = self._next(SyncDone)
+        return answer
+
+    def _next(self, expected: type) -> Any:
+        try:
+            answer = self._receive(ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            raise SyncError(
+                host=self._to.host,
+                phase=PHASE,
+                cause=f"no answer within {ANSWER_TIMEOUT_S} s",
+                remedy="see whether the host's disk is very slow, or the connection is gone",
+            ) from None
+        if isinstance(answer, SyncFailed):
+            raise SyncError(
+                host=self._to.host, phase=PHASE, cause=answer.reason, remedy=answer.remedy
+            )
+        if not isinstance(answer, expected):
+            raise ProtocolError(
+                host=self._to.host,
+                phase=PHASE,
+                cause=f"{type(answer).__name__} came where {expected.__name__} was due",
+            )
+        return answer
+
+    def _changed(self, path: str, reason: str) -> SyncError:
+        return SyncError(
+            host=self._to.host,
+            phase=PHASE,
+            cause=f"{path} is no longer what it was when the tree was read: {reason}",
+            remedy="run again while nothing writes to it, or leave it out with rsyncignore",
+        )
+
+
+def push(
+    manifest: Manifest,
+    destination: Destination,
+    send: Callable[[bytes], None],
+    receive: Callable[[float], Any],
+) -> Pushed:
+    """Make the tree on a host equal to a manifest. Blocks; one thread for each host.
+
+    Args:
+        manifest: may be used for several hosts at once.
+        destination: the host and the place there.
+        send: sends one frame; blocks while the link is full, raises HostLost where it is gone.
+        receive: waits so many seconds at most for the next Sync message of the host. Raises
+            TimeoutError if none comes, HostLost where the link is gone.
+
+    Raises:
+        SyncError: the host could not make the tree, or a file here has changed meanwhile.
+        ProtocolError: the host asked for, or said, what it may not.
+        HostLost: from ``send`` and ``receive``.
+    """
+    conversation = _Push(manifest, destination, send, receive)
+    conversation.offer()
+    conversation.commit()
+    sent_bytes = sum(conversation.supply(digest) for digest in conversation.wanted())
+    done = conversation.done()
+    return Pushed(tree=done.tree, notes=tuple(done.notes), sent_bytes=sent_bytes)
+
+
+def preview(
+    manifest: Manifest,
+    destination: Destination,
+    send: Callable[[bytes], None],
+    receive: Callable[[float], Any],
+) -> int:
+    """Return how many bytes ``push`` would send, and change nothing on the host.
+
+    Arguments and errors are those of ``push``.
+    """
+    conversation = _Push(manifest, destination, send, receive)
+    conversation.offer()
+    wanted = set(conversation.wanted())
+    sizes = {entry.digest: entry.size for entry in manifest.entries}
+    return sum(sizes[digest] for digest in wanted)
