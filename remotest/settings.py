@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import pytest
+
 from remotest import inventory
 from remotest.errors import UsageError
-from remotest.spec import AUTO, GatewaySpec, TxRequest, parse_spec
+from remotest.pathmap import describe_options
+from remotest.spec import GatewaySpec, TxRequest, parse_spec
+from remotest.sync.rules import parse_rule
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Callable, Mapping
 
     from remotest.inventory import Inventory
+    from remotest.pathmap import Arity
+    from remotest.sync.rules import Rule
 
 DistributionMode = Literal["each", "load"]
-
-RESTARTS_PER_WORKER = 4
-"""Crashes that a run survives for each of its workers, as pytest-xdist allows for -n."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,9 @@ class Settings:
 
     ``base_dir`` is what paths in the config file are relative to, and what the tree on a host
     mirrors: the config file's directory, or the rootdir where there is none.
+    ``option_arities`` is how many values each option takes. ``argument_paths`` are the absolute
+    paths that the command line or ``testpaths`` names.
+    ``local_base_folder`` returns, once pytest is configured, the folder for temporary folders.
     """
 
     mode: DistributionMode
@@ -37,15 +45,16 @@ class Settings:
     max_chunk_items: int | None
     run_uid: str
     arguments: tuple[str, ...]
+    option_arities: Mapping[str, Arity]
     invocation_dir: Path
     root_dir: Path
     config_file: Path | None
     roots: tuple[Path, ...]
-    ignore_rules: tuple[str, ...]
+    rules: tuple[Rule, ...]
     max_failures: int
     verbosity: int
-    shows_worker_output: bool
-    local_base_folder: Path | None
+    argument_paths: tuple[str, ...]
+    local_base_folder: Callable[[], str | None]
 
     @property
     def base_dir(self) -> Path:
@@ -69,25 +78,50 @@ def read_settings(config: pytest.Config) -> Settings:
         mode=option.dist,
         requests=requests,
         proxies=tuple(_parse_proxy(text) for text in option.px),
-        max_worker_restart=_parse_restarts(option.maxworkerrestart, requests),
+        max_worker_restart=_parse_restarts(option.maxworkerrestart),
         max_chunk_items=option.maxschedchunk,
         run_uid=option.testrunuid or uuid.uuid4().hex,
-        arguments=tuple(str(argument) for argument in config.invocation_params.args),
+        arguments=_read_arguments(config),
+        # The parser that read the command line; pytest offers no public way to it.
+        option_arities=describe_options(config._parser.optparser._actions),  # noqa: SLF001
         invocation_dir=invocation_dir,
         root_dir=config.rootpath,
         config_file=config.inipath,
         roots=_read_roots(config, invocation_dir),
-        ignore_rules=(*config.getini("rsyncignore"), *option.rsyncignore),
+        rules=(
+            *(parse_rule(text, str(base_dir)) for text in config.getini("rsyncignore")),
+            *(parse_rule(text, str(invocation_dir)) for text in option.rsyncignore),
+        ),
         max_failures=option.maxfail,
         verbosity=option.verbose,
-        shows_worker_output=option.capture == "no",
-        local_base_folder=None,
+        argument_paths=_read_argument_paths(config, invocation_dir),
+        local_base_folder=lambda: _base_folder(config),
     )
+
+
+def _read_arguments(config: pytest.Config) -> tuple[str, ...]:
+    """Return the command line, with what PYTEST_ADDOPTS adds: a host does not see that."""
+    added = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    return (*added, *(str(argument) for argument in config.invocation_params.args))
+
+
+def _read_argument_paths(config: pytest.Config, invocation_dir: Path) -> tuple[str, ...]:
+    if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
+        return ()
+    return tuple(
+        os.path.normpath(invocation_dir / argument.partition("::")[0]) for argument in config.args
+    )
+
+
+def _base_folder(config: pytest.Config) -> str | None:
+    # pytest offers it to fixtures alone; with "-p no:tmpdir" there is none.
+    factory = getattr(config, "_tmp_path_factory", None)
+    return None if factory is None else str(factory.getbasetemp())
 
 
 def _read_inventory(named: str | None, base_dir: Path) -> Inventory:
     path = inventory.find(base_dir, named)
-    return inventory.load(path) if path is not None else inventory.EMPTY
+    return inventory.load(path) if path is not None else inventory.Inventory()
 
 
 def _parse_proxy(text: str) -> GatewaySpec:
@@ -101,24 +135,20 @@ def _refuse_double_ids(requests: tuple[TxRequest, ...]) -> None:
     seen: set[str] = set()
     for request in requests:
         name = request.spec.id
-        if name is not None and (name in seen or request.count not in (1, "1")):
+        if name is not None and (name in seen or request.count != 1):
             raise UsageError(f"id={name}: two workers cannot have the same id")
         if name is not None:
             seen.add(name)
 
 
-def _parse_restarts(text: str | None, requests: tuple[TxRequest, ...]) -> int | None:
-    """Return how many crashed workers may be replaced; None where the count is not yet known."""
-    if text is not None:
-        try:
-            return int(text)
-        except ValueError:
-            raise UsageError(
-                f"--max-worker-restart {text}: it must be a whole number"
-            ) from None
-    if any(request.count == AUTO for request in requests):
+def _parse_restarts(text: str | None) -> int | None:
+    """Return how many crashed workers may be replaced; None for the default."""
+    if text is None:
         return None
-    return RESTARTS_PER_WORKER * sum(int(request.count) for request in requests)
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--max-worker-restart {text}: it must be a whole number") from None
 
 
 def _read_roots(config: pytest.Config, invocation_dir: Path) -> tuple[Path, ...]:

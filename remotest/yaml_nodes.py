@@ -164,7 +164,7 @@ def _read_text(path: Path) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise SpecError(f"{path}: is larger than {MAX_FILE_BYTES} bytes (MAX_FILE_BYTES)")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SpecError(f"{path}:{line}: is not UTF-8") from None

@@ -9,7 +9,6 @@ The execnet thread that receives calls ``Agent.accept``; everything else happens
 import collections
 import os
 import selectors
-import signal
 import threading
 from typing import Any, Callable, Deque, Dict, Optional
 

@@ -1,9 +1,6 @@
 """What test code and plugins ask: the role of this process, in pytest-xdist's frozen names."""
 
-import uuid
 from typing import Any
-
-import pytest
 
 
 def is_xdist_worker(request_or_session: Any) -> bool:
@@ -29,19 +26,3 @@ def get_xdist_worker_id(request_or_session: Any) -> str:
     if is_xdist_worker(request_or_session):
         return str(request_or_session.config.workerinput["workerid"])
     return "master"
-
-
-class Fixtures:
-    """The fixtures ``worker_id`` and ``testrun_uid``, as a plugin object for both sides."""
-
-    @pytest.fixture(scope="session")
-    def worker_id(self, request: pytest.FixtureRequest) -> str:
-        """The id of this worker (``gw0``...), or ``master`` where nothing is distributed."""
-        return get_xdist_worker_id(request)
-
-    @pytest.fixture(scope="session")
-    def testrun_uid(self, request: pytest.FixtureRequest) -> str:
-        """One identifier for this run, the same on all its workers."""
-        if is_xdist_worker(request):
-            return str(request.config.workerinput["testrunuid"])  # type: ignore[attr-defined]  # set by the worker plugin
-        return uuid.uuid4().hex

@@ -4,14 +4,18 @@ Nothing of ``remotest`` is imported unless a run distributes.
 """
 
 import os
+import sys
 from typing import Any, Optional
 
 import pytest
 
-from pytest_remotest import hookspecs, options, xdist_module
-from pytest_remotest.api import Fixtures
+from pytest_remotest import fixtures, hookspecs, options, xdist_module
 
 xdist_module.install()
+
+# As it was when the interpreter started: pytest and conftests add to it later, and workers here
+# begin as this process began.
+SEARCH_PATH = tuple(sys.path)
 
 GROUP_MARKER = (
     "xdist_group(name): run tests of one group on the same worker under --dist=loadgroup."
@@ -100,7 +104,7 @@ def is_distributing(config: Any) -> bool:
 def pytest_configure(config: Any) -> None:
     """Register fixtures and marker; hand over to the controller where the run distributes."""
     config.addinivalue_line("markers", GROUP_MARKER)
-    config.pluginmanager.register(Fixtures(), "remotest-fixtures")
+    config.pluginmanager.register(fixtures)
     controller = _make_controller(config) if is_distributing(config) else None
     if controller is not None:
         config.pluginmanager.register(controller, "dsession")

@@ -48,3 +48,4 @@ def pytest_xdist_node_collection_finished(node: Any, ids: List[str]) -> None:
 @pytest.hookspec(firstresult=True)
 def pytest_xdist_auto_num_workers(config: Any) -> int:
     """Return how many workers ``-n auto`` and ``-n logical`` start."""
+    raise NotImplementedError  # A specification is never called.

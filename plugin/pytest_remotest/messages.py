@@ -323,7 +323,7 @@ def encode(messages: Iterable[Any], worker: Optional[str] = None) -> bytes:
 
 def encode_body(messages: Iterable[Any]) -> bytes:
     """Return the JSON array of some messages, as it stands in a frame."""
-    rows = [(type(message).__name__,) + tuple(message) for message in messages]
+    rows = [[type(message).__name__, *message] for message in messages]
     return json.dumps(rows, separators=(",", ":")).encode("ascii")
 
 
@@ -391,7 +391,7 @@ def _decode_row(row: Any) -> Any:
     fields = row[1:]
     if len(fields) != len(checks):
         raise ProtocolError("%s has %d fields" % (row[0], len(fields)))
-    for name, check, value in zip(message._fields, checks, fields):
+    for name, check, value in zip(message._fields, checks, fields):  # noqa: B905  3.10 has strict
         if not check(value):
             raise ProtocolError("%s.%s has a wrong value: %.80r" % (row[0], name, value))
     return message(*fields)
@@ -421,7 +421,7 @@ def _decode_blob(frame: bytes) -> Blob:
 _SCALARS = (str, bool, int, type(None))
 
 
-def pack(value: Any, depth: int = MAX_DEPTH) -> Any:
+def pack(value: Any, depth: int = MAX_DEPTH) -> Any:  # noqa: PLR0911  a row for each type
     """Return a form of any value that JSON holds; ``unpack`` gives the value back.
 
     Kept with their types: None, bool, int, float, str, bytes, list, tuple, set, frozenset and
@@ -509,25 +509,29 @@ def cut(text: str) -> str:
 # Fields of a report whose JSON form is exact, or is put right by report_from_wire: these skip
 # pack(), which costs more than all the rest of a report.
 _PLAIN_FIELDS = frozenset(
-    ("nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties")
-    + ("sections", "duration", "start", "stop", "$report_type", "_report_type", "context")
+    (
+        *("nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties"),
+        *("sections", "duration", "start", "stop", "$report_type", "_report_type"),
+    )
 )
 
 
 def report_to_wire(data: Dict[str, Any]) -> Dict[str, Any]:
     """Return the serialised form of a report, made by pytest's hooks, as JSON holds it."""
-    plain = {key: value for key, value in data.items() if key in _PLAIN_FIELDS}
-    wire: Dict[str, Any] = {}
-    for key, value in plain.items():
-        try:
-            json.dumps(value)
-            wire[key] = value
-        except (TypeError, ValueError, RecursionError):
-            wire[key] = _as_json(value)
+    wire = {key: _exact_or_near(data[key]) for key in _PLAIN_FIELDS if key in data}
     extra = {str(key): value for key, value in data.items() if key not in _PLAIN_FIELDS}
     if extra:
         wire["extra"] = pack(extra)
     return wire
+
+
+def _exact_or_near(value: Any) -> Any:
+    """Return a value as it is where JSON holds it, which is nearly always, else the nearest."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return _as_json(value)
+    return value
 
 
 def _as_json(value: Any, depth: int = MAX_DEPTH) -> Any:
@@ -559,6 +563,8 @@ def report_from_wire(wire: Dict[str, Any]) -> Dict[str, Any]:
     try:
         if data.get("location") is not None:
             data["location"] = tuple(data["location"])
+        if type(data.get("longrepr")) is list:  # where and why an item was skipped
+            data["longrepr"] = tuple(data["longrepr"])
         for key in ("user_properties", "sections"):
             if key in data:
                 data[key] = [tuple(item) for item in data[key]]

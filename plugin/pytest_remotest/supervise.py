@@ -5,6 +5,7 @@ becomes the agent's own child, however it detached itself. So "kill my children 
 none" reaches setsid children and double forks too. Elsewhere the process groups are killed.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -52,13 +53,11 @@ def _state_and_parent(pid: int) -> "tuple[str, int]":
 
 def signal_group(pid: int, number: int) -> None:
     """Send a signal to a worker's process group; that it is already gone is no error."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return
 
 
-def kill_tree(group_leaders: List[int], reap: bool = True) -> List[int]:
+def kill_tree(group_leaders: List[int]) -> List[int]:
     """Kill these process groups and every remaining child of this process.
 
     Returns:
@@ -69,13 +68,11 @@ def kill_tree(group_leaders: List[int], reap: bool = True) -> List[int]:
     for pid in group_leaders:
         signal_group(pid, signal.SIGKILL)
     deadline = time.monotonic() + KILL_DEADLINE_S
-    while reap and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
         alive = children()
         for pid in alive:
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
         if not reap_children() and not alive:
             break
         time.sleep(KILL_PAUSE_S)

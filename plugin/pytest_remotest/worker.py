@@ -4,6 +4,7 @@ The process is started by the agent with a pair of pipes, apart from its standar
 that nothing a test prints or closes by number 0, 1 or 2 is ever read as protocol.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,8 +14,7 @@ from typing import Any, BinaryIO, Dict, Generator, List, Optional
 
 import pytest
 
-from pytest_remotest import hookspecs, messages, options
-from pytest_remotest.api import Fixtures
+from pytest_remotest import fixtures, hookspecs, messages, options, xdist_module
 from pytest_remotest.pipes import read_body, write_body
 from pytest_remotest.runqueue import RunQueue
 
@@ -35,6 +35,7 @@ def main(read_fd: int, write_fd: int) -> int:
     link = Link(os.fdopen(write_fd, "wb", buffering=0))
     (start,) = messages.decode_body(read_body(inbox))
     prepare_process(start)
+    xdist_module.install()
     queue = RunQueue()
     reader = threading.Thread(
         target=read_commands, args=(inbox, queue), name="remotest-commands", daemon=True
@@ -42,7 +43,9 @@ def main(read_fd: int, write_fd: int) -> int:
     reader.start()
     worker_input = messages.unpack(start.worker_input)
     session = WorkerSession(worker_input, link, queue)
-    exit_code = pytest.main(list(start.arguments), plugins=[session, DistributionOptions()])
+    exit_code = pytest.main(
+        list(start.arguments), plugins=[session, DistributionOptions(), fixtures]
+    )
     return int(exit_code)
 
 
@@ -94,13 +97,16 @@ class Link:
                 write_body(self._stream, body)
 
 
-class DistributionOptions(Fixtures):
-    """Options, hook names and fixtures, so that a suite finds on a worker what it finds here.
+class DistributionOptions:
+    """Options and hook names, so that a suite finds on a worker what it finds here.
 
     It takes the name of the plugin ``xdist``: a pytest-xdist that the host has stays out.
     """
 
     __name__ = "xdist"
+
+    def __init__(self) -> None:
+        self._stdout = sys.stdout
 
     def pytest_addoption(self, parser: Any) -> None:
         """Accept the options that ``addopts`` of a config file may hold."""
@@ -109,6 +115,11 @@ class DistributionOptions(Fixtures):
     def pytest_addhooks(self, pluginmanager: Any) -> None:
         """Know the hooks that a conftest may implement for the controller's side."""
         pluginmanager.add_hookspecs(hookspecs)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self) -> None:
+        """Give tests the standard output back that ``WorkerSession`` hid from the reporter."""
+        sys.stdout = self._stdout
 
 
 class WorkerSession:
@@ -143,16 +154,15 @@ class WorkerSession:
         config.option.usepdb = False
         config.option.tx = []
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_configure(self) -> Generator[None, None, None]:
-        """Let the terminal reporter of this session write to nowhere: the controller has one."""
-        stdout = sys.stdout
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self) -> None:
+        """Let the terminal reporter of this session write to nowhere: the controller has one.
+
+        It takes the ``sys.stdout`` of its own configuration, which comes next. Others get the
+        real one back in ``DistributionOptions.pytest_configure``.
+        """
         # Open until the process ends: the terminal reporter keeps it.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  see above
-        try:
-            yield
-        finally:
-            sys.stdout = stdout
 
     # -- collection ------------------------------------------------------------------------
 
@@ -214,15 +224,11 @@ class WorkerSession:
 
     def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
         """Send it at once: a crash of this process must be known to be this item's."""
-        self.link.send(
-            messages.LogStart(self.position, str(nodeid), list(location)), flush=True
-        )
+        self.link.send(messages.LogStart(self.position, str(nodeid), list(location)), flush=True)
 
     def pytest_runtest_logfinish(self, nodeid: str, location: Any) -> None:
         """Queue it: the end of the item follows."""
-        self.link.send(
-            messages.LogFinish(self.position, str(nodeid), list(location)), flush=False
-        )
+        self.link.send(messages.LogFinish(self.position, str(nodeid), list(location)), flush=False)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Queue a report; one that tells of a failure goes out at once."""
@@ -278,7 +284,5 @@ class WorkerSession:
 
 def set_title(title: str) -> None:
     """Name the process after what it does, for ps and top."""
-    try:
+    with contextlib.suppress(Exception):  # By contract a title never disturbs a test.
         setproctitle(title)
-    except Exception:  # noqa: BLE001, S110  by contract a title never disturbs a test
-        pass

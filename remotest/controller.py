@@ -1,0 +1,397 @@
+"""The pytest plugin of a distributed run: pytest's hooks <-> driver and run machine.
+
+Everything here happens on the main thread. The driver's threads put what happens into its inbox;
+this takes one event after the other, tells the machine, and does what the machine commands.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_remotest import messages
+from remotest.compat.hooks import Nodes
+from remotest.driver import (
+    Driver,
+    DriverEvent,
+    GatewayClosed,
+    GatewayFailed,
+    GatewayOpened,
+    MessagesCame,
+    TreeFailed,
+    TreePushed,
+)
+from remotest.errors import EnvError, HostError, UsageError
+from remotest.gateways.opener import GatewayOpener
+from remotest.places import Places
+from remotest.preflight import check_interpreter, read_interpreter
+from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
+from remotest.reporting.terminal import TerminalReport
+from remotest.run import commands, events
+from remotest.run.machine import RunMachine
+from remotest.run.verdict import exit_code
+from remotest.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from remotest.run.commands import Command
+    from remotest.run.events import Event
+
+WORKER_EXIT_TIMEOUT_S = 10.0
+"""From the end of its session to the end of a worker's process: what atexit handlers may take."""
+
+NOT_TERMINATED = "Not properly terminated"
+"""Why a worker is down that ended without a word: pytest-xdist's frozen phrase."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was ended before its end: by --maxfail, pytest.exit or a worker's Ctrl-C."""
+
+
+def make_controller(config: pytest.Config) -> Controller:
+    """Return the controller of the run that the options ask for; nothing is dialled yet.
+
+    Raises:
+        pytest.UsageError: what is asked for cannot be.
+    """
+    try:
+        settings = read_settings(config)
+        return Controller(config, settings)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+class Controller:
+    """One distributed run. Registered as the plugin ``dsession``."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.config = config
+        self._settings = settings
+        self._places = Places(settings)
+        self._machine = RunMachine(self._places.run_plan())
+        self._opener = GatewayOpener(
+            {plan.name: plan.spec for plan in self._places.agents},
+            named=[*settings.proxies, *(request.spec for request in settings.requests)],
+            invocation_dir=settings.invocation_dir,
+        )
+        self._driver = Driver(self._opener)
+        self._relay = Relay(config, settings.run_uid)
+        self._nodes = Nodes(config, settings)
+        self._report = TerminalReport(config, self._places)
+        self._workers: dict[str, Worker] = {}
+        self._preflight: dict[str, HostError | None] = {}
+        self._ended = False
+        self._stop_told = False
+        self._session: pytest.Session | None = None
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            GatewayOpened: self._gateway_opened,
+            GatewayFailed: self._gateway_failed,
+            GatewayClosed: self._gateway_closed,
+            TreePushed: self._tree_pushed,
+            TreeFailed: self._tree_failed,
+            MessagesCame: self._messages_came,
+            commands.SplitEnvironment: self._split_environment,
+            commands.StartWorker: self._start_worker,
+            commands.RunItems: self._run_items,
+            commands.ReclaimItems: self._reclaim_items,
+            commands.FinishWorker: self._finish_worker,
+            commands.StopWorker: self._stop_worker,
+            commands.KillWorker: self._kill_worker,
+            commands.ReportLostItem: self._report_lost_item,
+            commands.ReportEnvironmentFailed: self._report_environment_failed,
+            commands.ReportNote: self._report_note,
+            commands.ReportSchedulingStarted: self._report_scheduling_started,
+            commands.EndRun: self._end_run,
+        }
+
+    # -- pytest's hooks --------------------------------------------------------------------
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Begin to open every gateway."""
+        self._session = session
+        self._report.install()
+        self._nodes.announce(self._places.environments)
+        self._report.workers_created(self._places.declared_worker_count)
+        self._driver.open(plan.name for plan in self._places.agents)
+
+    @pytest.hookimpl
+    def pytest_collection(self) -> bool:
+        """Collect nothing here: workers do."""
+        return True
+
+    @pytest.hookimpl
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the suite on the workers.
+
+        Raises:
+            Interrupted: the run was stopped before its end.
+        """
+        self._report.notes("sync", self._places.scan_tree())
+        self._apply(self._machine.start(self._now()))
+        while not self._ended:
+            self._handle_next_event()
+            self._tell_stop(session)
+        result = self._machine.result()
+        self._report.finished(result, self._relay)
+        if result.stopped_reason is not None:
+            raise Interrupted(result.stopped_reason)
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End every process of the run on every host; choose the exit code."""
+        self._await_worker_exits()
+        self._driver.close()
+        self._opener.close()
+        if self._ended and session.exitstatus in (0, 1, 5):
+            failed = session.testsfailed > 0 or session.exitstatus == 1
+            session.exitstatus = exit_code(self._machine.result(), tests_failed=failed)
+
+    # -- the loop --------------------------------------------------------------------------
+
+    @staticmethod
+    def _now() -> float:
+        return time.monotonic()
+
+    def _handle_next_event(self) -> None:
+        deadline = self._machine.next_deadline()
+        timeout_s = None if deadline is None else max(0.0, deadline - self._now())
+        event = self._driver.receive(timeout_s)
+        if event is None:
+            self._tell(events.DeadlineReached())
+        else:
+            self._handle(event)
+
+    def _handle(self, event: DriverEvent) -> None:
+        self._handlers[type(event)](event)
+
+    def _tell(self, event: Event) -> None:
+        self._apply(self._machine.handle(event, self._now()))
+
+    def _apply(self, batch: Iterable[Command]) -> None:
+        for command in batch:
+            self._handlers[type(command)](command)
+
+    def _tell_stop(self, session: pytest.Session) -> None:
+        """Tell the machine once when pytest or a plugin wants the run to stop."""
+        reason = session.shouldfail or session.shouldstop
+        if reason and not self._stop_told:
+            self._stop_told = True
+            self._tell(events.StopRequested(reason=str(reason)))
+
+    def _await_worker_exits(self) -> None:
+        """Let workers that ended in order leave by themselves, for a while."""
+        deadline = self._now() + WORKER_EXIT_TIMEOUT_S
+        while any(
+            worker.is_finished and not worker.has_exited for worker in self._workers.values()
+        ):
+            event = self._driver.receive(max(0.0, deadline - self._now()))
+            if event is None:
+                return
+            if isinstance(event, GatewayClosed):
+                for worker in self._workers.values():
+                    worker.has_exited |= worker.agent == event.agent
+            elif isinstance(event, MessagesCame):
+                for message in event.messages:
+                    if isinstance(message, messages.WorkerExited):
+                        self._worker_exited(message)
+
+    # -- what the driver says --------------------------------------------------------------
+
+    def _gateway_opened(self, event: GatewayOpened) -> None:
+        interpreter = read_interpreter(event.info)
+        self._places.set_interpreter(event.agent, interpreter, event.info)
+        try:
+            check_interpreter(event.agent, interpreter)
+        except EnvError as error:
+            self._note_preflight(event.agent, error)
+        else:
+            self._note_preflight(event.agent, None)
+
+    def _gateway_failed(self, event: GatewayFailed) -> None:
+        self._note_preflight(event.agent, event.error)
+
+    def _note_preflight(self, agent: str, error: HostError | None) -> None:
+        """Keep how an agent's start went; when all are known, go on or give the run up.
+
+        An interpreter that cannot run the suite is a mistake in what was asked for: nothing is
+        collected anywhere then. A host that cannot be reached leaves the others to run.
+        """
+        self._preflight[agent] = error
+        if error is not None:
+            self._report.host_failed(error)
+        if len(self._preflight) < len(self._places.agents):
+            return
+        unusable = [name for name, e in self._preflight.items() if isinstance(e, EnvError)]
+        for name, failure in self._preflight.items():
+            if failure is not None:
+                self._tell(events.AgentFailed(agent=name, reason=failure.cause))
+            elif unusable:
+                reason = f"nothing was run: {', '.join(unusable)} cannot run the suite"
+                self._tell(events.AgentFailed(agent=name, reason=reason))
+        if not unusable:
+            self._bring_trees([name for name, e in self._preflight.items() if e is None])
+
+    def _bring_trees(self, agents: list[str]) -> None:
+        """Push one tree to each place that needs one; the other agents are ready at once."""
+        for agent in self._places.assign_trees(agents):
+            self._nodes.sync_started(self._places.roots)
+            self._driver.push(agent, self._places.pusher(agent))
+        for agent in agents:
+            if not self._places.awaits_tree(agent):
+                self._agent_ready(agent)
+
+    def _agent_ready(self, agent: str) -> None:
+        cpu_count = self._places.interpreter(agent).cpu_count
+        self._tell(events.AgentReady(agent=agent, cpu_count=cpu_count))
+
+    def _tree_pushed(self, event: TreePushed) -> None:
+        self._report.notes(event.agent, event.notes)
+        self._nodes.sync_finished(self._places.roots)
+        for agent in self._places.set_tree(event.agent, event.tree):
+            if agent != event.agent:
+                self._driver.send(agent, [messages.HoldTree(event.tree)])
+            self._agent_ready(agent)
+
+    def _tree_failed(self, event: TreeFailed) -> None:
+        self._report.host_failed(event.error)
+        for agent in self._places.sharing_tree(event.agent):
+            self._tell(events.AgentFailed(agent=agent, reason=event.error.cause))
+
+    def _gateway_closed(self, event: GatewayClosed) -> None:
+        for worker in self._workers.values():
+            if worker.agent == event.agent and not (worker.is_finished or worker.has_exited):
+                worker.has_exited = True
+                self._nodes.down(worker.node, event.reason)
+        if event.agent in self._preflight and self._preflight[event.agent] is None:
+            self._report.host_lost(event.agent, event.reason)
+            self._tell(events.AgentLost(agent=event.agent, reason=event.reason))
+
+    def _messages_came(self, event: MessagesCame) -> None:
+        for message in event.messages:
+            if event.worker is None:
+                self._handle_agent_message(message)
+            else:
+                self._handle_worker_message(event.worker, message)
+
+    def _handle_agent_message(self, message: Any) -> None:
+        if isinstance(message, messages.WorkerOutput):
+            self._report.worker_output(message.worker, message.text)
+        elif isinstance(message, messages.WorkerExited):
+            self._worker_exited(message)
+
+    def _worker_exited(self, message: messages.WorkerExited) -> None:
+        worker = self._workers.get(message.worker)
+        if worker is None or worker.has_exited:
+            return
+        worker.has_exited = True
+        if worker.is_finished:
+            return
+        self._report.worker_died(worker.name, message.status, message.output)
+        reason = describe_end(message.status, message.output)
+        for event in self._relay.lost(worker, NOT_TERMINATED, reason):
+            self._tell(event)
+
+    def _handle_worker_message(self, name: str, message: Any) -> None:
+        worker = self._workers.get(name)
+        if worker is None or worker.has_exited:
+            return
+        try:
+            happened = self._relay.handle(worker, message)
+        except messages.ProtocolError as error:
+            self._driver.send(worker.agent, [messages.StopWorker(name, signal.SIGKILL)])
+            worker.has_exited = True
+            happened = self._relay.lost(worker, f"it broke the protocol: {error}", str(error))
+        except InternalErrorOnWorkerError:
+            excinfo: pytest.ExceptionInfo[BaseException] = pytest.ExceptionInfo.from_current()
+            self.config.notify_exception(excinfo)
+            raise
+        self._report.progress(worker, message, self._session)
+        for event in happened:
+            self._tell(event)
+
+    # -- what the machine commands ---------------------------------------------------------
+
+    def _split_environment(self, command: commands.SplitEnvironment) -> None:
+        self._places.split(command.environment, command.into)
+
+    def _start_worker(self, command: commands.StartWorker) -> None:
+        environment = self._places.environment(command.environment)
+        node = self._nodes.make(
+            worker=command.worker,
+            environment=command.environment,
+            spec=environment.spec,
+            greeting=self._places.greeting(command.agent),
+            worker_count=self._places.worker_count,
+            finish=lambda: self._send(command.worker, messages.Finish()),
+        )
+        worker = Worker(
+            name=command.worker,
+            agent=command.agent,
+            environment=command.environment,
+            node=node,
+        )
+        self._workers[worker.name] = worker
+        self._nodes.configure(node)
+        self._report.worker_started(worker.name, command.replaces)
+        start = self._places.spawn_message(worker.name, environment, node.workerinput)
+        self._driver.send(worker.agent, [start])
+
+    def _send(self, worker: str, message: Any) -> None:
+        self._driver.send(self._workers[worker].agent, [message], worker)
+
+    def _run_items(self, command: commands.RunItems) -> None:
+        positions = list(command.positions)
+        for start in range(0, len(positions), messages.MAX_BATCH_ITEMS):
+            part = positions[start : start + messages.MAX_BATCH_ITEMS]
+            self._send(command.worker, messages.RunItems(part))
+
+    def _reclaim_items(self, command: commands.ReclaimItems) -> None:
+        self._send(command.worker, messages.ReclaimItems(list(command.positions)))
+
+    def _finish_worker(self, command: commands.FinishWorker) -> None:
+        self._workers[command.worker].node.shutdown()
+
+    def _stop_worker(self, command: commands.StopWorker) -> None:
+        self._send(command.worker, messages.StopSession(command.reason))
+
+    def _kill_worker(self, command: commands.KillWorker) -> None:
+        worker = self._workers[command.worker]
+        worker.has_exited = True
+        self._driver.send(worker.agent, [messages.StopWorker(worker.name, signal.SIGKILL)])
+        self._nodes.down(worker.node, command.reason)
+
+    def _report_lost_item(self, command: commands.ReportLostItem) -> None:
+        worker = self._workers[command.worker]
+        self._relay.report_lost_item(worker, command.node_id, command.reason)
+
+    def _report_environment_failed(self, command: commands.ReportEnvironmentFailed) -> None:
+        self._report.environment_failed(command.environment, command.reason)
+
+    def _report_note(self, command: commands.ReportNote) -> None:
+        self._report.note(command.text)
+
+    def _report_scheduling_started(self, _: commands.ReportSchedulingStarted) -> None:
+        self._report.scheduling_started(self._settings.mode)
+
+    def _end_run(self, command: commands.EndRun) -> None:
+        self._ended = True
+        self._report.ended(command)
+
+
+def describe_end(status: int, output: str) -> str:
+    """Return how a worker's process ended, and the last that it said."""
+    if status < 0:
+        try:
+            how = f"ended by signal {signal.Signals(-status).name}"
+        except ValueError:
+            how = f"ended by signal {-status}"
+    else:
+        how = f"ended with exit status {status}"
+    words = output.strip()
+    return f"{how}, last words:\n{words}" if words else how

@@ -1,0 +1,247 @@
+"""Threads and the inbox: the only place of a run where things happen at the same time.
+
+Gateways open, trees travel and frames arrive in threads; each puts what happened into one inbox.
+The main thread alone takes from it, and it alone calls pytest's hooks.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from pytest_remotest import messages
+from remotest.errors import ConnectError, HostError, HostLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
+    from remotest.sync.push import Pushed
+
+GREETING_TIMEOUT_S = 60.0
+"""From a booted interpreter to its agent's greeting: it lists site-packages, maybe on NFS."""
+
+CLOSE_TIMEOUT_S = 8.0
+"""For an agent to end every process of the run after Goodbye: its own limit is 5 s."""
+
+SYNC_MESSAGES = (messages.SyncWant, messages.SyncDone, messages.SyncFailed)
+
+
+class Opener(Protocol):
+    """Opens the gateway of one agent; blocks until it is open. Called in a thread."""
+
+    def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> AgentGateway:
+        """Return the open gateway.
+
+        Raises:
+            HostError: it cannot be opened.
+        """
+        ...
+
+
+class Pusher(Protocol):
+    """Brings the tree to the host of one agent; blocks until it is there. Called in a thread."""
+
+    def __call__(self, send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Pushed:
+        """Return where the tree is.
+
+        Raises:
+            HostError: the tree is not there.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayOpened:
+    """An agent is up; ``info`` is its greeting, as it came from the host."""
+
+    agent: str
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayFailed:
+    """An agent could not be started."""
+
+    agent: str
+    error: HostError
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayClosed:
+    """An agent that was up is gone."""
+
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreePushed:
+    """The tree is on the host of an agent, at the path ``tree`` there."""
+
+    agent: str
+    tree: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeFailed:
+    """The tree could not be brought to the host of an agent."""
+
+    agent: str
+    error: HostError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessagesCame:
+    """An agent, or one of its workers, said something."""
+
+    agent: str
+    worker: str | None
+    messages: tuple[Any, ...]
+
+
+DriverEvent: TypeAlias = (
+    GatewayOpened | GatewayFailed | GatewayClosed | TreePushed | TreeFailed | MessagesCame
+)
+
+
+class Driver:
+    """Owns the gateways and threads of one run. Its methods are the main thread's."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        # Unbounded: what workers can send is bounded by what they were given to run.
+        self._inbox: queue.SimpleQueue[DriverEvent] = queue.SimpleQueue()
+        self._gateways: dict[str, AgentGateway] = {}
+        self._answers: dict[str, queue.SimpleQueue[Any]] = {}
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+
+    def open(self, agents: Iterable[str]) -> None:
+        """Begin to open these agents' gateways, all at once."""
+        for agent in agents:
+            self._answers[agent] = queue.SimpleQueue()
+            self._start(f"open-{agent}", self._open, agent)
+
+    def push(self, agent: str, pusher: Pusher) -> None:
+        """Begin to bring the tree to the host of an agent."""
+        self._start(f"push-{agent}", self._push, agent, pusher)
+
+    def send(self, agent: str, batch: Iterable[Any], worker: str | None = None) -> None:
+        """Send messages to an agent, or through it to one of its workers.
+
+        That the gateway is gone is no error here: its end arrives as an event of its own.
+        """
+        try:
+            self._gateways[agent].send(messages.encode(batch, worker))
+        except HostLost:
+            return
+
+    def receive(self, timeout_s: float | None) -> DriverEvent | None:
+        """Return the next event, or None when none came within ``timeout_s``."""
+        try:
+            return self._inbox.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        """End every agent, all at once, and wait for their hosts to be clean."""
+        self._closing = True
+        for agent in self._gateways:
+            self.send(agent, [messages.Goodbye()])
+        for agent, gateway in self._gateways.items():
+            self._start(f"close-{agent}", gateway.close, CLOSE_TIMEOUT_S)
+        deadline = time.monotonic() + 2 * CLOSE_TIMEOUT_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    # -- threads ---------------------------------------------------------------------------
+
+    def _start(self, name: str, target: Callable[..., None], *arguments: Any) -> None:
+        # Daemons: a host that hangs in spite of every deadline must not keep pytest from exiting.
+        thread = threading.Thread(
+            target=target, args=arguments, name=f"remotest-{name}", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
+
+    def _open(self, agent: str) -> None:
+        greetings: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        try:
+            gateway = self._opener(
+                agent,
+                lambda frame: self._on_frame(agent, frame, greetings),
+                lambda reason: self._on_closed(agent, reason, greetings),
+            )
+            greeting = self._await_greeting(agent, gateway, greetings)
+        except HostError as error:
+            self._inbox.put(GatewayFailed(agent=agent, error=error))
+            return
+        self._gateways[agent] = gateway
+        if self._closing:
+            gateway.close(CLOSE_TIMEOUT_S)
+        self._inbox.put(GatewayOpened(agent=agent, info=greeting.info))
+
+    def _await_greeting(
+        self, agent: str, gateway: AgentGateway, greetings: queue.SimpleQueue[Any]
+    ) -> messages.Greeting:
+        try:
+            greeting = greetings.get(timeout=GREETING_TIMEOUT_S)
+        except queue.Empty:
+            greeting = f"no greeting within {GREETING_TIMEOUT_S:.0f} s"
+        if isinstance(greeting, messages.Greeting) and greeting.protocol == messages.PROTOCOL:
+            return greeting
+        gateway.close(CLOSE_TIMEOUT_S)
+        raise ConnectError(host=agent, phase="start the agent", cause=str(greeting))
+
+    def _on_frame(self, agent: str, frame: bytes, greetings: queue.SimpleQueue[Any]) -> None:
+        """Decode a frame and put it where it belongs. Called by the gateway's reader thread.
+
+        Raises:
+            pytest_remotest.messages.ProtocolError: it is no frame; the gateway then closes.
+        """
+        worker, batch = messages.decode(frame)
+        ours: list[Any] = []
+        for message in batch:
+            if worker is None and isinstance(message, messages.Greeting):
+                greetings.put(message)
+            elif worker is None and isinstance(message, SYNC_MESSAGES):
+                self._answers[agent].put(message)
+            else:
+                ours.append(message)
+        if ours:
+            self._inbox.put(MessagesCame(agent=agent, worker=worker, messages=tuple(ours)))
+
+    def _on_closed(self, agent: str, reason: str, greetings: queue.SimpleQueue[Any]) -> None:
+        greetings.put(reason)
+        self._answers[agent].put(None)
+        self._inbox.put(GatewayClosed(agent=agent, reason=reason))
+
+    def _push(self, agent: str, pusher: Pusher) -> None:
+        try:
+            pushed = pusher(
+                self._gateways[agent].send, lambda timeout_s: self._answer(agent, timeout_s)
+            )
+        except HostError as error:
+            self._inbox.put(TreeFailed(agent=agent, error=error))
+            return
+        self._inbox.put(TreePushed(agent=agent, tree=pushed.tree, notes=pushed.notes))
+
+    def _answer(self, agent: str, timeout_s: float) -> Any:
+        """Return the host's next answer to the sync.
+
+        Raises:
+            TimeoutError: none came in time.
+            HostLost: the host is gone.
+        """
+        try:
+            answer = self._answers[agent].get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
+        if answer is None:
+            raise HostLost(host=agent, phase="sync", cause="the connection was lost")
+        return answer

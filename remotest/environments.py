@@ -1,0 +1,102 @@
+"""From what was asked for to environments and the agents that serve them. Pure.
+
+Specs that reach the same interpreter on the same host share one agent. Agents whose trees lie
+in the same place share one tree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from remotest.spec import AUTO, GatewaySpec, WorkerCount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from remotest.settings import DistributionMode, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentPlan:
+    """One interpreter on one host. ``tree_key`` is None where no tree is brought there."""
+
+    name: str
+    spec: GatewaySpec
+    tree_key: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentPlan:
+    """One declared environment: ``count`` workers of a spec, served by one agent.
+
+    Under ``each`` an environment is one worker, but for ``auto``, whose number the host tells.
+    """
+
+    name: str
+    agent: str
+    spec: GatewaySpec
+    count: WorkerCount
+
+
+def plan_agents(settings: Settings) -> tuple[AgentPlan, ...]:
+    """Return the agents that a run needs, in the order in which they were first asked for."""
+    plans: dict[str, AgentPlan] = {}
+    for request in settings.requests:
+        name = agent_name(request.spec)
+        if name not in plans:
+            key = tree_key(request.spec, has_roots=bool(settings.roots))
+            plans[name] = AgentPlan(name=name, spec=request.spec, tree_key=key)
+    return tuple(plans.values())
+
+
+def plan_environments(settings: Settings) -> tuple[EnvironmentPlan, ...]:
+    """Return the environments of a run, in the order in which they were asked for."""
+    plans: list[EnvironmentPlan] = []
+    for request in settings.requests:
+        for count in _split(request.count, settings.mode):
+            plans.append(
+                EnvironmentPlan(
+                    name=f"environment{len(plans)}",
+                    agent=agent_name(request.spec),
+                    spec=request.spec,
+                    count=count,
+                )
+            )
+    return tuple(plans)
+
+
+def _split(count: WorkerCount, mode: DistributionMode) -> Iterable[WorkerCount]:
+    if mode == "each" and count != AUTO:
+        return [1] * int(count)
+    return [count]
+
+
+def agent_name(spec: GatewaySpec) -> str:
+    """Return the name of the agent that serves a spec: its address and interpreter, as written.
+
+    It is also how errors call the place, so it reads like a spec.
+    """
+    place = replace(
+        GatewaySpec(),
+        target=spec.target,
+        via=spec.via,
+        python=spec.python,
+        ssh_config=spec.ssh_config,
+        cache=spec.cache,
+        chdir=spec.chdir,
+        sync=spec.sync,
+    )
+    return str(place)
+
+
+def tree_key(spec: GatewaySpec, *, has_roots: bool) -> str | None:
+    """Return what names the place of a spec's tree, or None where no tree is brought.
+
+    The own machine needs none, unless directories are to be brought to a ``chdir=`` there, as
+    with pytest-xdist.
+    """
+    default = "tree" if spec.target is not None or (spec.chdir and has_roots) else "none"
+    if (spec.sync or default) == "none":
+        return None
+    return str(replace(spec, python=None, id=None, nice=None, env=(), execmodel=None))

@@ -1,0 +1,95 @@
+"""Opens the gateways of one run: knows every spec, and shares one SSH connection for each host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remotest.errors import UsageError
+from remotest.gateways.bootlines import REMOTE_COMMAND
+from remotest.gateways.bundle import read_bundle
+from remotest.gateways.opening import connect_here, open_gateway
+from remotest.spec import GatewaySpec, SocketTarget, SshTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from remotest.gateways.base import AgentGateway, ByteStream, OnClosed, OnFrame
+    from remotest.gateways.hostpool import HostPool
+
+
+class GatewayOpener:
+    """Opens the gateway of an agent by its name. Any thread may call it, several at once."""
+
+    def __init__(
+        self,
+        specs: Mapping[str, GatewaySpec],
+        *,
+        named: Iterable[GatewaySpec],
+        invocation_dir: Path,
+    ) -> None:
+        """Take in the specs of a run.
+
+        Args:
+            specs: agent name -> how to reach it.
+            named: specs whose ids ``via=`` may name.
+            invocation_dir: what a relative ``python=`` of ``popen`` is relative to.
+
+        Raises:
+            UsageError: a ``via=`` names nobody.
+        """
+        self._specs = dict(specs)
+        self._named = {spec.id: spec for spec in named if spec.id is not None}
+        self._invocation_dir = invocation_dir
+        everything = [*self._specs.values(), *self._named.values()]
+        for spec in everything:
+            if spec.via is not None:
+                self._lookup(spec.via)
+        uses_ssh = any(isinstance(spec.target, SshTarget) for spec in everything)
+        self._pool = _make_pool(self._lookup) if uses_ssh else None
+
+    def _lookup(self, name: str) -> GatewaySpec:
+        if name not in self._named:
+            known = ", ".join(str(known) for known in self._named) or "none"
+            raise UsageError(f"via={name}: no --px or --tx has id={name}; ids of this run: {known}")
+        return self._named[name]
+
+    def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> AgentGateway:
+        """Open the gateway of an agent; see ``open_gateway``."""
+        return open_gateway(
+            self._specs[agent],
+            host=agent,
+            connect=self._connect,
+            invocation_directory=self._invocation_dir,
+            bundle=read_bundle(),
+            on_frame=on_frame,
+            on_closed=on_closed,
+        )
+
+    def _connect(self, spec: GatewaySpec) -> ByteStream:
+        """Return the stream of a spec, through another host where ``via`` says so."""
+        if isinstance(spec.target, SshTarget):
+            return self._ssh().session(spec, REMOTE_COMMAND)
+        if spec.via is None or self._lookup(spec.via).target is None:
+            return connect_here(spec)
+        if isinstance(spec.target, SocketTarget):
+            return self._ssh().forward(spec, spec.target.host, spec.target.port)
+        return self._ssh().session(spec, REMOTE_COMMAND)
+
+    def _ssh(self) -> HostPool:
+        if self._pool is None:
+            raise UsageError("via= names a gateway that is not on another machine by ssh=")
+        return self._pool
+
+    def close(self) -> None:
+        """Close every connection. Never raises."""
+        if self._pool is not None:
+            self._pool.close()
+
+
+def _make_pool(lookup: Callable[[str], GatewaySpec]) -> HostPool:
+    # Not at the top: paramiko takes a quarter of a second to import, and popen needs none.
+    from remotest.gateways.hostpool import HostPool  # noqa: PLC0415
+    from remotest.gateways.surroundings import surroundings_here  # noqa: PLC0415
+
+    return HostPool(surroundings_here(), lookup)

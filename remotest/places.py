@@ -1,0 +1,298 @@
+"""What is known of a run's places: environments, their agents, interpreters and trees.
+
+It is filled while the run starts and answers what the controller and the reports ask. Main
+thread only, but for the pushers, which are handed to the driver's threads.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import posixpath
+import site
+import sys
+import sysconfig
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_remotest.entry import SEARCH_PATH
+from remotest.environments import EnvironmentPlan, plan_agents, plan_environments
+from remotest.launch import Place, StartUp, project_entries, spawn_message
+from remotest.pathmap import PathMap
+from remotest.run.plan import Environment, RunPlan
+from remotest.spec import AUTO, SshTarget
+from remotest.sync.plan import Layout, project_key
+from remotest.sync.plan import Place as TreePlace
+from remotest.sync.push import Destination, push
+from remotest.sync.scan import Request, scan, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_remotest import messages
+    from remotest.driver import Pusher
+    from remotest.environments import AgentPlan
+    from remotest.preflight import Interpreter
+    from remotest.settings import Settings
+    from remotest.sync.plan import Manifest
+    from remotest.sync.push import Pushed
+
+
+class Places:
+    """The environments of one run and where they are."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.mode = settings.mode
+        self.roots: tuple[Path, ...] = settings.roots
+        self.agents: tuple[AgentPlan, ...] = plan_agents(settings)
+        self.environments: list[EnvironmentPlan] = list(plan_environments(settings))
+        self._agents_by_name = {plan.name: plan for plan in self.agents}
+        self._interpreters: dict[str, Interpreter] = {}
+        self._greetings: dict[str, Mapping[str, Any]] = {}
+        self._trees: dict[str, str] = {}
+        self._pushing: dict[str, str] = {}
+        self._usable: list[str] = []
+        self._manifest: Manifest | None = None
+        self._survey = survey(self._request())
+        self._labels: dict[str, str] = {}
+        self._start_up = read_start_up(settings.invocation_dir)
+
+    # -- environments ----------------------------------------------------------------------
+
+    def run_plan(self) -> RunPlan:
+        """Return what the run machine is made from."""
+        return RunPlan(
+            environments=tuple(
+                Environment(
+                    name=plan.name,
+                    agent=plan.agent,
+                    count=plan.count,
+                    worker_ids=(plan.spec.id,) if plan.spec.id is not None else (),
+                )
+                for plan in self.environments
+            ),
+            dist=self.mode,
+            max_worker_restart=self._settings.max_worker_restart,
+            max_chunk=self._settings.max_chunk_items,
+        )
+
+    def environment(self, name: str) -> EnvironmentPlan:
+        """Return an environment by its name."""
+        return next(plan for plan in self.environments if plan.name == name)
+
+    def split(self, name: str, into: Sequence[str]) -> None:
+        """Put the parts of an ``auto`` environment in its place."""
+        index = self.environments.index(self.environment(name))
+        parts = [replace(self.environments[index], name=part, count=1) for part in into]
+        self.environments[index : index + 1] = parts
+        self._labels.clear()
+
+    @property
+    def declared_worker_count(self) -> int:
+        """How many workers are asked for, as far as that is known."""
+        return sum(1 if plan.count == AUTO else int(plan.count) for plan in self.environments)
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers the run has, once its hosts have told their CPUs."""
+        return sum(
+            self.interpreter(plan.agent).cpu_count if plan.count == AUTO else int(plan.count)
+            for plan in self.environments
+            if plan.count != AUTO or plan.agent in self._interpreters
+        )
+
+    @property
+    def names_environments(self) -> bool:
+        """Whether the result is told by environment."""
+        return self.mode == "each"
+
+    def label(self, environment: str) -> str:
+        """Return what an environment is called on the screen: ``myhost-py39``. Unique."""
+        if environment not in self._labels:
+            self._labels = self._make_labels()
+        return self._labels[environment]
+
+    def _make_labels(self) -> dict[str, str]:
+        labels: dict[str, str] = {}
+        for plan in self.environments:
+            base = self._label_base(plan)
+            taken = set(labels.values())
+            number, label = 1, base
+            while label in taken:
+                number += 1
+                label = f"{base}#{number}"
+            labels[plan.name] = label
+        return labels
+
+    def _label_base(self, plan: EnvironmentPlan) -> str:
+        interpreter = self._interpreters.get(plan.agent)
+        if interpreter is None:
+            return plan.agent
+        return f"{host_name(plan)}-{interpreter.tag}"
+
+    def facts(self, environment: str) -> dict[str, str]:
+        """Return what reports say of an environment: at least ``name`` and ``host``."""
+        plan = self.environment(environment)
+        facts = {"name": self.label(environment), "host": host_name(plan), "spec": plan.agent}
+        interpreter = self._interpreters.get(plan.agent)
+        if interpreter is not None:
+            facts["interpreter"] = f"{interpreter.implementation} {interpreter.version}"
+            facts["executable"] = interpreter.executable
+            facts["pytest"] = str(interpreter.pytest_version)
+        return facts
+
+    # -- interpreters ----------------------------------------------------------------------
+
+    def set_interpreter(
+        self, agent: str, interpreter: Interpreter, greeting: Mapping[str, Any]
+    ) -> None:
+        """Take in what an agent told of itself."""
+        self._interpreters[agent] = interpreter
+        self._greetings[agent] = greeting
+        self._labels.clear()
+
+    def interpreter(self, agent: str) -> Interpreter:
+        """Return the interpreter of an agent that is up."""
+        return self._interpreters[agent]
+
+    def greeting(self, agent: str) -> Mapping[str, Any]:
+        """Return what an agent that is up said of itself."""
+        return self._greetings[agent]
+
+    # -- trees -----------------------------------------------------------------------------
+
+    def _request(self) -> Request:
+        settings = self._settings
+        return Request(
+            base=str(settings.base_dir),
+            root_dir=str(settings.root_dir),
+            invocation_dir=str(settings.invocation_dir),
+            named=tuple(str(root) for root in settings.roots),
+            arguments=settings.argument_paths,
+            rules=settings.rules,
+            python_path=SEARCH_PATH,
+        )
+
+    def scan_tree(self) -> list[str]:
+        """Read the tree that travels, if any place needs one; return what the user should hear.
+
+        Raises:
+            SyncError: something cannot be read.
+        """
+        if not any(plan.tree_key is not None for plan in self.agents):
+            return []
+        self._manifest = scan(self._request(), self._survey)
+        notes = list(self._manifest.notes)
+        if self._manifest.secrets:
+            notes.append(
+                "stayed here, as they look like secrets (a '!rule' in rsyncignore takes one "
+                f"along): {', '.join(self._manifest.secrets)}"
+            )
+        return notes
+
+    def assign_trees(self, agents: Sequence[str]) -> list[str]:
+        """Note the usable agents; return those that shall receive a tree, one for each place."""
+        self._usable = list(agents)
+        for agent in agents:
+            key = self._agents_by_name[agent].tree_key
+            if key is not None:
+                self._pushing.setdefault(key, agent)
+        return list(self._pushing.values())
+
+    def awaits_tree(self, agent: str) -> bool:
+        """Return whether an agent cannot start workers before its tree is there."""
+        return self._agents_by_name[agent].tree_key is not None
+
+    def sharing_tree(self, agent: str) -> list[str]:
+        """Return the usable agents whose tree is the one that ``agent`` receives."""
+        key = self._agents_by_name[agent].tree_key
+        return [name for name in self._usable if self._agents_by_name[name].tree_key == key]
+
+    def set_tree(self, agent: str, tree: str) -> list[str]:
+        """Take in where the tree is that an agent received; return all that run in it."""
+        sharing = self.sharing_tree(agent)
+        for name in sharing:
+            self._trees[name] = tree
+        return sharing
+
+    def pusher(self, agent: str) -> Pusher:
+        """Return what brings the tree to the host of an agent; it runs in a thread."""
+        assert self._manifest is not None
+        manifest = self._manifest
+        spec = self._agents_by_name[agent].spec
+        destination = Destination(
+            host=agent,
+            project=project_key(str(self._settings.base_dir), platform.node()),
+            run_uid=self._settings.run_uid,
+            cache=spec.cache,
+            directory=spec.chdir,
+        )
+
+        def run(send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Pushed:
+            return push(manifest, destination, send, receive)
+
+        return run
+
+    # -- workers ---------------------------------------------------------------------------
+
+    def spawn_message(
+        self, worker: str, environment: EnvironmentPlan, worker_input: Mapping[str, Any]
+    ) -> messages.SpawnWorker:
+        """Return the message that starts a worker of an environment."""
+        return spawn_message(
+            worker=worker,
+            worker_count=self.worker_count,
+            worker_input=worker_input,
+            spec=environment.spec,
+            place=self._place(environment),
+            start_up=replace(self._start_up, variables=dict(os.environ)),
+            settings=self._settings,
+        )
+
+    def _place(self, environment: EnvironmentPlan) -> Place:
+        is_local = environment.spec.target is None and environment.spec.via is None
+        greeting = self._greetings[environment.agent]
+        base_folder = self._settings.local_base_folder() if is_local else None
+        return Place(
+            is_local=is_local,
+            shares_interpreter=is_local
+            and greeting.get("prefix") == sys.prefix
+            and greeting.get("version") == sys.version,
+            paths=self._paths(environment, greeting),
+            base_folder=base_folder,
+        )
+
+    def _paths(self, environment: EnvironmentPlan, greeting: Mapping[str, Any]) -> PathMap:
+        """Return how paths are called where an environment runs."""
+        tree = self._trees.get(environment.agent)
+        if tree is not None:
+            return PathMap(locate=self._survey.layout.locate, tree=tree)
+        spec = environment.spec
+        if spec.chdir is None or (spec.target is None and spec.via is None):
+            # It sees the files of this machine, or the same ones under the same names.
+            return PathMap()
+        base = str(self._settings.base_dir)
+        directory = posixpath.join(str(greeting.get("home")), spec.chdir)
+        layout = Layout(places=(TreePlace(root=base, anchor=base, there="."),))
+        return PathMap(locate=layout.locate, tree=directory)
+
+
+def host_name(plan: EnvironmentPlan) -> str:
+    """Return the short name of an environment's host."""
+    target = plan.spec.target
+    if target is None:
+        return "local" if plan.spec.via is None else plan.spec.via
+    return target.host if isinstance(target, SshTarget) else f"{target.host}:{target.port}"
+
+
+def read_start_up(invocation_dir: Path) -> StartUp:
+    """Return what this process was when it started."""
+    installation = {*sysconfig.get_paths().values(), *site.getsitepackages()}
+    installation.add(site.getusersitepackages())
+    return StartUp(
+        search_path=SEARCH_PATH,
+        project_path=project_entries(SEARCH_PATH, sorted(installation), str(invocation_dir)),
+        variables=dict(os.environ),
+    )

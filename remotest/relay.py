@@ -1,0 +1,210 @@
+"""From what workers say to pytest's hooks here, and to events of the run machine.
+
+All of it on the main thread, so plugins see what they would see in a run without workers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_remotest import messages
+from remotest import reports
+from remotest.run import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from remotest.compat.node import WorkerNode
+    from remotest.run.events import Event, Outcome
+
+
+@dataclass
+class Worker:
+    """One worker of the run as the controller knows it."""
+
+    name: str
+    agent: str
+    environment: str
+    node: WorkerNode
+    ids: list[str] = field(default_factory=list)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    is_finished: bool = False
+    has_exited: bool = False
+
+
+class InternalErrorOnWorkerError(Exception):
+    """pytest or a plugin broke on a worker; the text is the worker's own."""
+
+
+class Relay:
+    """Turns messages of workers into hook calls and machine events."""
+
+    def __init__(self, config: pytest.Config, run_uid: str) -> None:
+        self._config = config
+        self._run_uid = run_uid
+        self._seen_collection_errors: set[tuple[str, str]] = set()
+        self.interruption = ""
+        self.outcomes: dict[tuple[str, str], Outcome] = {}
+        self.durations_s: dict[str, float] = {}
+        self._handlers: dict[type, Callable[[Worker, Any], Sequence[Event]]] = {
+            messages.SessionStarted: self._session_started,
+            messages.Collected: self._collected,
+            messages.LogStart: self._log_start,
+            messages.LogFinish: self._log_finish,
+            messages.TestReport: self._test_report,
+            messages.CollectReport: self._collect_report,
+            messages.WarningRecorded: self._warning_recorded,
+            messages.ItemFinished: self._item_finished,
+            messages.ItemsReturned: self._items_returned,
+            messages.InternalError: self._internal_error,
+            messages.SessionFinished: self._session_finished,
+        }
+
+    def handle(self, worker: Worker, message: Any) -> Sequence[Event]:
+        """Call the hooks that a message stands for; return what the machine must know.
+
+        Raises:
+            pytest_remotest.messages.ProtocolError: no worker says such a thing.
+        """
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise messages.ProtocolError(f"a worker sent {type(message).__name__}")
+        return handler(worker, message)
+
+    def lost(self, worker: Worker, error: str, reason: str) -> Sequence[Event]:
+        """Note that a worker's process ended without an end of its session.
+
+        ``error`` is what plugins are told, ``reason`` the whole story.
+        """
+        worker.node.is_down = True
+        self._config.hook.pytest_testnodedown(node=worker.node, error=error)
+        return [events.WorkerLost(worker=worker.name, reason=reason)]
+
+    def report_lost_item(self, worker: Worker, node_id: str, reason: str) -> None:
+        """Report an item as failed whose worker died while it ran."""
+        text = f"worker {worker.name!r} crashed while running {node_id!r}"
+        if reason:
+            text += f"\n{reason}"
+        report = reports.lost_item_report(node_id, text)
+        self._mark(worker, report)
+        self.outcomes[worker.environment, node_id] = "failed"
+        self._config.hook.pytest_runtest_logreport(report=report)
+
+    # -- the session -----------------------------------------------------------------------
+
+    def _session_started(self, worker: Worker, message: messages.SessionStarted) -> list[Event]:
+        info = messages.unpack(message.info)
+        if not isinstance(info, dict):
+            raise messages.ProtocolError("a worker's description is no dict")
+        info.update(id=worker.name, spec=worker.node.gateway.spec)
+        worker.node.workerinfo = info
+        self._config.hook.pytest_testnodeready(node=worker.node)
+        return [events.WorkerReady(worker=worker.name)]
+
+    def _collected(self, worker: Worker, message: messages.Collected) -> list[Event]:
+        worker.ids += message.ids
+        if not message.last:
+            return []
+        self._config.hook.pytest_xdist_node_collection_finished(
+            node=worker.node, ids=list(worker.ids)
+        )
+        return [events.WorkerCollected(worker=worker.name, ids=tuple(worker.ids))]
+
+    def _session_finished(self, worker: Worker, message: messages.SessionFinished) -> list[Event]:
+        output = messages.unpack(message.output)
+        if not isinstance(output, dict):
+            raise messages.ProtocolError("a worker's output is no dict")
+        worker.node.workeroutput = output
+        worker.node.is_down = True
+        worker.is_finished = True
+        self._config.hook.pytest_testnodedown(node=worker.node, error=None)
+        finished: list[Event] = []
+        stop = message.interrupted or output.get("shouldfail") or output.get("shouldstop")
+        if stop:
+            finished.append(events.StopRequested(reason=str(stop)))
+        if message.interrupted and not self.interruption:
+            self.interruption = f"{worker.name}: {message.interrupted}"
+        return [*finished, events.WorkerFinished(worker=worker.name)]
+
+    def _internal_error(self, worker: Worker, message: messages.InternalError) -> list[Event]:
+        raise InternalErrorOnWorkerError(f"on worker {worker.name}:\n{message.text}")
+
+    # -- items -----------------------------------------------------------------------------
+
+    def _log_start(self, worker: Worker, message: messages.LogStart) -> list[Event]:
+        self._config.hook.pytest_runtest_logstart(
+            nodeid=message.node_id, location=tuple(message.location)
+        )
+        return [events.ItemStarted(worker=worker.name, position=message.position)]
+
+    def _log_finish(self, _: Worker, message: messages.LogFinish) -> list[Event]:
+        self._config.hook.pytest_runtest_logfinish(
+            nodeid=message.node_id, location=tuple(message.location)
+        )
+        return []
+
+    def _test_report(self, worker: Worker, message: messages.TestReport) -> list[Event]:
+        report = reports.rebuild_report(self._config, message.data)
+        if not isinstance(report, pytest.TestReport):
+            raise messages.ProtocolError("a test report is a collection report")
+        self._mark(worker, report)
+        report.item_index = message.position  # type: ignore[attr-defined]  # xdist's frozen name
+        before = worker.outcomes.get(message.position)
+        outcome = reports.combine_outcomes(before, report)
+        if outcome is not None:
+            worker.outcomes[message.position] = outcome
+        self._config.hook.pytest_runtest_logreport(report=report)
+        return []
+
+    def _item_finished(self, worker: Worker, message: messages.ItemFinished) -> list[Event]:
+        outcome = worker.outcomes.pop(message.position, None)
+        environment = worker.environment
+        if outcome is not None and 0 <= message.position < len(worker.ids):
+            self.outcomes[environment, worker.ids[message.position]] = outcome
+        total_s = self.durations_s.get(environment, 0.0) + message.duration_s
+        self.durations_s[environment] = total_s
+        return [
+            events.ItemFinished(
+                worker=worker.name,
+                position=message.position,
+                outcome=outcome,
+                duration_s=message.duration_s,
+            )
+        ]
+
+    def _items_returned(self, worker: Worker, message: messages.ItemsReturned) -> list[Event]:
+        positions = tuple(message.positions)
+        return [events.ItemsReturned(worker=worker.name, positions=positions)]
+
+    def _mark(self, worker: Worker, report: pytest.TestReport) -> None:
+        """Put on a report what pytest and plugins look for on those of workers."""
+        report.node = worker.node  # type: ignore[attr-defined]  # xdist's frozen names
+        report.worker_id = worker.name  # type: ignore[attr-defined]  # as above
+        report.testrun_uid = self._run_uid  # type: ignore[attr-defined]  # as above
+
+    # -- beside items ----------------------------------------------------------------------
+
+    def _collect_report(self, worker: Worker, message: messages.CollectReport) -> list[Event]:
+        report = reports.rebuild_report(self._config, message.data)
+        key = (worker.environment, str(report.longrepr))
+        if key in self._seen_collection_errors:
+            return []
+        self._seen_collection_errors.add(key)
+        report.node = worker.node  # type: ignore[union-attr]  # xdist's frozen name
+        self._config.hook.pytest_collectreport(report=report)
+        return []
+
+    def _warning_recorded(self, _: Worker, message: messages.WarningRecorded) -> list[Event]:
+        location = message.location
+        self._config.hook.pytest_warning_recorded.call_historic(
+            kwargs={
+                "warning_message": reports.rebuild_warning(message),
+                "when": message.when,
+                "nodeid": message.node_id,
+                "location": None if location is None else tuple(location),
+            }
+        )
+        return []

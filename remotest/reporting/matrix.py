@@ -1,0 +1,125 @@
+"""The result of a run over several environments as a table, and where they do not agree. Pure."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from remotest.run.events import Outcome
+    from remotest.run.result import EnvironmentEnd
+
+MAX_DISAGREEMENTS: Final = 50
+"""Tests listed as not agreeing: more do not fit a screen's memory; the rest is counted."""
+
+ABSENT: Final = "not there"
+FAILING: Final = frozenset({"failed", "error"})
+
+ENDS: Final[Mapping[EnvironmentEnd, str]] = {
+    "finished": "",
+    "failed": "FAILED TO RUN",
+    "lost": "LOST",
+    "stopped": "stopped",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One environment of the matrix. ``reason`` says why it is not ``finished``."""
+
+    label: str
+    interpreter: str
+    pytest_version: str
+    end: EnvironmentEnd
+    reason: str = ""
+    counts: Mapping[Outcome, int] = field(default_factory=dict)
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disagreement:
+    """A test whose outcome is not the same everywhere: outcome -> labels of environments."""
+
+    node_id: str
+    labels_by_outcome: Mapping[str, tuple[str, ...]]
+
+    @property
+    def fails_somewhere(self) -> bool:
+        """Whether it fails in one environment and does not in another."""
+        return any(outcome in FAILING for outcome in self.labels_by_outcome)
+
+
+def find_disagreements(
+    outcomes: Mapping[tuple[str, str], Outcome], labels: Mapping[str, str]
+) -> list[Disagreement]:
+    """Return the tests that did not end alike in all environments that ran anything.
+
+    Args:
+        outcomes: (environment, node id) -> outcome.
+        labels: environment -> what it is called; only these are compared, in this order.
+    """
+    by_test: dict[str, dict[str, str]] = defaultdict(dict)
+    for (environment, node_id), outcome in outcomes.items():
+        if environment in labels:
+            by_test[node_id][environment] = outcome
+    found = []
+    for node_id, by_environment in by_test.items():
+        groups: dict[str, list[str]] = defaultdict(list)
+        for environment, label in labels.items():
+            groups[by_environment.get(environment, ABSENT)].append(label)
+        if len(groups) > 1:
+            named = {outcome: tuple(members) for outcome, members in groups.items()}
+            found.append(Disagreement(node_id=node_id, labels_by_outcome=named))
+    return found
+
+
+def matrix_lines(rows: Sequence[Row], width: int) -> list[str]:
+    """Return the table: a row for each environment, then why any of them did not finish."""
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="", padding=(0, 1, 0, 0))
+    for heading in ("environment", "interpreter", "pytest"):
+        table.add_column(heading, overflow="fold")
+    seldom: tuple[Outcome, ...] = ("xfailed", "xpassed")
+    outcomes: list[Outcome] = ["passed", "failed", "skipped", "error"]
+    outcomes += [outcome for outcome in seldom if any(row.counts.get(outcome) for row in rows)]
+    for outcome in outcomes:
+        heading = "errors" if outcome == "error" else outcome
+        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
+    table.add_column("time", justify="right", no_wrap=True, min_width=len("00.00s"))
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        counts = [str(row.counts.get(outcome, 0)) for outcome in outcomes]
+        table.add_row(
+            row.label,
+            row.interpreter,
+            row.pytest_version,
+            *counts,
+            f"{row.duration_s:.2f}s",
+            ENDS[row.end],
+        )
+    screen = io.StringIO()
+    Console(file=screen, width=width, color_system=None, markup=False, highlight=False).print(table)
+    return [line.rstrip() for line in screen.getvalue().splitlines()]
+
+
+def disagreement_lines(
+    disagreements: Iterable[Disagreement], *, shows_all: bool
+) -> tuple[list[str], int]:
+    """Return the lines for tests that do not agree, and how many were left out.
+
+    Those that fail nowhere (skipped or absent in some environments) are left out unless
+    ``shows_all``: a suite may mean it so.
+    """
+    wanted = [item for item in disagreements if shows_all or item.fails_somewhere]
+    lines = []
+    for item in wanted[:MAX_DISAGREEMENTS]:
+        lines.append(item.node_id)
+        groups = sorted(item.labels_by_outcome.items(), key=lambda group: group[0] not in FAILING)
+        lines += [f"    {outcome}: {', '.join(members)}" for outcome, members in groups]
+    return lines, len(wanted) - min(len(wanted), MAX_DISAGREEMENTS)

@@ -1,0 +1,268 @@
+"""What a distributed run writes to the terminal, beside what pytest's own reporter writes."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_remotest import messages
+from remotest.reporting import junit
+from remotest.reporting.matrix import Row, disagreement_lines, find_disagreements, matrix_lines
+from remotest.reporting.status import Stage, status_line
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from remotest.errors import HostError
+    from remotest.places import Places
+    from remotest.relay import Relay, Worker
+    from remotest.run.commands import EndRun
+    from remotest.run.result import RunResult
+
+MISSING_SHOWN = 20
+"""Tests without an outcome that the summary names; the rest is counted."""
+
+OUTPUT_SHOWN_LINES = 30
+"""Last lines of a dead worker's output that are shown at once: a faulthandler dump fits."""
+
+SCHEDULER_NAMES = {"each": "EachScheduling", "load": "LoadScheduling"}
+"""What ``-v`` calls the schedulers: pytest-xdist's names, which tools look for."""
+
+
+class TerminalReport:
+    """Writes through pytest's terminal reporter; silent where there is none or under ``-q``."""
+
+    def __init__(self, config: pytest.Config, places: Places) -> None:
+        self._config = config
+        self._places = places
+        self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._is_quiet = config.option.verbose < 0
+        self._shows_output = config.option.capture == "no"
+        self._stages: dict[str, Stage] = {}
+        self._item_count = 0
+        self._collected: defaultdict[str, int] = defaultdict(int)
+        self._in_summary = False
+        self._result: RunResult | None = None
+        self._relay: Relay | None = None
+        self._summary = ""
+        self._last_width = 0
+
+    def install(self) -> None:
+        """Register what needs pytest's hooks."""
+        self._config.pluginmanager.register(self, "terminaldistreporter")
+        if len(self._places.environments) > 1 or self._places.mode == "each":
+            junit.install(self._config, self._places.facts)
+        if self._terminal is not None:
+            self._terminal.showfspath = False
+
+    # -- lines while the run goes on -------------------------------------------------------
+
+    def _line(self, text: str, **markup: bool) -> None:
+        if self._terminal is not None and not self._is_quiet:
+            self._terminal.ensure_newline()
+            self._terminal.write_line(text, **markup)
+
+    def _important(self, text: str) -> None:
+        """Write what must be seen, also under ``-q`` and without a terminal reporter."""
+        if self._terminal is not None:
+            self._terminal.ensure_newline()
+            self._terminal.write_line(text, red=True)
+        else:
+            sys.stderr.write(text + "\n")
+
+    def note(self, text: str) -> None:
+        """Write one line about the run."""
+        self._line(text)
+
+    def notes(self, agent: str, texts: Iterable[str]) -> None:
+        """Write what happened while a tree was brought to a host."""
+        for text in texts:
+            self._line(f"{agent}: {text}")
+
+    def host_failed(self, error: HostError) -> None:
+        """Write the paragraph of a host that cannot be used."""
+        self._important(printable(error.paragraph()))
+
+    def host_lost(self, agent: str, reason: str) -> None:
+        """Write that a host is gone."""
+        self._important(f"{agent}: lost: {printable(reason)}")
+
+    def environment_failed(self, environment: str, reason: str) -> None:
+        """Write that an environment did not run, or not to its end."""
+        label = self._places.label(environment)
+        self._line(f"environment {label} failed: {printable(reason.splitlines()[0])}", red=True)
+
+    def worker_died(self, worker: str, status: int, output: str) -> None:
+        """Write the last words of a worker that did not end in order."""
+        lines = printable(output).strip().splitlines()[-OUTPUT_SHOWN_LINES:]
+        if lines:
+            self._line(f"[{worker}] last words (status {status}):")
+            for line in lines:
+                self._line(f"    {line}")
+
+    def worker_output(self, worker: str, text: str) -> None:
+        """Write what a worker printed, where the user asked to see prints (``-s``)."""
+        if self._shows_output and self._terminal is not None:
+            for line in printable(text).splitlines():
+                self._terminal.ensure_newline()
+                self._terminal.write_line(f"[{worker}] {line}")
+
+    # -- the start of workers --------------------------------------------------------------
+
+    def workers_created(self, count: int) -> None:
+        """Write how many workers there will be."""
+        for number in range(count):
+            self._stages[f"?{number}"] = Stage.CREATED
+        self._show_status(to_log=True)
+
+    def worker_started(self, worker: str, replaces: str | None) -> None:
+        """Note that a worker is being started."""
+        for name in [replaces] if replaces else [n for n in self._stages if n[0] == "?"][:1]:
+            self._stages.pop(name, None)
+        self._stages[worker] = Stage.INITIALIZED
+        self._show_status()
+
+    def progress(self, worker: Worker, message: Any, session: pytest.Session | None) -> None:
+        """Follow a worker's start; tell pytest's session how much was collected."""
+        if isinstance(message, messages.SessionStarted):
+            self._stages[worker.name] = Stage.READY
+            self._interpreter_line(worker)
+            self._show_status()
+        elif isinstance(message, messages.Collected) and message.last:
+            self._stages[worker.name] = Stage.COLLECTED
+            self._item_count = max(self._item_count, len(worker.ids))
+            key = worker.environment if self._places.mode == "each" else ""
+            self._collected[key] = max(self._collected[key], len(worker.ids))
+            if session is not None:
+                session.testscollected = sum(self._collected.values())
+            self._show_status()
+
+    def _interpreter_line(self, worker: Worker) -> None:
+        info = worker.node.workerinfo
+        if self._config.option.verbose > 0 and info.get("executable") != sys.executable:
+            version = printable(str(info.get("version")).replace("\n", " -- "))
+            self._line(f"[{worker.name}] Python {version}")
+
+    def _show_status(self, *, to_log: bool = False) -> None:
+        if self._terminal is None or self._is_quiet:
+            return
+        line = status_line(self._stages.values(), self._item_count)
+        if self._terminal.isatty:
+            padding = " " * max(0, self._last_width - len(line))
+            self._terminal.rewrite(line + padding, bold=True)
+            self._last_width = len(line)
+        elif to_log:
+            self._terminal.write_line(line)
+
+    def scheduling_started(self, mode: str) -> None:
+        """Write that tests are given out now."""
+        self._show_status(to_log=True)
+        self._line("")
+        if self._config.option.verbose > 0:
+            self._line(f"scheduling tests via {SCHEDULER_NAMES[mode]}")
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def ended(self, command: EndRun) -> None:
+        """Note the line that the machine has for the end."""
+        self._summary = command.summary
+
+    def finished(self, result: RunResult, relay: Relay) -> None:
+        """Take the result that the summary shows."""
+        self._result = result
+        self._relay = relay
+
+    @pytest.hookimpl(tryfirst=True, hookwrapper=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
+        """Write the matrix and what is wrong with the run below pytest's own summary."""
+        self._in_summary = self._places.names_environments
+        yield
+        self._in_summary = False
+        if self._summary:
+            terminalreporter.write_sep("=", f"xdist: {self._summary}")
+        if self._result is not None and self._relay is not None:
+            self._write_matrix(terminalreporter, self._result, self._relay)
+            self._write_missing(terminalreporter, self._result)
+
+    @pytest.hookimpl(tryfirst=True, hookwrapper=True)
+    def pytest_report_teststatus(self, report: Any) -> Generator[None, Any, None]:
+        """Name the environment in the FAILED lines of the summary."""
+        outcome = yield
+        node = getattr(report, "node", None)
+        if not self._in_summary or node is None:
+            return
+        category, letter, word = outcome.get_result()
+        text, *markup = word if isinstance(word, tuple) else (word,)
+        text = f"{text} [{self._places.label(node.environment)}]"
+        outcome.force_result((category, letter, (text, *markup) if markup else text))
+
+    def _write_matrix(self, terminal: Any, result: RunResult, relay: Relay) -> None:
+        unwell = [e for e in result.environments if e.end not in ("finished", "stopped")]
+        if not (self._places.names_environments or unwell):
+            return
+        rows = []
+        for environment in result.environments:
+            facts = self._places.facts(environment.name)
+            rows.append(
+                Row(
+                    label=facts["name"],
+                    interpreter=facts.get("interpreter", "-"),
+                    pytest_version=facts.get("pytest", "-"),
+                    end=environment.end,
+                    counts=environment.outcomes,
+                    duration_s=relay.durations_s.get(environment.name, 0.0),
+                )
+            )
+        terminal.write_sep("=", "environments")
+        for line in matrix_lines(rows, terminal._tw.fullwidth):  # noqa: SLF001  the only way to ask
+            terminal.write_line(line)
+        for environment in unwell:
+            label = self._places.label(environment.name)
+            reason = printable(environment.reason).partition("\n")[0]
+            terminal.write_line(f"{label} did not run to its end: {reason}", red=True)
+        self._write_disagreements(terminal, relay)
+
+    def _write_disagreements(self, terminal: Any, relay: Relay) -> None:
+        if self._places.mode != "each":
+            return
+        ran = {environment for environment, _ in relay.outcomes}
+        labels: Mapping[str, str] = {
+            environment.name: self._places.label(environment.name)
+            for environment in self._places.environments
+            if environment.name in ran
+        }
+        found = find_disagreements(relay.outcomes, labels)
+        shows_all = self._config.option.verbose > 0
+        lines, left_out = disagreement_lines(found, shows_all=shows_all)
+        if lines:
+            terminal.write_sep("-", "tests that do not agree between environments")
+            for line in lines:
+                terminal.write_line(line)
+        if left_out:
+            terminal.write_line(f"... and {left_out} more")
+        quiet_count = sum(1 for item in found if not item.fails_somewhere)
+        if quiet_count and not shows_all:
+            terminal.write_line(
+                f"{quiet_count} tests are skipped, expected to fail or not there in some "
+                "environments only (-v lists them)"
+            )
+
+    def _write_missing(self, terminal: Any, result: RunResult) -> None:
+        if not result.missing or result.stopped_reason is not None:
+            return
+        terminal.write_sep("=", "tests without an outcome", red=True)
+        for environment, node_id in result.missing[:MISSING_SHOWN]:
+            terminal.write_line(f"[{self._places.label(environment)}] {node_id}")
+        if len(result.missing) > MISSING_SHOWN:
+            terminal.write_line(f"... and {len(result.missing) - MISSING_SHOWN} more")
+
+
+def printable(text: str) -> str:
+    """Return a host's text without what would steer a terminal: only line ends and tabs stay."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else "?"
+        for character in text.replace("\r\n", "\n")
+    )

@@ -1,0 +1,109 @@
+"""Reports and warnings of workers, rebuilt for pytest's hooks here.
+
+What a host sends is data: nothing in it is imported, called or evaluated. A report that this
+pytest cannot rebuild is shown as a plain failure or pass with the same node id, never dropped.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_remotest import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from remotest.run.events import Outcome
+
+_OUTCOMES = ("passed", "failed", "skipped")
+
+
+def rebuild_report(
+    config: pytest.Config, wire: dict[str, Any]
+) -> pytest.TestReport | pytest.CollectReport:
+    """Return the report of a worker.
+
+    Raises:
+        pytest_remotest.messages.ProtocolError: ``wire`` is no report at all.
+    """
+    data = messages.report_from_wire(wire)
+    if not isinstance(data.get("nodeid"), str) or data.get("outcome") not in _OUTCOMES:
+        raise messages.ProtocolError("a report without a node id or outcome")
+    try:
+        report = config.hook.pytest_report_from_serializable(config=config, data=dict(data))
+    except Exception as error:  # noqa: BLE001  another pytest's form may fail in any way
+        return _plain_report(data, f"this pytest cannot read the report: {error!r}")
+    if isinstance(report, pytest.TestReport | pytest.CollectReport):
+        return report
+    return _plain_report(data, "this pytest knows no such kind of report")
+
+
+def _plain_report(data: Mapping[str, Any], reason: str) -> pytest.TestReport:
+    longrepr = data.get("longrepr")
+    text = longrepr if isinstance(longrepr, str) else messages.safe_repr(longrepr)
+    node_id = str(data["nodeid"])
+    return pytest.TestReport(
+        nodeid=node_id,
+        location=(node_id.partition("::")[0], None, node_id),
+        keywords={},
+        outcome=data["outcome"],
+        longrepr=None if data["outcome"] == "passed" else f"{text}\n({reason})",
+        when=data["when"] if data.get("when") in ("setup", "call", "teardown") else "call",
+        sections=[],
+        duration=0,
+    )
+
+
+def lost_item_report(node_id: str, text: str) -> pytest.TestReport:
+    """Return the report of an item whose worker died while it ran."""
+    path = node_id.partition("::")[0]
+    return pytest.TestReport(
+        nodeid=node_id,
+        location=(path, None, path),
+        keywords={},
+        outcome="failed",
+        longrepr=text,
+        when="???",  # type: ignore[arg-type]  # pytest-xdist's frozen value: no phase is known
+    )
+
+
+def combine_outcomes(previous: Outcome | None, report: pytest.TestReport) -> Outcome | None:
+    """Return the outcome of an item after one more of its reports.
+
+    A failure outside of the call is an error; what was worse before stays.
+    """
+    if previous in ("failed", "error"):
+        return previous
+    if report.failed:
+        return "failed" if report.when == "call" else "error"
+    if report.skipped:
+        return "xfailed" if hasattr(report, "wasxfail") else "skipped"
+    if report.when == "call":
+        return "xpassed" if hasattr(report, "wasxfail") else previous or "passed"
+    return previous
+
+
+def rebuild_warning(message: messages.WarningRecorded) -> warnings.WarningMessage:
+    """Return a worker's warning.
+
+    Its category is a warning class that is already imported here, by its name; for any other
+    the text names it, under ``UserWarning``.
+    """
+    # vars(), not getattr(): a module may run code of its own when it is asked for a name.
+    names = vars(sys.modules.get(message.category_module, builtins))
+    category = names.get(message.category)
+    text = message.text
+    if not (isinstance(category, type) and issubclass(category, Warning)):
+        category = UserWarning
+        text = f"{message.category_module}.{message.category}: {text}"
+    return warnings.WarningMessage(
+        message=Warning(text),
+        category=category,
+        filename=message.filename,
+        lineno=message.line,
+    )
