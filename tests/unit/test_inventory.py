@@ -348,6 +348,7 @@ BAD_FOR_THE_LOADER_ONLY = [
 ]
 
 GOOD = [
+    "hosts: {" + ", ".join(f"h{number}: {{popen: true}}" for number in range(100)) + "}\n",
     "hosts: {a: {popen: yes}}\n",
     THREE,
     "hosts: {a: {ssh: 'me@[::1]:2222'}, b: {socket: 'h:1', via: a}}\ngroups: {}\n",
@@ -381,6 +382,65 @@ def test_what_a_schema_cannot_see_is_refused(tmp_path: Path, text: str, message:
 def test_a_good_file_is_good_for_both(tmp_path: Path, text: str) -> None:
     assert loaded(tmp_path, text).hosts
     assert is_valid_by_schema(text.removeprefix("\ufeff"))
+
+
+VALUES = st.sampled_from(
+    [
+        True,
+        False,
+        None,
+        0,
+        1,
+        -5,
+        1024,
+        2.5,
+        "",
+        "a",
+        "h:1",
+        "me@h:22",
+        "[::1]:1",
+        "-x",
+        "a b",
+        "auto",
+        "strict",
+        "tree",
+        "thread",
+        [],
+        ["a"],
+        ["a", "a"],
+        {},
+        {"A": "x"},
+        {"A": None},
+    ]
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "hosts": st.dictionaries(
+                st.sampled_from(["a", "b"]),
+                st.dictionaries(st.sampled_from(inventory.HOST_KEYS), VALUES, max_size=4),
+            )
+        },
+        optional={
+            "defaults": st.dictionaries(st.sampled_from(inventory.HOST_KEYS), VALUES, max_size=2),
+            "groups": st.dictionaries(st.sampled_from(["g", "h"]), VALUES, max_size=2),
+        },
+    )
+)
+def test_whatever_the_file_the_loader_and_the_schema_agree(
+    tmp_path_factory: pytest.TempPathFactory, document: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "agree.yaml"
+    path.write_text(yaml.safe_dump(document))
+    try:
+        load(path)
+    except SpecError as error:
+        is_valid = "there is no 'a'" in str(error)  # A group's unknown host: data of its own.
+    else:
+        is_valid = True
+    assert is_valid_by_schema(path.read_text()) == is_valid, document
 
 
 def test_the_circle_of_groups_is_named(tmp_path: Path) -> None:
