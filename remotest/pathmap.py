@@ -9,10 +9,10 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Arity: TypeAlias = Literal["none", "one", "optional", "many"]
 """How many values an option takes: 0, 1, 0 or 1, any number."""
@@ -29,26 +29,33 @@ PLAIN_TEXT: Final = frozenset(("-k", "-m", "-p", "-r", "-W", "--pythonwarnings")
 """Options whose value is never a path, whatever it looks like."""
 
 
+class Layout(Protocol):
+    """Where everything of this machine is put in a tree."""
+
+    def locate(self, path: str) -> str | None:
+        """Return the place of an absolute path in the tree, None for one that does not travel."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class PathMap:
     """Where what lies here lies on a host.
 
     Attributes:
-        locate: gives the place in the tree of an absolute path, None for one that does not
-            travel (``sync.plan.Layout.locate``). None: a worker sees this machine's own files.
+        layout: of the tree; None where a worker sees this machine's own files.
         tree: absolute path of the tree on the host.
     """
 
-    locate: Callable[[str], str | None] | None = None
+    layout: Layout | None = None
     tree: str = "/"
 
     def to_host(self, path: str) -> str | None:
         """Return the host's name of an absolute path, None for one that does not travel."""
         normal = posixpath.normpath(path)
-        if self.locate is None:
+        if self.layout is None:
             return normal
-        place = self.locate(normal)
-        return None if place is None else posixpath.join(self.tree, place)
+        place = self.layout.locate(normal)
+        return None if place is None else posixpath.normpath(posixpath.join(self.tree, place))
 
     def python_path(self, entries: Iterable[str]) -> list[str]:
         """Return the host's names of those ``sys.path`` entries that travel, in their order."""
@@ -62,7 +69,7 @@ class PathMap:
         A text that means the same there, or is no path that travels, stays as it is.
         """
         path, colons, names = text.partition("::")
-        if not path or self.locate is None:
+        if not path or self.layout is None:
             return text
         there = self.to_host(posixpath.join(invocation_dir, path))
         if there is None:
