@@ -9,10 +9,10 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 Arity: TypeAlias = Literal["none", "one", "optional", "many"]
 """How many values an option takes: 0, 1, 0 or 1, any number."""
@@ -29,32 +29,25 @@ PLAIN_TEXT: Final = frozenset(("-k", "-m", "-p", "-r", "-W", "--pythonwarnings")
 """Options whose value is never a path, whatever it looks like."""
 
 
-class Layout(Protocol):
-    """Where everything of this machine is put in a tree."""
-
-    def locate(self, path: str) -> str | None:
-        """Return the place of an absolute path in the tree, None for one that does not travel."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class PathMap:
     """Where what lies here lies on a host.
 
     Attributes:
-        layout: of the tree; None where a worker sees this machine's own files.
+        locate: gives the place in the tree of an absolute path, None for one that does not
+            travel (``sync.plan.Layout.locate``). None: a worker sees this machine's own files.
         tree: absolute path of the tree on the host.
     """
 
-    layout: Layout | None = None
+    locate: Callable[[str], str | None] | None = None
     tree: str = "/"
 
     def to_host(self, path: str) -> str | None:
         """Return the host's name of an absolute path, None for one that does not travel."""
         normal = posixpath.normpath(path)
-        if self.layout is None:
+        if self.locate is None:
             return normal
-        place = self.layout.locate(normal)
+        place = self.locate(normal)
         return None if place is None else posixpath.normpath(posixpath.join(self.tree, place))
 
     def python_path(self, entries: Iterable[str]) -> list[str]:
@@ -69,7 +62,7 @@ class PathMap:
         A text that means the same there, or is no path that travels, stays as it is.
         """
         path, colons, names = text.partition("::")
-        if not path or self.layout is None:
+        if not path or self.locate is None:
             return text
         there = self.to_host(posixpath.join(invocation_dir, path))
         if there is None:
