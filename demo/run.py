@@ -7,17 +7,12 @@ machine; an environment with a pytest is made for each.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROJECT: Final = ROOT / "demo" / "project"
@@ -25,7 +20,7 @@ PROJECT: Final = ROOT / "demo" / "project"
 # The tests have all that is needed to find interpreters and to start an sshd.
 sys.path.insert(0, str(ROOT / "tests"))
 import interpreters  # noqa: E402  see above
-import sshd  # noqa: E402  see above
+import machine  # noqa: E402  see above
 
 LEAST_INTERPRETERS: Final = 2
 """Fewer do not show what a matrix is for."""
@@ -41,19 +36,24 @@ def main() -> int:
     parser.add_argument("pythons", nargs="*", metavar="PYTHON", help="interpreters on that host")
     arguments = parser.parse_args()
     if arguments.host:
-        return run_pytest(f"ssh={arguments.host}", arguments.pythons or ["python3"])
-    pythons = arguments.pythons or local_pythons()
-    with own_host() as spec:
-        return run_pytest(spec, pythons)
+        return run_pytest(arguments.host, arguments.pythons or ["python3"], dict(os.environ))
+    names = local_interpreters()
+    print("interpreters of this machine:", ", ".join(names), flush=True)
+    pythons = [interpreters.command(name) for name in names]
+    with (
+        tempfile.TemporaryDirectory(prefix="remotest-demo-") as folder,
+        machine.running(Path(folder), names) as environment,
+    ):
+        # In this shell, "myhost" is an sshd on loopback that is gone afterwards.
+        return run_pytest("myhost", pythons, environment)
 
 
-def local_pythons() -> list[str]:
-    """Return interpreters of this machine that have a pytest, at least two."""
+def local_interpreters() -> list[str]:
+    """Return the names of the interpreters of this machine, at least two."""
     names = [name for name in interpreters.ALL if interpreters.find(name)]
     if len(names) < LEAST_INTERPRETERS:
         names = sorted({*names, *fetch(TO_FETCH)}, key=interpreters.ALL.index)
-    print("interpreters of this machine:", ", ".join(names), flush=True)
-    return [str(interpreters.with_pytest(name)) for name in names]
+    return names
 
 
 def fetch(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -71,25 +71,14 @@ def fetch(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-@contextlib.contextmanager
-def own_host() -> Iterator[str]:
-    """Give the spec of an ssh host on loopback that leaves nothing behind."""
-    with tempfile.TemporaryDirectory(prefix="remotest-demo-") as folder:
-        home = Path(folder, "home")
-        home.mkdir()
-        with sshd.running(Path(folder), home=home) as server:
-            print("ssh host: a temporary sshd on port", server.port, flush=True)
-            yield server.spec
-
-
-def run_pytest(spec: str, pythons: list[str]) -> int:
+def run_pytest(host: str, pythons: list[str], environment: dict[str, str]) -> int:
     """Run the project's tests on each interpreter of a host."""
-    tx = [word for python in pythons for word in ("--tx", f"{spec}//python={python}")]
-    command = ["pytest", "--dist=each", *tx]
-    print(f"\n$ cd {PROJECT.relative_to(ROOT)}\n$ {shlex.join(command)}\n", flush=True)
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = ["pytest", "--dist=each"]
+    tx = [f"--tx ssh={host}//python={python}" for python in pythons]
+    print(f"\n$ cd {PROJECT.relative_to(ROOT)}")
+    print("$", " \\\n    ".join([" ".join(command), *tx]), "\n", flush=True)
     return subprocess.run(
-        [sys.executable, "-m", *command, "-p", "no:cacheprovider"],
+        [sys.executable, "-m", *command, *(word for option in tx for word in option.split())],
         cwd=PROJECT,
         env=environment,
         check=False,

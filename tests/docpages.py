@@ -16,28 +16,24 @@ page names (with a pytest), and, whatever it is called, a host to log in to by s
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import interpreters
-import sshd
+import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 COMMAND_TIMEOUT_S: Final = 100
 """Below the limit of a test, so that a command that hangs is shown with its output."""
 
-SHELL: Final = "/bin/sh"
-
 _FENCE = re.compile(r"^```(\w*)$")
 _FILE = re.compile(r"^# file: (\S+)$")
 _NOT_RUN = re.compile(r"^<!-- not run: (.+) -->$")
+_DISTURBS = re.compile(r"CI$|PYTEST_|COV_")  # variables of the tests' own pytest
 _INTERPRETER = re.compile(r"\b(?:python(3\.\d+)|(pypy3))\b")
 
 
@@ -165,7 +161,7 @@ def _run_command(
     page: Path, command: Command, project: Path, environment: Mapping[str, str]
 ) -> None:
     answer = subprocess.run(
-        [SHELL, "-c", command.text],
+        [machine.SHELL, "-c", command.text],
         cwd=project,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -188,34 +184,10 @@ def _run_command(
 
 
 @contextlib.contextmanager
-def machine(page: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+def shell_for(page: Path, directory: Path) -> Iterator[dict[str, str]]:
     """Give the environment variables of a shell in which a page's commands work as typed."""
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    for version, pypy in sorted(set(_INTERPRETER.findall(page.read_text()))):
-        _write_wrapper(commands / (pypy or f"python{version}"), pypy or version)
-    home = tmp_path / "home"
-    (home / ".ssh").mkdir(parents=True, mode=0o700)
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name != "CI" and not name.startswith(("PYTEST_", "COV_"))
-    }
-    here = {"PATH": os.pathsep.join([str(commands), _own_commands(), os.environ["PATH"]])}
-    with sshd.running(tmp_path, home=home, environment=here) as server:
-        config = server.ssh_config_path.read_text().splitlines()
-        (home / ".ssh" / "config").write_text("\n".join(["Host *", *config[1:], ""]))
-        yield {**kept, **here, "HOME": str(home), "COLUMNS": "100"}
-
-
-def _own_commands() -> str:
-    return str(Path(sys.executable).parent)
-
-
-def _write_wrapper(path: Path, name: str) -> None:
-    """Write a command that starts an environment's python.
-
-    No symbolic link: through one, an interpreter does not see the environment that it is in.
-    """
-    path.write_text(f'#!{SHELL}\nexec "{interpreters.with_pytest(name)}" "$@"\n')
-    path.chmod(0o755)
+    found = _INTERPRETER.findall(page.read_text())
+    names = sorted({pypy or version for version, pypy in found})
+    with machine.running(directory, names) as environment:
+        kept = {name: environment[name] for name in environment if not _DISTURBS.match(name)}
+        yield {**kept, "COLUMNS": "100"}

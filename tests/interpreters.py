@@ -57,6 +57,11 @@ def required_in_ci(name: str) -> bool:
     return name not in NOT_IN_CI
 
 
+def command(name: str) -> str:
+    """Return what a shell calls an interpreter: ``python3.9``, ``pypy3``."""
+    return name if name == PYPY else f"python{name}"
+
+
 @functools.cache
 def find(name: str) -> Path | None:
     """Return the real path of an interpreter of this name, None where there is none.
@@ -74,7 +79,7 @@ def find_or_skip(name: str) -> Path:
     """Return the interpreter; where it is missing, skip the test, or fail it in CI."""
     if interpreter := find(name):
         return interpreter
-    message = f"no {_command(name)} in pyenv's versions or on PATH"
+    message = f"no {command(name)} in pyenv's versions or on PATH"
     if "CI" in os.environ and required_in_ci(name):
         pytest.fail(message)
     pytest.skip(message)
@@ -94,10 +99,6 @@ def with_pytest(name: str) -> Path:
     return environment / "bin" / "python"
 
 
-def _command(name: str) -> str:
-    return name if name == PYPY else f"python{name}"
-
-
 def _in_pyenv(name: str) -> list[Path]:
     """Return the pyenv versions of this name, the newest first."""
     versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
@@ -108,11 +109,11 @@ def _in_pyenv(name: str) -> list[Path]:
 
 
 def _on_path(name: str) -> list[Path]:
-    return [Path(folder, _command(name)) for folder in os.get_exec_path()]
+    return [Path(folder, command(name)) for folder in os.get_exec_path()]
 
 
 def _fetched(name: str) -> list[Path]:
-    return sorted(FETCHED.glob(f"*/bin/{_command(name)}"))
+    return sorted(FETCHED.glob(f"*/bin/{command(name)}"))
 
 
 def _probe(name: str, candidate: Path) -> Path | None:

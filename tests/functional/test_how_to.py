@@ -20,5 +20,5 @@ PAGES: Final = (
 def test_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
-    with docpages.machine(page, tmp_path) as environment:
+    with docpages.shell_for(page, tmp_path) as environment:
         docpages.run_page(page, project, environment)
