@@ -60,7 +60,7 @@ def read_key_file(path: Path) -> KeyFile:
             content = file.read(MAX_KEY_FILE_BYTES)
     except OSError as error:
         raise KeyFileError((error.strerror or str(error)).lower()) from error
-    public = _parse_public(content)
+    public = parse_public_key(content)
     if public is not None:
         return KeyFile(path=path, key_type=public[0], public_blob=public[1], is_public=True)
     title, body = _parse_pem(content)
@@ -151,12 +151,12 @@ def _open(file: KeyFile, *, passphrase: str | None) -> paramiko.PKey:
 
 def _public_beside(path: Path) -> tuple[str, bytes] | None:
     try:
-        return _parse_public(path.with_name(path.name + ".pub").read_bytes())
+        return parse_public_key(path.with_name(path.name + ".pub").read_bytes())
     except OSError:
         return None  # No public half: the key itself may still do.
 
 
-def _parse_public(content: bytes) -> tuple[str, bytes] | None:
+def parse_public_key(content: bytes) -> tuple[str, bytes] | None:
     """Return type and blob of a one-line public key, or None if it is none."""
     fields = content.split(maxsplit=2)
     if len(fields) < 2 or content.startswith(b"-"):  # noqa: PLR2004  type and blob

@@ -137,8 +137,11 @@ class SshConnection:
             stream = SshStream(channel)
             channel.exec_command(command)
         except (paramiko.SSHException, EOFError, OSError) as error:
+            lost = not self.is_open
             channel.close()
-            if time.monotonic() - started >= OPEN_TIMEOUT_S:
+            if lost:
+                cause = f"the connection is lost: {error}"
+            elif time.monotonic() - started >= OPEN_TIMEOUT_S:
                 cause = f"the host did not start it within {OPEN_TIMEOUT_S:g} s"
             else:
                 cause = "the server does not let this account run commands"
@@ -234,8 +237,8 @@ def _negotiate(host: SshHost, known: list[KnownKey], carrier: Carrier) -> parami
         transport.banner_timeout = host.connect_timeout_s
         transport.auth_timeout = LOGIN_TIMEOUT_S
         options = transport.get_security_options()
-        options.ciphers = CIPHERS
-        options.digests = MACS
+        options.ciphers = tuple(name for name in CIPHERS if name in options.ciphers)
+        options.digests = tuple(name for name in MACS if name in options.digests)
         options.key_types = algorithms_to_offer(
             known,
             names_of(host),
