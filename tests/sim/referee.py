@@ -50,6 +50,8 @@ class Referee:
 
     def __init__(self, plan: RunPlan) -> None:
         self.is_each = plan.dist == "each"
+        self.restarts_left = plan.max_worker_restart
+        self.cut_off: set[str] = set()  # Environments that had living workers on a lost host.
         self.environments = {environment.name for environment in plan.environments}
         self.seats: dict[str, Seat] = {}
         self.names: set[str] = set()
@@ -74,6 +76,7 @@ class Referee:
             case e.AgentLost():
                 self.agents.discard(event.agent)
                 for name in [n for n, s in self.seats.items() if s.agent == event.agent]:
+                    self.cut_off.add(self.seats[name].environment)
                     self.leave(name)
             case e.StopRequested():
                 self.is_stopped = True
@@ -170,11 +173,15 @@ class Referee:
         assert command.agent in self.agents, "started on a dead host"
         assert command.environment in self.environments
         self.names.add(command.worker)
+        if command.replaces is not None and self.restarts_left is not None:
+            self.restarts_left -= 1
+            assert self.restarts_left >= 0, "replaced too many"
         self.seats[command.worker] = Seat(command.agent, command.environment)
 
     def on_RunItems(self, command: c.RunItems) -> None:  # noqa: N802
         assert self.is_scheduling
         assert not self.is_stopped
+        assert self.is_each or not self.is_closed, "the run was to end"
         seat = self.seats[command.worker]  # KeyError: given to a dead worker.
         assert seat.keys is not None
         assert not seat.told_to_end, "given to a worker that was told to finish"
@@ -224,6 +231,7 @@ class Referee:
 
     def on_ReportSchedulingStarted(self, _: c.ReportSchedulingStarted) -> None:  # noqa: N802
         assert not self.is_scheduling
+        assert all(seat.keys is not None for seat in self.seats.values())
         self.is_scheduling = True
 
     def on_EndRun(self, command: c.EndRun) -> None:  # noqa: N802
@@ -257,4 +265,5 @@ class Referee:
         assert {env.name for env in result.environments} == self.environments
         for environment in result.environments:
             assert environment.outcomes == self.counts[environment.name]
+            assert environment.name not in self.cut_off or environment.end in ("lost", "failed")
             assert bool(environment.reason) == (environment.end != "finished")

@@ -37,6 +37,7 @@ class Host:
     lost_at_s: float | None = None
     ids: tuple[str, ...] = ()
     shuffles: bool = False  # Each worker collects in an order of its own.
+    drops: float = 0.0  # Each worker does not collect about so many of the items.
     start_s: float = 1.0
     collect_s: float = 1.0
     item_s: float = 0.05
@@ -50,7 +51,7 @@ class Faults:
     crash_in_item: float = 0.0
     crash_between_items: float = 0.0
     crash_at_start: float = 0.0
-    crash_while_waiting: float = 0.0  # After collecting.
+    crash_anywhere: float = 0.0  # At some time after collecting.
     hang: float = 0.0  # At start, while collecting or at the end of the session.
     early_end: float = 0.0
     no_outcome: float = 0.0
@@ -181,10 +182,14 @@ class World:
 
     # -- workers -------------------------------------------------------------------------------
 
-    def happens(self, fault: str) -> bool:
-        """Return whether a fault happens now, by its likelihood."""
+    def draw(self, fault: str) -> bool:
+        """Return whether a fault is to happen, by its likelihood."""
         likelihood = getattr(self.scenario.faults, fault)
-        happens = bool(likelihood) and self.random.random() < likelihood
+        return bool(likelihood) and self.random.random() < likelihood
+
+    def happens(self, fault: str) -> bool:
+        """Return whether a fault happens now, by its likelihood, and take a note of it."""
+        happens = self.draw(fault)
         if happens:
             self.faults_seen.add(fault)
         return happens
@@ -194,6 +199,8 @@ class World:
         ids = host.ids
         if host.shuffles:
             ids = tuple(self.random.sample(ids, len(ids)))
+        if host.drops:
+            ids = tuple(node_id for node_id in ids if self.random.random() >= host.drops)
         worker = FakeWorker(command.worker, command.agent, host, ids)
         self.workers[command.worker] = worker
         delay_s = host.start_s * (0.5 + self.random.random())
@@ -214,11 +221,17 @@ class World:
         if worker.is_dead:
             return
         worker.has_collected = True
-        worker.hangs_at_end = self.happens("hang")
+        worker.hangs_at_end = self.draw("hang")
         self.send(worker, e.WorkerCollected(worker=worker.name, ids=worker.ids))
-        if self.happens("crash_while_waiting"):
-            self.after(worker.host.collect_s * self.random.random(), lambda: self.die(worker))
+        if self.draw("crash_anywhere"):
+            delay_s = worker.host.collect_s * self.random.random()
+            self.after(delay_s, lambda: self.crash_anywhere(worker))
         self.go_on(worker)
+
+    def crash_anywhere(self, worker: FakeWorker) -> None:
+        if not worker.is_dead and not worker.is_ending:
+            self.faults_seen.add("crash_anywhere")
+            self.die(worker)
 
     def die(self, worker: FakeWorker) -> None:
         if not worker.is_dead:
@@ -248,7 +261,9 @@ class World:
         is_early = bool(worker.queue) and self.happens("early_end")
         if worker.told_to_stop or (worker.told_to_finish and not worker.queue) or is_early:
             worker.is_ending = True
-            if not worker.hangs_at_end:
+            if worker.hangs_at_end and not is_early:
+                self.faults_seen.add("hang")
+            else:
                 self.send(worker, e.WorkerFinished(worker=worker.name))
         elif len(worker.queue) >= (1 if worker.told_to_finish else 2):
             self.begin(worker)
