@@ -13,6 +13,7 @@ import site
 import sys
 import sysconfig
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_remotest.entry import SEARCH_PATH
@@ -28,7 +29,6 @@ from remotest.sync.scan import Request, scan, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from pytest_remotest import messages
     from remotest.driver import Pusher
@@ -129,7 +129,8 @@ class Places:
     def _label_base(self, plan: EnvironmentPlan) -> str:
         interpreter = self._interpreters.get(plan.agent)
         if interpreter is None:
-            return plan.agent
+            python = plan.spec.python
+            return host_name(plan) if python is None else f"{host_name(plan)}-{Path(python).name}"
         return f"{host_name(plan)}-{interpreter.tag}"
 
     def facts(self, environment: str) -> dict[str, str]:
@@ -140,7 +141,7 @@ class Places:
         if interpreter is not None:
             facts["interpreter"] = f"{interpreter.implementation} {interpreter.version}"
             facts["executable"] = interpreter.executable
-            facts["pytest"] = str(interpreter.pytest_version)
+            facts["pytest"] = interpreter.pytest_version or "none"
         return facts
 
     # -- interpreters ----------------------------------------------------------------------

@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 class EnvironmentJUnit:
     """Takes the place of pytest's JUnit plugin on a controller with several environments."""
 
-    def __init__(self, original: LogXML, describe: Callable[[str], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        original: LogXML,
+        describe: Callable[[str], Mapping[str, str]],
+        failures: Callable[[], Mapping[str, str]],
+    ) -> None:
         self._original = original
         self._describe = describe
+        self._failures = failures
         self._writers: dict[str, LogXML] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="remotest-junit-")
         self._started: pytest.Session | None = None
@@ -75,11 +81,15 @@ class EnvironmentJUnit:
         (rest,) = root.findall("testsuite")
         if not len(rest.findall("testcase")):
             root.remove(rest)
-        for environment, writer in self._writers.items():
+        failures = self._failures()
+        for environment in dict.fromkeys([*self._writers, *failures]):
+            writer = self._writer(environment)
             writer.pytest_sessionfinish()
             suite = ET.parse(writer.logfile).getroot().find("testsuite")  # noqa: S314  as above
             assert suite is not None
             self._name(suite, environment)
+            if environment in failures:
+                add_failure(suite, failures[environment])
             root.append(suite)
         self._folder.cleanup()
         ET.ElementTree(root).write(original_path, encoding="utf-8", xml_declaration=True)
@@ -101,14 +111,30 @@ class EnvironmentJUnit:
         self._original.pytest_terminal_summary(terminalreporter, config)
 
 
-def install(config: pytest.Config, describe: Callable[[str], Mapping[str, str]]) -> None:
+def add_failure(suite: ET.Element, reason: str) -> None:
+    """Say in a suite that its environment did not run to its end: an error of its own."""
+    case = ET.SubElement(suite, "testcase", classname="remotest", name="environment", time="0")
+    error = ET.SubElement(case, "error", message=reason.partition("\n")[0])
+    error.text = reason
+    for counter in ("errors", "tests"):
+        suite.set(counter, str(int(suite.get(counter, "0")) + 1))
+
+
+def install(
+    config: pytest.Config,
+    describe: Callable[[str], Mapping[str, str]],
+    failures: Callable[[], Mapping[str, str]],
+) -> None:
     """Put our plugin into the place of pytest's, where a JUnit file was asked for.
 
-    ``describe`` returns for an environment its ``name``, ``host`` and further facts.
+    ``describe`` returns for an environment its ``name``, ``host`` and further facts;
+    ``failures`` returns, at the end of the run, environment -> why it did not run to its end.
     """
     original = config.stash.get(xml_key, None)
     if original is not None:
         config.pluginmanager.unregister(original)
         # Else pytest would unregister it once more at the end.
         del config.stash[xml_key]
-        config.pluginmanager.register(EnvironmentJUnit(original, describe), "remotest-junit")
+        config.pluginmanager.register(
+            EnvironmentJUnit(original, describe, failures), "remotest-junit"
+        )

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from remotest.run.events import Outcome
-    from remotest.run.result import EnvironmentEnd
 
 MAX_DISAGREEMENTS: Final = 50
 """Tests listed as not agreeing: more do not fit a screen's memory; the rest is counted."""
@@ -22,23 +21,15 @@ MAX_DISAGREEMENTS: Final = 50
 ABSENT: Final = "not there"
 FAILING: Final = frozenset({"failed", "error"})
 
-ENDS: Final[Mapping[EnvironmentEnd, str]] = {
-    "finished": "",
-    "failed": "FAILED TO RUN",
-    "lost": "LOST",
-    "stopped": "stopped",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One environment of the matrix. ``reason`` says why it is not ``finished``."""
+    """One environment of the matrix; ``has_run`` is whether it got as far as collecting."""
 
     label: str
     interpreter: str
     pytest_version: str
-    end: EnvironmentEnd
-    reason: str = ""
+    has_run: bool = True
     counts: Mapping[Outcome, int] = field(default_factory=dict)
     duration_s: float = 0.0
 
@@ -81,27 +72,27 @@ def find_disagreements(
 
 
 def matrix_lines(rows: Sequence[Row], width: int) -> list[str]:
-    """Return the table: a row for each environment, then why any of them did not finish."""
+    """Return the table: a heading, then a row for each environment."""
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="", padding=(0, 1, 0, 0))
-    for heading in ("environment", "interpreter", "pytest"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("environment", overflow="fold")
+    table.add_column("interpreter", no_wrap=True)
+    table.add_column("pytest", no_wrap=True)
     seldom: tuple[Outcome, ...] = ("xfailed", "xpassed")
     outcomes: list[Outcome] = ["passed", "failed", "skipped", "error"]
     outcomes += [outcome for outcome in seldom if any(row.counts.get(outcome) for row in rows)]
     for outcome in outcomes:
         heading = "errors" if outcome == "error" else outcome
         table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
-    table.add_column("time", justify="right", no_wrap=True, min_width=len("00.00s"))
-    table.add_column("", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True, min_width=len("00.0s"))
     for row in rows:
-        counts = [str(row.counts.get(outcome, 0)) for outcome in outcomes]
+        nothing = "0" if row.has_run else "-"
+        counts = [str(row.counts.get(outcome, nothing)) for outcome in outcomes]
         table.add_row(
             row.label,
             row.interpreter,
             row.pytest_version,
             *counts,
-            f"{row.duration_s:.2f}s",
-            ENDS[row.end],
+            f"{row.duration_s:.1f}s" if row.has_run else "-",
         )
     screen = io.StringIO()
     Console(file=screen, width=width, color_system=None, markup=False, highlight=False).print(table)

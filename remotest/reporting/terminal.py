@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from remotest.places import Places
     from remotest.relay import Relay, Worker
     from remotest.run.commands import EndRun
-    from remotest.run.result import RunResult
+    from remotest.run.result import EnvironmentResult, RunResult
 
 MISSING_SHOWN = 20
 """Tests without an outcome that the summary names; the rest is counted."""
@@ -54,7 +54,7 @@ class TerminalReport:
         """Register what needs pytest's hooks."""
         self._config.pluginmanager.register(self, "terminaldistreporter")
         if len(self._places.environments) > 1 or self._places.mode == "each":
-            junit.install(self._config, self._places.facts)
+            junit.install(self._config, self._places.facts, self._failures)
         if self._terminal is not None:
             self._terminal.showfspath = False
 
@@ -199,9 +199,15 @@ class TerminalReport:
         text = f"{text} [{self._places.label(node.environment)}]"
         outcome.force_result((category, letter, (text, *markup) if markup else text))
 
+    def _failures(self) -> dict[str, str]:
+        """Return environment -> why it did not run to its end."""
+        result = self._result
+        unwell = [] if result is None else [e for e in result.environments if not is_well(e)]
+        return {environment.name: printable(environment.reason) for environment in unwell}
+
     def _write_matrix(self, terminal: Any, result: RunResult, relay: Relay) -> None:
-        unwell = [e for e in result.environments if e.end not in ("finished", "stopped")]
-        if not (self._places.names_environments or unwell):
+        failures = self._failures()
+        if not (self._places.names_environments or failures):
             return
         rows = []
         for environment in result.environments:
@@ -211,7 +217,7 @@ class TerminalReport:
                     label=facts["name"],
                     interpreter=facts.get("interpreter", "-"),
                     pytest_version=facts.get("pytest", "-"),
-                    end=environment.end,
+                    has_run=environment.collected > 0,
                     counts=environment.outcomes,
                     duration_s=relay.durations_s.get(environment.name, 0.0),
                 )
@@ -219,10 +225,10 @@ class TerminalReport:
         terminal.write_sep("=", "environments")
         for line in matrix_lines(rows, terminal._tw.fullwidth):  # noqa: SLF001  the only way to ask
             terminal.write_line(line)
-        for environment in unwell:
-            label = self._places.label(environment.name)
-            reason = printable(environment.reason).partition("\n")[0]
-            terminal.write_line(f"{label} did not run to its end: {reason}", red=True)
+        for name, reason in failures.items():
+            label = self._places.label(name)
+            first_line = reason.partition("\n")[0]
+            terminal.write_line(f"{label} did not run to its end: {first_line}", red=True)
         self._write_disagreements(terminal, relay)
 
     def _write_disagreements(self, terminal: Any, relay: Relay) -> None:
@@ -258,6 +264,11 @@ class TerminalReport:
             terminal.write_line(f"[{self._places.label(environment)}] {node_id}")
         if len(result.missing) > MISSING_SHOWN:
             terminal.write_line(f"... and {len(result.missing) - MISSING_SHOWN} more")
+
+
+def is_well(environment: EnvironmentResult) -> bool:
+    """Return whether nothing is wrong with an environment; that a run was stopped is not."""
+    return environment.end in ("finished", "stopped")
 
 
 def printable(text: str) -> str:
