@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -16,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-OTHER: Final = ROOT / ".cache" / "bench-xdist"
-"""pytest-xdist has an environment of its own: it and remotest own the same options."""
+ENVIRONMENTS: Final = ROOT / ".cache" / "bench"
+"""pytest-xdist and remotest own the same options: each has an environment of its own."""
 
 RUN_TIMEOUT_S: Final = 300
 
@@ -53,11 +52,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     distributed = ["-n", str(arguments.workers)]
-    other = str(make_other())
+    xdist = make_environment("pytest-xdist", "pytest-xdist", "setproctitle")
+    remotest = make_environment("remotest", "--editable", str(ROOT))
     contenders = {
-        "pytest": [other, "-m", "pytest"],
-        "pytest-xdist": [other, "-m", "pytest", "-p", "xdist.plugin", *distributed],
-        "remotest": [sys.executable, "-m", "pytest", "-p", "pytest_remotest.entry", *distributed],
+        "pytest": [xdist, "-m", "pytest", "-p", "no:xdist"],
+        "pytest-xdist": [xdist, "-m", "pytest", *distributed],
+        "remotest": [remotest, "-m", "pytest", *distributed],
     }
     print(f"median of {arguments.rounds} rounds in seconds, {arguments.workers} workers\n")
     print(f"{'':14}" + "".join(f"{name:>14}" for name in contenders) + f"{'ratio':>14}")
@@ -69,13 +69,14 @@ def main() -> None:
     print("\nratio: remotest / pytest-xdist, below 1 is faster")
 
 
-def make_other() -> Path:
-    """Return the python of an environment with pytest-xdist and our version of pytest."""
-    python = OTHER / "bin" / "python"
-    requirements = [f"pytest=={version('pytest')}", "pytest-xdist", "setproctitle"]
-    if not python.exists():
-        venv.create(OTHER, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=True)
+def make_environment(name: str, *requirements: str) -> str:
+    """Return the python of an environment with our version of pytest and what is named."""
+    folder = ENVIRONMENTS / name
+    python = str(folder / "bin" / "python")
+    if not folder.exists():
+        venv.create(folder, with_pip=True)
+    install = [python, "-m", "pip", "install", "--quiet", f"pytest=={version('pytest')}"]
+    subprocess.run([*install, *requirements], check=True)
     return python
 
 
@@ -98,8 +99,6 @@ def run(case: Case, command: list[str], folder: str) -> float:
     answer = subprocess.run(
         [*command, "-q", "-p", "no:cacheprovider"],
         cwd=folder,
-        # Only what is compared: the environments have different other plugins.
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
