@@ -61,10 +61,8 @@ def pytest_cmdline_main(config: Any) -> None:
             option.numprocesses = 0
         else:
             option.numprocesses = config.hook.pytest_xdist_auto_num_workers(config=config)
-            if option.maxprocesses:
-                option.numprocesses = min(option.numprocesses, option.maxprocesses)
     if option.numprocesses:
-        use_local_workers(option, option.numprocesses)
+        use_local_workers(option, min(option.numprocesses, option.maxprocesses or sys.maxsize))
     elif option.numprocesses == 0:
         option.dist = "no"
         option.tx = []

@@ -54,7 +54,7 @@ def add_options(parser: Any) -> None:
         metavar="N",
         action="store",
         type=int,
-        help="Upper limit for '-n auto' and '-n logical'.",
+        help="Upper limit for the number of workers that '-n' starts.",
     )
     group.addoption(
         "--max-worker-restart",
