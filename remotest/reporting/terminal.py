@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_remotest import messages
-from remotest.reporting import junit
+from remotest.reporting import junit, progress
 from remotest.reporting.matrix import Row, disagreement_lines, find_disagreements, matrix_lines
 from remotest.reporting.status import Stage, status_line
 
@@ -57,6 +57,8 @@ class TerminalReport:
             junit.install(self._config, self._places.facts, self._failures)
         if self._terminal is not None:
             self._terminal.showfspath = False
+            if self._places.mode == "each":
+                progress.install(self._config, self._terminal)
 
     # -- lines while the run goes on -------------------------------------------------------
 
