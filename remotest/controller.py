@@ -86,6 +86,7 @@ class Controller:
         self._preflight: dict[str, HostError | None] = {}
         self._ended = False
         self._stop_told = False
+        self._saw_usage_error = False
         self._session: pytest.Session | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
             GatewayOpened: self._gateway_opened,
@@ -149,8 +150,11 @@ class Controller:
         self._driver.close()
         self._opener.close()
         if self._ended and session.exitstatus in (0, 1, 5):
+            result = self._machine.result()
             failed = session.testsfailed > 0 or session.exitstatus == 1
-            session.exitstatus = exit_code(self._machine.result(), tests_failed=failed)
+            session.exitstatus = exit_code(result, tests_failed=failed)
+            if self._saw_usage_error and not any(e.collected for e in result.environments):
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -292,7 +296,11 @@ class Controller:
         worker.has_exited = True
         if worker.is_finished:
             return
-        self._report.worker_died(worker.name, message.status, message.output)
+        if worker.has_collected:
+            self._report.worker_died(worker.name, NOT_TERMINATED)
+        else:
+            self._report.worker_failed_to_start(worker.name, message.output)
+            self._saw_usage_error |= message.status == pytest.ExitCode.USAGE_ERROR
         reason = describe_end(message.status, message.output)
         for event in self._relay.lost(worker, NOT_TERMINATED, reason):
             self._tell(event)
@@ -385,7 +393,7 @@ class Controller:
 
 
 def describe_end(status: int, output: str) -> str:
-    """Return how a worker's process ended, and the last that it said."""
+    """Return how a worker's process ended with its last line; all its last words follow below."""
     if status < 0:
         try:
             how = f"ended by signal {signal.Signals(-status).name}"
@@ -393,5 +401,8 @@ def describe_end(status: int, output: str) -> str:
             how = f"ended by signal {-status}"
     else:
         how = f"ended with exit status {status}"
-    words = output.strip()
-    return f"{how}, last words:\n{words}" if words else how
+    words = output.strip().splitlines()
+    if not words:
+        return how
+    first = f"{how}: {words[-1].strip()}"
+    return "\n".join([first, *words]) if len(words) > 1 else first

@@ -30,6 +30,7 @@ class Worker:
     environment: str
     node: WorkerNode
     ids: list[str] = field(default_factory=list)
+    has_collected: bool = False
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     is_finished: bool = False
     has_exited: bool = False
@@ -108,6 +109,7 @@ class Relay:
         worker.ids += message.ids
         if not message.last:
             return []
+        worker.has_collected = True
         self._config.hook.pytest_xdist_node_collection_finished(
             node=worker.node, ids=list(worker.ids)
         )
@@ -118,6 +120,9 @@ class Relay:
         if not isinstance(output, dict):
             raise messages.ProtocolError("a worker's output is no dict")
         worker.node.workeroutput = output
+        if not worker.has_collected and not message.interrupted:
+            # It could not begin, and what it printed last says why: its exit brings that.
+            return []
         worker.node.is_down = True
         worker.is_finished = True
         self._config.hook.pytest_testnodedown(node=worker.node, error=None)

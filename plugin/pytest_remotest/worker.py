@@ -186,8 +186,12 @@ class WorkerSession:
             data = self.serialise(report)
             self.link.send(messages.CollectReport(data), flush=True)
 
-    def pytest_collection_finish(self, session: Any) -> None:
-        """Send all node ids, in this worker's order."""
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_collection(self, session: Any) -> Generator[None, Any, None]:
+        """Send all node ids, in this worker's order, unless the collection was broken off."""
+        outcome = yield
+        if outcome.excinfo is not None:
+            return
         ids = [str(item.nodeid) for item in session.items]
         size = messages.MAX_BATCH_ITEMS
         parts = [ids[start : start + size] for start in range(0, len(ids), size)] or [[]]

@@ -48,6 +48,7 @@ class TerminalReport:
         self._result: RunResult | None = None
         self._relay: Relay | None = None
         self._summary = ""
+        self._last_words_shown: set[tuple[str, ...]] = set()
         self._last_width = 0
 
     def install(self) -> None:
@@ -64,13 +65,19 @@ class TerminalReport:
 
     def _line(self, text: str, **markup: bool) -> None:
         if self._terminal is not None and not self._is_quiet:
-            self._terminal.ensure_newline()
+            self._begin_line()
             self._terminal.write_line(text, **markup)
+
+    def _begin_line(self) -> None:
+        """End a line of dots that pytest is writing."""
+        self._terminal.ensure_newline()
+        if self._terminal._tw.width_of_current_line:  # noqa: SLF001  the only way to ask
+            self._terminal.line("")
 
     def _important(self, text: str) -> None:
         """Write what must be seen, also under ``-q`` and without a terminal reporter."""
         if self._terminal is not None:
-            self._terminal.ensure_newline()
+            self._begin_line()
             self._terminal.write_line(text, red=True)
         else:
             sys.stderr.write(text + "\n")
@@ -97,19 +104,25 @@ class TerminalReport:
         label = self._places.label(environment)
         self._line(f"environment {label} failed: {printable(reason.splitlines()[0])}", red=True)
 
-    def worker_died(self, worker: str, status: int, output: str) -> None:
-        """Write the last words of a worker that did not end in order."""
+    def worker_died(self, worker: str, error: str) -> None:
+        """Write that a worker did not end in order."""
+        self._line(f"[{worker}] node down: {error}")
+
+    def worker_failed_to_start(self, worker: str, output: str) -> None:
+        """Write the last words of a worker that had not come to run anything."""
         lines = printable(output).strip().splitlines()[-OUTPUT_SHOWN_LINES:]
-        if lines:
-            self._line(f"[{worker}] last words (status {status}):")
+        # Workers that fail alike are shown once.
+        if lines and tuple(lines) not in self._last_words_shown:
+            self._last_words_shown.add(tuple(lines))
+            self._important(f"[{worker}] last words:")
             for line in lines:
-                self._line(f"    {line}")
+                self._important(f"    {line}")
 
     def worker_output(self, worker: str, text: str) -> None:
         """Write what a worker printed, where the user asked to see prints (``-s``)."""
         if self._shows_output and self._terminal is not None:
             for line in printable(text).splitlines():
-                self._terminal.ensure_newline()
+                self._begin_line()
                 self._terminal.write_line(f"[{worker}] {line}")
 
     # -- the start of workers --------------------------------------------------------------
