@@ -5,7 +5,7 @@ What a page may hold, and what becomes of it, in the order of the page:
 - A fenced block of any language whose first line is ``# file: PATH`` is written to that path.
 - A ``console`` block is typed. A line ``$ COMMAND`` is a command (a ``\\`` at its end goes on in
   the next line); the lines below it must occur in its output in this order, where ``...`` stands
-  for any text, and a line that is only ``...`` for any lines.
+  for any text, a line that is only ``...`` for any lines, and a blank for any number of them.
 - A command must succeed, unless the next is ``$ echo $?``: then the number below is its status.
 - A ``console`` block right below ``<!-- not run: REASON -->`` is left alone.
 
@@ -133,12 +133,17 @@ def _with_status(commands: list[Command]) -> list[Command]:
 
 def first_missing(expected: tuple[str, ...], output: str) -> str | None:
     """Return the first expected line that the output does not hold in this order, if any."""
-    lines = iter(output.splitlines())
+    lines = (_with_single_blanks(line) for line in output.splitlines())
     for wanted in expected:
-        pattern = re.compile(".*".join(re.escape(part) for part in wanted.rstrip().split("...")))
-        if not any(pattern.fullmatch(line.rstrip()) for line in lines):
+        parts = _with_single_blanks(wanted).split("...")
+        pattern = re.compile(".*".join(re.escape(part) for part in parts))
+        if not any(pattern.fullmatch(line) for line in lines):
             return wanted
     return None
+
+
+def _with_single_blanks(line: str) -> str:
+    return " ".join(line.split())
 
 
 def run_page(page: Path, project: Path, environment: Mapping[str, str]) -> None:

@@ -120,13 +120,16 @@ def test_a_console_block_without_sense_is_an_error(lines: tuple[str, ...]) -> No
         (("first", "third"), None),
         (("third", "first"), "first"),
         (("...", "th...d  "), None),
+        (("a  table", "of two"), None),
         (("f.rst",), "f.rst"),
         (("fir",), "fir"),
         (("first", "first"), "first"),
     ],
 )
 def test_lines_are_expected_in_order(expected: tuple[str, ...], missing: str | None) -> None:
-    assert docpages.first_missing(expected, "first\nsecond\nthird  \n") == missing
+    assert (
+        docpages.first_missing(expected, "first\nsecond\nthird  \na table\nof    two\n") == missing
+    )
 
 
 def test_a_page_is_done_in_its_order(tmp_path: Path) -> None:
