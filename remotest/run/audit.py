@@ -68,7 +68,7 @@ def _environment_result(
 ) -> EnvironmentResult:
     end, reason = environment.end, environment.reason
     if end is None and missing_count:
-        end, reason = "failed", f"{missing_count} of its items have no outcome"
+        end, reason = "failed", f"items without an outcome: {missing_count}"
     elif (
         end is None
         and is_stopped

@@ -1,8 +1,21 @@
-"""Named points in time, of which the earliest is always at hand."""
+"""How long the machine waits for what, and a clockwork of named deadlines."""
 
 from __future__ import annotations
 
 import heapq
+from typing import Final
+
+WORKER_START_TIMEOUT_S: Final = 300.0
+"""From StartWorker to WorkerReady. Interpreters on a cold network file system take a minute, and
+a conftest may bring up a container first."""
+
+COLLECT_TIMEOUT_S: Final = 1800.0
+"""From WorkerReady to WorkerCollected. Importing the largest suites takes many minutes on a slow
+host; after half an hour nothing is to be expected."""
+
+FINISH_TIMEOUT_S: Final = 300.0
+"""From the last item, or from the order to finish, to WorkerFinished. Session fixtures are torn
+down by then; what is left is pytest_sessionfinish, with coverage data and reports to write."""
 
 
 class Deadlines:

@@ -7,7 +7,7 @@ the protocol does not allow costs the worker that said it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from remotest.run.audit import make_result
 from remotest.run.commands import (
@@ -23,7 +23,12 @@ from remotest.run.commands import (
     StartWorker,
     StopWorker,
 )
-from remotest.run.deadlines import Deadlines
+from remotest.run.deadlines import (
+    COLLECT_TIMEOUT_S,
+    FINISH_TIMEOUT_S,
+    WORKER_START_TIMEOUT_S,
+    Deadlines,
+)
 from remotest.run.events import (
     AgentFailed,
     AgentLost,
@@ -41,6 +46,7 @@ from remotest.run.events import (
     WorkerReady,
 )
 from remotest.run.fleet import MAX_AUTO_WORKERS, EnvironmentState, Fleet, Phase, WorkerState
+from remotest.run.restarts import Restarts
 from remotest.run.result import EnvironmentEnd, RunResult, WorkerLoss
 from remotest.scheduling.catalogue import Catalogue
 from remotest.scheduling.each import EachScheduler
@@ -52,22 +58,6 @@ if TYPE_CHECKING:
 
     from remotest.run.plan import RunPlan
     from remotest.scheduling.base import Scheduler, SchedulingCommand
-
-WORKER_START_TIMEOUT_S: Final = 300.0
-"""From StartWorker to WorkerReady. Interpreters on a cold network file system take a minute, and
-a conftest may bring up a container first."""
-
-COLLECT_TIMEOUT_S: Final = 1800.0
-"""From WorkerReady to WorkerCollected. Importing the largest suites takes many minutes on a slow
-host; after half an hour nothing is to be expected."""
-
-FINISH_TIMEOUT_S: Final = 300.0
-"""From the last item, or from the order to finish, to WorkerFinished. Session fixtures are torn
-down by then; what is left is pytest_sessionfinish, with coverage data and reports to write."""
-
-RESTARTS_PER_WORKER: Final = 4
-"""How many lost workers are replaced by default, for each declared worker: pytest-xdist's number
-for ``-n``; here for every run, so that no run starts workers for ever."""
 
 
 class RunMachine:
@@ -81,10 +71,10 @@ class RunMachine:
             EachScheduler() if plan.dist == "each" else LoadScheduler(max_chunk=plan.max_chunk)
         )
         self._deadlines = Deadlines()
+        self._restarts = Restarts(plan.max_worker_restart)
         self._awaited_agents = {environment.agent for environment in plan.environments}
         self._ready_agents: set[str] = set()
         self._losses: list[WorkerLoss] = []
-        self._crash_count = 0
         self._is_scheduling = False
         self._is_ended = False
         self._stopped_reason: str | None = None
@@ -359,22 +349,16 @@ class RunMachine:
 
     def _replace(self, worker: WorkerState) -> None:
         """Start another worker in the place of a lost one, within the limit."""
-        limit = self._plan.max_worker_restart
-        if limit is None:
-            limit = RESTARTS_PER_WORKER * sum(e.worker_count for e in self._fleet.environments)
-        self._crash_count += 1
-        if self._crash_count <= limit:
-            worker.environment.restarts += 1
-            self._commands.append(ReportNote(text=f"replacing crashed worker {worker.name}"))
-            self._start_worker(worker.environment, self._fleet.new_name(), replaces=worker.name)
-            return
-        self._summary = (
-            f"maximum crashed workers reached: {limit}"
-            if limit
-            else f"worker {worker.name} crashed and worker restarting disabled"
-        )
-        self._commands.append(ReportNote(text=self._summary))
-        self._apply(self._scheduler.close())
+        environment = worker.environment
+        declared_count = sum(e.worker_count for e in self._fleet.environments)
+        is_replaced, text = self._restarts.crash(worker.name, declared_count=declared_count)
+        self._commands.append(ReportNote(text=text))
+        if is_replaced:
+            environment.restarts += 1
+            self._start_worker(environment, self._fleet.new_name(), replaces=worker.name)
+        else:
+            self._summary = text
+            self._apply(self._scheduler.close())
 
     def _retire(self, worker: WorkerState) -> None:
         self._fleet.remove_worker(worker)
