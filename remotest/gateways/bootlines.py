@@ -95,15 +95,24 @@ if engine:
 LENGTH_DIGITS: Final = 8
 """Of the decimal length in front of the engine: up to 100 MB, of which 50 kB are used."""
 
-_ENGINE_END: Final = """
+LEAVE_TIMEOUT_S: Final = 8
+"""For an agent to end its workers when the controller is gone: nothing lives on after 10 s."""
+
+_ENGINE_END: Final = f"""
 _plain_geterrortext = geterrortext
 def geterrortext(exc):
     # execnet cannot send a lone surrogate, and would then never tell of the error.
     return _plain_geterrortext(exc).encode("utf-8", "backslashreplace").decode("utf-8")
-serve(
-    Popen2IO(os.fdopen(sender, "wb"), os.fdopen(receiver, "rb"), get_execmodel("main_thread_only")),
-    id="remotest",
+class _Gateway(WorkerGateway):
+    def _terminate_execution(self):
+        # execnet would forget an agent that has not begun yet, and then wait for it.
+        if not self._execpool.waitall({LEAVE_TIMEOUT_S}):
+            os._exit(1)
+        self._execpool.trigger_shutdown()
+_io = Popen2IO(
+    os.fdopen(sender, "wb"), os.fdopen(receiver, "rb"), get_execmodel("main_thread_only")
 )
+_Gateway(io=_io, id="remotest", _startcount=2).serve()
 """
 
 

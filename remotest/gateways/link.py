@@ -205,12 +205,16 @@ class AgentLink:
 
     def send(self, frame: bytes) -> None:
         """See ``AgentGateway``."""
+        if self._ended.is_set():  # a socket would tell it only at the second write
+            raise self._lost()
         try:
             self._channel.send(frame)
         except OSError:
-            raise HostLost(
-                host=self._host, phase="run", cause=self._reason or "the connection ended"
-            ) from None
+            raise self._lost() from None
+
+    def _lost(self) -> HostLost:
+        cause = self._reason or "the connection ended"
+        return HostLost(host=self._host, phase="run", cause=cause)
 
     def close(self, timeout_s: float) -> None:
         """See ``AgentGateway``."""

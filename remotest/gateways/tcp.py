@@ -43,8 +43,10 @@ class SocketStream:
         with self._writing:
             waiting = memoryview(data)
             while waiting:
-                self._wait_for(select.POLLOUT, WRITE_STALL_S)
-                waiting = waiting[self._socket.send(waiting) :]
+                try:
+                    waiting = waiting[self._socket.send(waiting) :]
+                except BlockingIOError:  # noqa: PERF203  rare: a full buffer
+                    self._wait_for(select.POLLOUT, WRITE_STALL_S)
 
     def _wait_for(self, event: int, timeout_s: float | None) -> None:
         if self._socket.fileno() < 0:

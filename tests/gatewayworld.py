@@ -1,0 +1,213 @@
+"""What tests of gateways share: an agent that obeys, a recorder, and hosts to reach it on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import select
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import paramiko
+import pytest
+import sshd
+
+from remotest.gateways.bootlines import REMOTE_COMMAND
+from remotest.gateways.bundle import read_bundle
+from remotest.gateways.opening import connect_here, open_gateway
+from remotest.gateways.sshstream import SshStream
+from remotest.gateways.tcp import SocketStream
+from remotest.spec import GatewaySpec, SocketTarget, SshTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from remotest.gateways.base import ByteStream
+    from remotest.gateways.link import AgentLink
+
+WAIT_S: Final = 30
+"""For anything that is sure to come: only a broken test ever waits so long."""
+
+STUB_AGENT: Final = """\
+import os, sys, threading
+def main(channel):
+    channel.send(b"%d" % os.getpid())
+    while True:
+        try:
+            frame = channel.receive()
+        except EOFError:
+            return
+        if frame.startswith(b"exec "):
+            exec(frame[5:].decode("utf-8"), {"channel": channel})
+        else:
+            channel.send(frame)
+"""
+"""Says its process id, then echoes frames, or executes those that begin with ``exec``."""
+
+
+def stub_bundle(**modules: str) -> dict[str, str]:
+    """Return a bundle of our own loader, the stub agent, and what is given."""
+    loader = "pytest_remotest.loader"
+    bundle = {"pytest_remotest": "", loader: read_bundle()[loader]}
+    bundle["pytest_remotest.agent"] = STUB_AGENT
+    return bundle | {f"pytest_remotest.{name}": source for name, source in modules.items()}
+
+
+class Recorder:
+    """The callbacks of one gateway, and what they were called with."""
+
+    def __init__(self) -> None:
+        self._frames: queue.Queue[bytes] = queue.Queue()
+        self._closed = threading.Event()
+        self.reasons: list[str] = []
+
+    def on_frame(self, frame: bytes) -> None:
+        self._frames.put(frame)
+
+    def on_closed(self, reason: str) -> None:
+        self.reasons.append(reason)
+        self._closed.set()
+
+    def frame(self) -> bytes:
+        """Wait for the next frame."""
+        return self._frames.get(timeout=WAIT_S)
+
+    def frames_waiting(self) -> int:
+        """Return how many frames have come that nobody has asked for."""
+        return self._frames.qsize()
+
+    def closed(self) -> list[str]:
+        """Wait for the end and return all reasons that were told."""
+        assert self._closed.wait(WAIT_S)
+        return self.reasons
+
+
+class World:
+    """A way to reach interpreters: ``popen``, ``socket`` or ``ssh``, and what it needs to work."""
+
+    def __init__(self, kind: str, directory: Path, stack: contextlib.ExitStack) -> None:
+        self.kind = kind
+        self._directory = directory
+        self._stack = stack
+        self._target: SocketTarget | SshTarget | None = None
+        self.server: subprocess.Popen[bytes] | None = None
+        if kind == "socket":
+            self._start_socket_server()
+        elif kind == "ssh":
+            self._connect_ssh(None)
+
+    def open(
+        self,
+        recorder: Recorder,
+        *,
+        python: str | Path | None = None,
+        bundle: dict[str, str] | None = None,
+        timeout_s: float = WAIT_S,
+    ) -> AgentLink:
+        """Open a gateway; it is closed at the end of the test."""
+        gateway = open_gateway(
+            GatewaySpec(target=self._target, python=None if python is None else str(python)),
+            host=self.kind,
+            connect=self._connect,
+            invocation_directory=self._directory,
+            bundle=bundle or stub_bundle(),
+            on_frame=recorder.on_frame,
+            on_closed=recorder.on_closed,
+            timeout_s=timeout_s,
+        )
+        self._stack.callback(gateway.close, WAIT_S)
+        return gateway
+
+    def log_in_through(self, shell: str) -> None:
+        """Make this the login shell of the host. Only for ssh."""
+        self._connect_ssh(shell)
+
+    def _connect(self, spec: GatewaySpec) -> ByteStream:
+        if self.kind != "ssh":
+            return connect_here(spec)
+        channel = self._transport.open_session()
+        stream = SshStream(channel)
+        channel.exec_command(REMOTE_COMMAND)
+        return stream
+
+    def _start_socket_server(self) -> None:
+        self.server = subprocess.Popen(
+            [sys.executable, "-u", "-m", "execnet.script.socketserver", "127.0.0.1:0"],
+            stdout=subprocess.PIPE,
+        )
+        self._stack.enter_context(self.server)
+        self._stack.callback(self.server.kill)
+        assert self.server.stdout is not None
+        port = self.server.stdout.readline().split()[-1].strip(b"()")
+        self._target = SocketTarget(host="127.0.0.1", port=int(port))
+
+    def _connect_ssh(self, shell: str | None) -> None:
+        home = self._directory / f"home-{Path(shell or 'default').name}"
+        home.mkdir()
+        server = self._stack.enter_context(sshd.running(home, home=home, shell=shell))
+        client = paramiko.SSHClient()
+        client.load_host_keys(str(server.known_hosts))
+        client.connect(
+            "127.0.0.1",
+            server.port,
+            server.user,
+            key_filename=str(server.client_key),
+            allow_agent=False,
+            look_for_keys=False,
+        )
+        self._stack.callback(client.close)
+        transport = client.get_transport()
+        assert transport is not None
+        self._transport = transport
+        self._target = SshTarget(host="127.0.0.1")
+
+
+@contextlib.contextmanager
+def make_world(kind: str, directory: Path) -> Iterator[World]:
+    """Build a world for the time of a ``with`` block; its gateways are closed at the end."""
+    with contextlib.ExitStack() as stack:
+        yield World(kind, directory, stack)
+
+
+class Watched:
+    """A process whose end can be waited for, by a handle that no other process can get."""
+
+    def __init__(self, pid: int) -> None:
+        self._handle = os.pidfd_open(pid)
+
+    def has_ended(self) -> bool:
+        """Wait for the process's end."""
+        poller = select.poll()
+        poller.register(self._handle, select.POLLIN)
+        ended = bool(poller.poll(WAIT_S * 1000))
+        os.close(self._handle)
+        return ended
+
+
+def executable(path: Path, text: str) -> Path:
+    """Write a program and return its path."""
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def socket_pair() -> tuple[SocketStream, socket.socket]:
+    """Return a stream and its other end, where the test plays the host."""
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(WAIT_S)
+    return SocketStream(ours), theirs
+
+
+def require_shell(name: str) -> str:
+    """Return the path of a shell; where it is missing skip the test, or fail it in CI."""
+    for folder in os.get_exec_path():
+        if os.access(Path(folder, name), os.X_OK):
+            return str(Path(folder, name))
+    if os.environ.get("CI"):
+        pytest.fail(f"no {name} here")
+    pytest.skip(f"no {name} here")
