@@ -51,8 +51,6 @@ class Settings:
     config_file: Path | None
     roots: tuple[Path, ...]
     rules: tuple[Rule, ...]
-    max_failures: int
-    verbosity: int
     argument_paths: tuple[str, ...]
     local_base_folder: Callable[[], str | None]
 
@@ -92,8 +90,6 @@ def read_settings(config: pytest.Config) -> Settings:
             *(parse_rule(text, str(base_dir)) for text in config.getini("rsyncignore")),
             *(parse_rule(text, str(invocation_dir)) for text in option.rsyncignore),
         ),
-        max_failures=option.maxfail,
-        verbosity=option.verbose,
         argument_paths=_read_argument_paths(config, invocation_dir),
         local_base_folder=lambda: _base_folder(config),
     )

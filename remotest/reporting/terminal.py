@@ -39,7 +39,9 @@ class TerminalReport:
         self._config = config
         self._places = places
         self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-        self._is_quiet = config.option.verbose < 0
+        # The option is the terminal reporter's own: "-p no:terminal" takes both away.
+        self._verbosity: int = config.getoption("verbose", 0)
+        self._is_quiet = self._verbosity < 0
         self._shows_output = config.option.capture == "no"
         self._stages: dict[str, Stage] = {}
         self._item_count = 0
@@ -157,7 +159,7 @@ class TerminalReport:
 
     def _interpreter_line(self, worker: Worker) -> None:
         info = worker.node.workerinfo
-        if self._config.option.verbose > 0 and info.get("executable") != sys.executable:
+        if self._verbosity > 0 and info.get("executable") != sys.executable:
             version = printable(str(info.get("version")).replace("\n", " -- "))
             self._line(f"[{worker.name}] Python {version}")
 
@@ -176,7 +178,7 @@ class TerminalReport:
         """Write that tests are given out now."""
         self._show_status(to_log=True)
         self._line("")
-        if self._config.option.verbose > 0:
+        if self._verbosity > 0:
             self._line(f"scheduling tests via {SCHEDULER_NAMES[mode]}")
 
     # -- the end ---------------------------------------------------------------------------
@@ -256,7 +258,7 @@ class TerminalReport:
             if environment.name in ran
         }
         found = find_disagreements(relay.outcomes, labels)
-        shows_all = self._config.option.verbose > 0
+        shows_all = self._verbosity > 0
         lines, left_out = disagreement_lines(found, shows_all=shows_all)
         if lines:
             terminal.write_sep("-", "tests that do not agree between environments")
