@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
-    from remotest.sync.push import Pushed
+    from remotest.sync.push import Lacking, Pushed
 
 GREETING_TIMEOUT_S = 60.0
 """From a booted interpreter to its agent's greeting: it lists site-packages, maybe on NFS."""
@@ -27,7 +27,7 @@ GREETING_TIMEOUT_S = 60.0
 CLOSE_TIMEOUT_S = 8.0
 """For an agent to end every process of the run after Goodbye: its own limit is 5 s."""
 
-SYNC_MESSAGES = (messages.SyncWant, messages.SyncDone, messages.SyncFailed)
+SYNC_MESSAGES = (messages.SyncWant, messages.SyncDone, messages.SyncFailed, messages.Room)
 
 
 class Opener(Protocol):
@@ -50,6 +50,20 @@ class Pusher(Protocol):
 
         Raises:
             HostError: the tree is not there.
+        """
+        ...
+
+
+class Previewer(Protocol):
+    """Asks what a ``Pusher`` would bring to the host of an agent, in the same way."""
+
+    def __call__(
+        self, send: Callable[[bytes], None], receive: Callable[[float], Any]
+    ) -> tuple[messages.Room, Lacking | None]:
+        """Return the room there, and what is lacking there, if a tree is to be there.
+
+        Raises:
+            HostError: the host cannot have a tree.
         """
         ...
 
@@ -88,6 +102,15 @@ class TreePushed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TreePreviewed:
+    """What would be brought to the host of an agent, and the room that there is for it."""
+
+    agent: str
+    room: messages.Room
+    lacking: Lacking | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TreeFailed:
     """The tree could not be brought to the host of an agent."""
 
@@ -105,7 +128,13 @@ class MessagesCame:
 
 
 DriverEvent: TypeAlias = (
-    GatewayOpened | GatewayFailed | GatewayClosed | TreePushed | TreeFailed | MessagesCame
+    GatewayOpened
+    | GatewayFailed
+    | GatewayClosed
+    | TreePushed
+    | TreePreviewed
+    | TreeFailed
+    | MessagesCame
 )
 
 
@@ -130,6 +159,10 @@ class Driver:
     def push(self, agent: str, pusher: Pusher) -> None:
         """Begin to bring the tree to the host of an agent."""
         self._start(f"push-{agent}", self._push, agent, pusher)
+
+    def preview(self, agent: str, previewer: Previewer) -> None:
+        """Begin to ask what would be brought to the host of an agent."""
+        self._start(f"preview-{agent}", self._preview, agent, previewer)
 
     def send(self, agent: str, batch: Iterable[Any], worker: str | None = None) -> None:
         """Send messages to an agent, or through it to one of its workers.
@@ -230,6 +263,16 @@ class Driver:
             self._inbox.put(TreeFailed(agent=agent, error=error))
             return
         self._inbox.put(TreePushed(agent=agent, tree=pushed.tree, notes=pushed.notes))
+
+    def _preview(self, agent: str, previewer: Previewer) -> None:
+        try:
+            room, lacking = previewer(
+                self._gateways[agent].send, lambda timeout_s: self._answer(agent, timeout_s)
+            )
+        except HostError as error:
+            self._inbox.put(TreeFailed(agent=agent, error=error))
+            return
+        self._inbox.put(TreePreviewed(agent=agent, room=room, lacking=lacking))
 
     def _answer(self, agent: str, timeout_s: float) -> Any:
         """Return the host's next answer to the sync.

@@ -13,6 +13,7 @@ import site
 import sys
 import sysconfig
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +25,18 @@ from remotest.run.plan import Environment, RunPlan
 from remotest.spec import AUTO, SshTarget
 from remotest.sync.plan import Layout, project_key
 from remotest.sync.plan import Place as TreePlace
-from remotest.sync.push import Destination, push
+from remotest.sync.push import Destination, preview, push
 from remotest.sync.scan import Request, scan, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_remotest import messages
-    from remotest.driver import Pusher
+    from remotest.driver import Previewer, Pusher
     from remotest.environments import AgentPlan
     from remotest.preflight import Interpreter
     from remotest.settings import Settings
     from remotest.sync.plan import Manifest
-    from remotest.sync.push import Pushed
 
 
 class Places:
@@ -221,20 +221,22 @@ class Places:
     def pusher(self, agent: str) -> Pusher:
         """Return what brings the tree to the host of an agent; it runs in a thread."""
         assert self._manifest is not None
-        manifest = self._manifest
+        return partial(push, self._manifest, self._destination(agent))
+
+    def previewer(self, agent: str) -> Previewer:
+        """Return what asks for the room there, and for what ``pusher`` would bring, if anything."""
+        brings = agent in self._pushing.values()
+        return partial(preview, self._manifest if brings else None, self._destination(agent))
+
+    def _destination(self, agent: str) -> Destination:
         spec = self._agents_by_name[agent].spec
-        destination = Destination(
+        return Destination(
             host=agent,
             project=project_key(str(self._settings.base_dir), platform.node()),
             run_uid=self._settings.run_uid,
             cache=spec.cache,
             directory=spec.chdir,
         )
-
-        def run(send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Pushed:
-            return push(manifest, destination, send, receive)
-
-        return run
 
     # -- workers ---------------------------------------------------------------------------
 

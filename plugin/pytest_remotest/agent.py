@@ -46,6 +46,7 @@ class Agent:
             messages.SyncEntries: self._receiver.entries,
             messages.Blob: self._receiver.blob,
             messages.SyncCommit: self._receiver.commit,
+            messages.AskRoom: self._receiver.tell_room,
             messages.HoldTree: self._receiver.hold,
             messages.SpawnWorker: self._spawn,
             messages.StopWorker: self._stop_worker,

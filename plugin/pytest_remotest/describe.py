@@ -31,9 +31,10 @@ def describe() -> Dict[str, Any]:
         "pid": os.getpid(),
         "user_id": os.getuid() if hasattr(os, "getuid") else -1,
         "cpu_count": cpu_count(),
-        "clock": time.time(),
         "pytest_version": pytest_version(packages),
         "distributions": packages,
+        # Last: it is compared with the time at which this arrives.
+        "clock": time.time(),
     }
 
 

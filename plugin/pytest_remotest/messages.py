@@ -54,6 +54,18 @@ class SyncFailed(NamedTuple):
     remedy: str
 
 
+class Room(NamedTuple):
+    """Answer to AskRoom. ``place`` is a directory that exists: the tree's, or one above it.
+
+    ``free_files`` is None where the disk does not count them.
+    """
+
+    place: str
+    total_bytes: int
+    free_bytes: int
+    free_files: Optional[int]
+
+
 class WorkerExited(NamedTuple):
     """A worker's process is gone. ``status`` is negative for a signal, as in ``subprocess``.
 
@@ -108,6 +120,16 @@ class SyncCommit(NamedTuple):
     It is sent right behind the last SyncEntries, so that a tree that lacks nothing costs one round
     trip. Without it the host only says what it would want.
     """
+
+
+class AskRoom(NamedTuple):
+    """Tell how much room there is where SyncOpen would put a tree; SyncFailed if that is unknown.
+
+    Nothing is changed by it.
+    """
+
+    cache: Optional[str]
+    directory: Optional[str]
 
 
 class HoldTree(NamedTuple):
@@ -257,8 +279,8 @@ class SessionFinished(NamedTuple):
 
 
 _MESSAGES = (
-    Greeting, SyncWant, SyncDone, SyncFailed, WorkerExited, WorkerOutput,
-    SyncOpen, SyncEntries, Blob, SyncCommit, HoldTree, SpawnWorker, StopWorker, Goodbye,
+    Greeting, SyncWant, SyncDone, SyncFailed, Room, WorkerExited, WorkerOutput,
+    SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, Collected, LogStart, LogFinish, TestReport, CollectReport, WarningRecorded,
     ItemFinished, ItemsReturned, InternalError, SessionFinished,
@@ -287,6 +309,7 @@ _CHECKS: Dict[Any, Callable[[Any], bool]] = {
     bool: lambda value: type(value) is bool,
     float: lambda value: type(value) in (int, float),
     Optional[str]: lambda value: value is None or type(value) is str,
+    Optional[int]: lambda value: value is None or type(value) is int,
     List[int]: _is_list_of(int),
     List[str]: _is_list_of(str),
     List[Any]: lambda value: type(value) is list,

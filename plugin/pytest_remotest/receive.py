@@ -127,6 +127,19 @@ class Receiver:
                 self._mirror.place(message.digest)
                 self._finish_if_complete()
 
+    def tell_room(self, message: messages.AskRoom) -> None:
+        """Say how much room there is where a tree would be."""
+        with self._telling_failures():
+            place = slots.likely_place(message.cache, message.directory, self._environ)
+            disk = os.statvfs(place)
+            room = messages.Room(
+                place=to_text(place),
+                total_bytes=disk.f_blocks * disk.f_frsize,
+                free_bytes=disk.f_bavail * disk.f_frsize,
+                free_files=disk.f_favail if disk.f_files else None,
+            )
+            self._send(room)
+
     def hold(self, message: messages.HoldTree) -> None:
         """Keep a tree that another agent of this run has received."""
         with self._telling_failures():

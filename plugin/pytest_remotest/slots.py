@@ -76,22 +76,40 @@ def find_trees(cache: Optional[str], environ: Mapping[str, str]) -> Tuple[bytes,
     Raises:
         TreeError: there is no such place.
     """
-    if cache is not None:
-        candidates = [_within_home(cache, environ)]
-    else:
-        candidates = []
-        given = os.fsencode(environ.get("XDG_CACHE_HOME", ""))
-        if os.path.isabs(given):
-            candidates.append(given)
-        candidates.append(os.path.join(home_directory(environ), b".cache"))
-        candidates.append(b"/var/tmp/remotest-%d" % os.geteuid())
     notes: List[str] = []
-    for candidate in candidates:
+    for candidate in _caches(cache, environ):
         try:
             return _make_trees(candidate), notes
         except OSError as error:  # noqa: PERF203  three rounds at most
             notes.append("%s cannot hold the tree: %s" % (to_text(candidate), error.strerror))
     raise TreeError("; ".join(notes), "name a directory that you may write to, with cache=DIR")
+
+
+def likely_place(
+    cache: Optional[str], directory: Optional[str], environ: Mapping[str, str]
+) -> bytes:
+    """Return where a tree would be, or what exists above that. Looks only: nothing is made."""
+    wanted = [_within_home(directory, environ)] if directory else _caches(cache, environ)
+    existing = [_existing_part(path) for path in wanted]
+    return next((path for path in existing if os.access(path, os.W_OK | os.X_OK)), existing[0])
+
+
+def _caches(cache: Optional[str], environ: Mapping[str, str]) -> List[bytes]:
+    """Return the directories that may hold trees, the best first."""
+    if cache is not None:
+        return [_within_home(cache, environ)]
+    given = os.fsencode(environ.get("XDG_CACHE_HOME", ""))
+    return [
+        *([given] if os.path.isabs(given) else []),
+        os.path.join(home_directory(environ), b".cache"),
+        b"/var/tmp/remotest-%d" % os.geteuid(),
+    ]
+
+
+def _existing_part(path: bytes) -> bytes:
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def _make_trees(root: bytes) -> bytes:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.messages import (
+    AskRoom,
     Blob,
+    Room,
     SyncCommit,
     SyncDone,
     SyncFailed,
@@ -66,6 +68,14 @@ class Pushed:
     tree: str
     notes: tuple[str, ...]
     sent_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lacking:
+    """What a host lacks of a tree: ``file_count`` files, and the bytes that it would be sent."""
+
+    file_count: int
+    byte_count: int
 
 
 class _Push:
@@ -130,6 +140,11 @@ class _Push:
             raise self._changed(path, "it has changed")
         self._send(encode_blob(Blob(digest, last=True, data=piece)))
         return size
+
+    def room(self) -> Room:
+        self._send(encode([AskRoom(self._to.cache, self._to.directory)]))
+        answer: Room = self._next(Room)
+        return answer
 
     def commit(self) -> None:
         self._send(encode([SyncCommit()]))
@@ -198,17 +213,22 @@ def push(
 
 
 def preview(
-    manifest: Manifest,
+    manifest: Manifest | None,
     destination: Destination,
     send: Callable[[bytes], None],
     receive: Callable[[float], Any],
-) -> int:
-    """Return how many bytes ``push`` would send, and change nothing on the host.
+) -> tuple[Room, Lacking | None]:
+    """Return how much room the host has, and what ``push`` would send there.
 
-    Arguments and errors are those of ``push``.
+    At most empty directories to keep trees in are made. Arguments and errors are those of
+    ``push``; without a manifest, only the room is asked for.
     """
-    conversation = _Push(manifest, destination, send, receive)
+    conversation = _Push(manifest or Manifest(entries=(), sources={}), destination, send, receive)
+    room = conversation.room()
+    if manifest is None:
+        return room, None
     conversation.offer()
     wanted = set(conversation.wanted())
-    sizes = {entry.digest: entry.size for entry in manifest.entries}
-    return sum(sizes[digest] for digest in wanted)
+    lacking = [entry for entry in manifest.entries if entry.digest in wanted]
+    sizes = {entry.digest: entry.size for entry in lacking}
+    return room, Lacking(file_count=len(lacking), byte_count=sum(sizes.values()))
