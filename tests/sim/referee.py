@@ -38,7 +38,7 @@ class Seat:
     agent: str
     environment: str
     keys: list[Key] | None = None
-    kind: tuple[str, tuple[str, ...]] = ("", ())
+    kind: int = -1
     held: set[int] = field(default_factory=set)
     begun: set[int] = field(default_factory=set)
     is_ready: bool = False
@@ -58,9 +58,10 @@ class Referee:
         self.agents: set[str] = set()
         self.free: set[Key] = set()
         self.done: dict[Key, str | None] = {}
-        self.known: dict[Key, set[tuple[str, tuple[str, ...]]]] = {}
-        self.kinds: dict[tuple[str, tuple[str, ...]], list[Key]] = {}
-        self.free_by_kind: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self.known: dict[Key, list[int]] = {}  # The kinds of worker that collected an item.
+        self.kinds: dict[tuple[str, tuple[str, ...]], int] = {}
+        self.keys_by_kind: list[list[Key]] = []
+        self.free_by_kind: list[int] = []
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self.starving: set[str] = set()
         self.expected: set[object] = set()  # What the answer to this step must hold.
@@ -107,21 +108,22 @@ class Referee:
                 self.expected.add(("kill", name))
 
     def collected(self, name: str, seat: Seat, ids: tuple[str, ...]) -> None:
-        seat.kind = ("" if not self.is_each else seat.environment, ids)
-        if seat.kind not in self.kinds:
+        scope = seat.environment if self.is_each else ""
+        seat.kind = self.kinds.setdefault((scope, ids), len(self.kinds))
+        if seat.kind == len(self.keys_by_kind):
             seen: Counter[str] = Counter()
             keys: list[Key] = []
             for node_id in ids:
-                keys.append((seat.kind[0], node_id, seen[node_id]))
+                keys.append((scope, node_id, seen[node_id]))
                 seen[node_id] += 1
-            self.kinds[seat.kind] = keys
+            self.keys_by_kind.append(keys)
             for key in keys:
                 if key not in self.known:
-                    self.known[key] = set()
+                    self.known[key] = []
                     self.free.add(key)
-                self.known[key].add(seat.kind)
-            self.free_by_kind[seat.kind] = sum(key in self.free for key in keys)
-        seat.keys = self.kinds[seat.kind]
+                self.known[key].append(seat.kind)
+            self.free_by_kind.append(sum(key in self.free for key in keys))
+        seat.keys = self.keys_by_kind[seat.kind]
         self.weigh(name, seat)
 
     def finished(self, name: str, seat: Seat, event: e.ItemFinished) -> None:
@@ -191,7 +193,8 @@ class Referee:
             assert position >= 0
             assert key in self.free, f"{key} runs twice"
             self.free.remove(key)
-            self.free_by_kind.subtract(self.known[key])
+            for kind in self.known[key]:
+                self.free_by_kind[kind] -= 1
             seat.held.add(position)
         self.weigh(command.worker, seat)
 
@@ -249,7 +252,8 @@ class Referee:
         assert seat.keys is not None
         seat.held.remove(position)
         self.free.add(seat.keys[position])
-        self.free_by_kind.update(self.known[seat.keys[position]])
+        for kind in self.known[seat.keys[position]]:
+            self.free_by_kind[kind] += 1
 
     def verdict(self, result: RunResult) -> None:
         """Compare the machine's own account with these books, item by item."""
