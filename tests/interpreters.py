@@ -30,7 +30,7 @@ PYTHON_27: Final = "2.7"
 NOT_IN_CI: Final = frozenset({"3.14"})
 """What CI machines do not have yet; everything else must be there."""
 
-REQUIREMENTS: Final = ("pytest", "setproctitle")
+REQUIREMENTS: Final = ("pytest", "setproctitle", "filelock")
 
 PROBE_TIMEOUT_S: Final = 30
 """An interpreter that does not answer by then (a shim that hangs) is none."""
