@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import getpass
+import time
 from typing import TYPE_CHECKING
 
 from remotest.gateways.hostpool import HostPool
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 READ_TIMEOUT_S = 30.0
 
 
+def nobody_to_ask(path: Path) -> None:
+    """Answer as where there is no terminal."""
+
+
 def surroundings_in(
     home: Path,
     *,
     environment: Mapping[str, str] | None = None,
-    ask: Callable[[Path], str | None] = lambda path: None,  # noqa: ARG005  the asker's interface
+    ask: Callable[[Path], str | None] = nobody_to_ask,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Surroundings:
     """Return surroundings that know nothing of the real user's keys, agent or configuration."""
     return Surroundings(
@@ -35,6 +41,7 @@ def surroundings_in(
         environment=dict(environment or {}),
         system_directory=home / "etc-ssh",
         ask_passphrase=ask,
+        sleep=sleep,
     )
 
 
@@ -50,11 +57,13 @@ def pool_in(
     *,
     named: Mapping[str, GatewaySpec] | None = None,
     environment: Mapping[str, str] | None = None,
-    ask: Callable[[Path], str | None] = lambda path: None,  # noqa: ARG005  as above
+    ask: Callable[[Path], str | None] = nobody_to_ask,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[HostPool]:
     """Make a pool for the time of a ``with`` block; ``named`` is what ``via=`` may name."""
     specs = dict(named or {})
-    pool = HostPool(surroundings_in(home, environment=environment, ask=ask), specs.__getitem__)
+    surroundings = surroundings_in(home, environment=environment, ask=ask, sleep=sleep)
+    pool = HostPool(surroundings, specs.__getitem__)
     try:
         yield pool
     finally:

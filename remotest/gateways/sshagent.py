@@ -84,10 +84,9 @@ class SshAgent:
         identities: list[AgentIdentity] = []
         for _ in range(answer.number()):
             blob, comment = answer.text(), answer.text()
-            key_type = _Fields(blob).text().decode("ascii", "replace")
             identities.append(
                 AgentIdentity(
-                    key_type=key_type, blob=blob, comment=comment.decode("utf-8", "replace")
+                    key_type=_type_of(blob), blob=blob, comment=comment.decode("utf-8", "replace")
                 )
             )
         return identities
@@ -189,6 +188,14 @@ class _Fields:
             raise AgentError("the agent's answer is cut short")
         text, self._data = self._data[:size], self._data[size:]
         return text
+
+
+def _type_of(blob: bytes) -> str:
+    """Return the type that a public key names, or nothing where it is no such key."""
+    try:
+        return _Fields(blob).text().decode("ascii", "replace")
+    except AgentError:
+        return ""
 
 
 def _text(data: bytes) -> bytes:
