@@ -64,6 +64,11 @@ def paths_of(manifest: Manifest) -> list[str]:
     return [entry.path.removeprefix("base/") for entry in manifest.entries if entry.kind != "d"]
 
 
+def trees_in(cache: Path) -> Path:
+    """Return where a host keeps its trees in a cache directory."""
+    return cache / "remotest" / "v1" / "trees"
+
+
 class Host:
     """A receiver in this process, with a home directory of its own."""
 
@@ -84,6 +89,7 @@ class Host:
             messages.SyncEntries: self.receiver.entries,
             messages.Blob: self.receiver.blob,
             messages.SyncCommit: self.receiver.commit,
+            messages.AskRoom: self.receiver.tell_room,
         }
         for message in messages.decode(frame)[1]:
             self.sent.append(message)

@@ -152,16 +152,12 @@ def parse_rule(text: str, anchor: str) -> Rule:
         pattern = _translate_path("", parts)
     else:
         pattern = _translate_path(anchor.rstrip("/"), parts)
-    try:
-        compiled = re.compile(pattern, re.DOTALL)
-    except re.error as error:
-        raise UsageError(f"rsyncignore rule {text!r}: it is no glob: {error}") from None
     return Rule(
         text=text,
         travels=text.startswith("!"),
         directories_only=body.endswith("/"),
         whole_path=whole_path,
-        pattern=compiled,
+        pattern=re.compile(pattern, re.DOTALL),
     )
 
 
@@ -190,11 +186,27 @@ def _translate_part(glob: str) -> str:
         elif question:
             pattern += "[^/]"
         elif members:
-            quoted = members.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
-            pattern += f"[{'^' if negation else ''}{quoted}]"
+            pattern += _translate_set(members, is_negated=bool(negation))
         else:
             pattern += re.escape(escaped or plain)
     return pattern
+
+
+def _translate_set(members: str, *, is_negated: bool) -> str:
+    """Return the regular expression of what stands between brackets."""
+    items = ""
+    waiting = members
+    while waiting:
+        first, dash, last = waiting[0], waiting[1:2], waiting[2:3]
+        if dash == "-" and last:
+            items += f"{re.escape(first)}-{re.escape(last)}" if first <= last else ""
+            waiting = waiting[3:]
+        else:
+            items += re.escape(first)
+            waiting = waiting[1:]
+    if not items:  # A range such as b-a holds nothing.
+        return "[^/]" if is_negated else "(?!)"
+    return f"[^/{items}]" if is_negated else f"[{items}]"
 
 
 class Rules:

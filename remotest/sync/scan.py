@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_remotest.entries import to_bytes, to_text
@@ -14,7 +13,7 @@ from remotest.sync.plan import Layout, Manifest, is_within, lay_out
 from remotest.sync.rules import ENVIRONMENT_MARKERS, Decision, Rule, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 GIT_TIMEOUT_S: Final = 60
 """Listing a cold repository of a million files on a network disk takes half of that."""
@@ -29,9 +28,6 @@ CONFIG_NAMES: Final = (
     *("tox.ini", "setup.cfg", ".coveragerc", ".coveragerc.toml"),
 )
 """Files beside the config file that say how tests run: they travel with whatever root."""
-
-SUPPORT_NAMES: Final = ("conftest.py", "__init__.py")
-"""Files above a root that pytest loads, or that make it part of a package."""
 
 IGNORED_SOURCES_NAMED: Final = 5
 """Python files ignored by git that a note names; more of them are only counted."""
@@ -63,11 +59,20 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """Layout and roots of a request; ``whole`` are roots that nobody named: git is asked there."""
+    """What is to be scanned, and where it goes.
+
+    Attributes:
+        layout: of all of it.
+        named: roots that somebody named.
+        whole: roots that nobody named: git is asked what belongs to them.
+        support: files above roots that pytest loads, or that make them part of a package.
+        directories: what else must be there, as tests may run there.
+    """
 
     layout: Layout
     named: tuple[str, ...]
     whole: tuple[str, ...]
+    support: tuple[str, ...]
     directories: tuple[str, ...]
 
 
@@ -84,20 +89,54 @@ def survey(request: Request) -> Survey:
             whole.append(base)
         else:
             named.append(_top_below(base, argument))
-    places = (request.base, request.root_dir, request.invocation_dir)
-    layout = lay_out(
-        base,
-        named + whole,
-        python_path=[_real(path) for path in request.python_path if path.startswith("/")],
-        aliases=[(os.path.normpath(path), _real(path)) for path in places],
-    )
-    directories = [path for path in map(_real, places) if layout.locate(path) is not None]
+    starting_points = (request.base, request.root_dir, request.invocation_dir)
+    python_path = [_real(path) for path in request.python_path if path.startswith("/")]
+    python_path += [top for root in named if (top := _package_top(root)) is not None]
+    aliases = [(os.path.normpath(path), _real(path)) for path in starting_points]
+    layout = lay_out(base, named + whole, python_path=python_path, aliases=aliases)
+    support = tuple(_support_files(layout, [*named, *whole]))
+    layout = lay_out(base, [*named, *whole, *support], python_path=python_path, aliases=aliases)
+    directories = [path for path in map(_real, starting_points) if layout.locate(path) is not None]
     return Survey(
         layout=layout,
         named=tuple(dict.fromkeys(named)),
         whole=tuple(dict.fromkeys(whole)),
+        support=support,
         directories=tuple(dict.fromkeys(directories)),
     )
+
+
+def _package_top(root: str) -> str | None:
+    """Return the directory that the package around a root is imported from, None without one."""
+    parents = list(_parents(root))
+    if not parents or not _is_package(parents[0]):
+        return None
+    return next((parent for parent in parents if not _is_package(parent)), None)
+
+
+def _is_package(directory: str) -> bool:
+    return os.path.lexists(to_bytes(f"{directory.rstrip('/')}/__init__.py"))
+
+
+def _support_files(layout: Layout, roots: Iterable[str]) -> Iterator[str]:
+    """Yield the files above roots, and in the config file's directory, that tests may need."""
+    for path in _support_candidates(layout, roots):
+        if os.path.lexists(to_bytes(path)):
+            yield path
+
+
+def _support_candidates(layout: Layout, roots: Iterable[str]) -> Iterator[str]:
+    yield from (f"{layout.base.rstrip('/')}/{name}" for name in CONFIG_NAMES)
+    for root in roots:
+        place = next(place for place in layout.places if is_within(root, place.root))
+        for parent in _parents(root):
+            if not is_within(parent, place.anchor):
+                break
+            yield f"{parent.rstrip('/')}/conftest.py"
+            # An anchor outside of the base is no package there, whatever it is here: its name
+            # on a host is another one.
+            if parent != place.anchor or place.anchor == layout.base:
+                yield f"{parent.rstrip('/')}/__init__.py"
 
 
 def _real(path: str) -> str:
@@ -131,23 +170,11 @@ def scan(request: Request, found: Survey) -> Manifest:
     for root in found.whole:
         if not _add_git(builder, root, rules):
             _add_walk(builder, root, Rules(request.rules, top=base, leaves_junk=True))
-    for path in _support_files(found):
+    for path in found.support:
         decision = rules.own_decision(path, is_directory=False)
-        if os.path.lexists(to_bytes(path)) and (decision is None or decision.travels):
+        if decision is None or decision.travels:
             builder.add(path)
     return builder.finish()
-
-
-def _support_files(found: Survey) -> Iterator[str]:
-    """Yield the files above roots, and in the config file's directory, that tests may need."""
-    for directory in found.directories:
-        yield from (f"{directory}/{name}" for name in CONFIG_NAMES)
-    for root in (*found.named, *found.whole):
-        anchor = next(place.anchor for place in found.layout.places if is_within(root, place.root))
-        directory = root
-        while directory != anchor:
-            directory = directory.rpartition("/")[0] or "/"
-            yield from (f"{directory.rstrip('/')}/{name}" for name in SUPPORT_NAMES)
 
 
 # -- directories without git -----------------------------------------------------------------
@@ -195,7 +222,7 @@ def _add_git(builder: ManifestBuilder, top: str, rules: Rules) -> bool:
     try:
         listing = _ask_git(top)
     except (OSError, subprocess.SubprocessError) as error:
-        if any(_has_git(path) for path in _upwards(top)):
+        if any(map(_has_git, [top, *_parents(top)])):
             builder.note(f"git cannot list {top}, so all but the usual junk is sent: {_say(error)}")
         return False
     if not listing.tracked and not listing.untracked:
@@ -253,7 +280,8 @@ class _Chosen:
         self.listing = listing
         self._tracked = set(listing.tracked)
         for name in listing.tracked:
-            self._tracked.update(_parents(name))
+            while name := name.rpartition("/")[0]:
+                self._tracked.add(name)
         self._open: dict[str, bool] = {"": True}
 
     def add(self, name: str) -> None:
@@ -294,16 +322,11 @@ class _Chosen:
         return self.builder.add_directory(path)
 
 
-def _parents(name: str) -> Iterator[str]:
-    while name := name.rpartition("/")[0]:
-        yield name
-
-
-def _upwards(path: str) -> Iterator[str]:
-    yield path
-    yield from (
-        to_text(os.fsencode(parent)) for parent in Path(os.fsdecode(to_bytes(path))).parents
-    )
+def _parents(path: str) -> Iterator[str]:
+    """Yield the directories above an absolute path, the nearest first."""
+    while path != "/":
+        path = path.rpartition("/")[0] or "/"
+        yield path
 
 
 def _has_git(directory: str) -> bool:
