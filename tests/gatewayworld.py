@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import queue
 import select
@@ -13,16 +14,15 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import paramiko
 import pytest
+import sshclient
 import sshd
 
 from remotest.gateways.bootlines import REMOTE_COMMAND
 from remotest.gateways.bundle import read_bundle
 from remotest.gateways.opening import connect_here, open_gateway
-from remotest.gateways.sshstream import SshStream
 from remotest.gateways.tcp import SocketStream
-from remotest.spec import GatewaySpec, SocketTarget, SshTarget
+from remotest.spec import GatewaySpec, SocketTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,18 +88,22 @@ class Recorder:
 
 
 class World:
-    """A way to reach interpreters: ``popen``, ``socket`` or ``ssh``, and what it needs to work."""
+    """A way to reach interpreters, and what it needs to work.
+
+    ``popen``; ``socket``: a server of execnet here; ``ssh``; ``forwarded``: a server of execnet
+    reached through an SSH connection, as with ``via=``.
+    """
 
     def __init__(self, kind: str, directory: Path, stack: contextlib.ExitStack) -> None:
         self.kind = kind
+        self.has_shell = kind in ("popen", "ssh")
         self._directory = directory
         self._stack = stack
-        self._target: SocketTarget | SshTarget | None = None
-        self.server: subprocess.Popen[bytes] | None = None
-        if kind == "socket":
-            self._start_socket_server()
-        elif kind == "ssh":
-            self._connect_ssh(None)
+        self._spec = GatewaySpec()
+        if not self.has_shell:
+            self._spec = GatewaySpec(target=self._start_socket_server())
+        if kind in ("ssh", "forwarded"):
+            self._start_sshd(None)
 
     def open(
         self,
@@ -111,7 +115,7 @@ class World:
     ) -> AgentLink:
         """Open a gateway; it is closed at the end of the test."""
         gateway = open_gateway(
-            GatewaySpec(target=self._target, python=None if python is None else str(python)),
+            dataclasses.replace(self._spec, python=None if python is None else str(python)),
             host=self.kind,
             connect=self._connect,
             invocation_directory=self._directory,
@@ -125,46 +129,35 @@ class World:
 
     def log_in_through(self, shell: str) -> None:
         """Make this the login shell of the host. Only for ssh."""
-        self._connect_ssh(shell)
+        self._start_sshd(shell)
 
     def _connect(self, spec: GatewaySpec) -> ByteStream:
-        if self.kind != "ssh":
-            return connect_here(spec)
-        channel = self._transport.open_session()
-        stream = SshStream(channel)
-        channel.exec_command(REMOTE_COMMAND)
-        return stream
+        if self.kind == "ssh":
+            return self._pool.session(spec, REMOTE_COMMAND)
+        if self.kind == "forwarded":
+            assert isinstance(spec.target, SocketTarget)
+            return self._pool.forward(self._ssh_spec, spec.target.host, spec.target.port)
+        return connect_here(spec)
 
-    def _start_socket_server(self) -> None:
-        self.server = subprocess.Popen(
+    def _start_socket_server(self) -> SocketTarget:
+        server = subprocess.Popen(
             [sys.executable, "-u", "-m", "execnet.script.socketserver", "127.0.0.1:0"],
             stdout=subprocess.PIPE,
         )
-        self._stack.enter_context(self.server)
-        self._stack.callback(self.server.kill)
-        assert self.server.stdout is not None
-        port = self.server.stdout.readline().split()[-1].strip(b"()")
-        self._target = SocketTarget(host="127.0.0.1", port=int(port))
+        self._stack.enter_context(server)
+        self._stack.callback(server.kill)
+        assert server.stdout is not None
+        port = server.stdout.readline().split()[-1].strip(b"()")
+        return SocketTarget(host="127.0.0.1", port=int(port))
 
-    def _connect_ssh(self, shell: str | None) -> None:
+    def _start_sshd(self, shell: str | None) -> None:
         home = self._directory / f"home-{Path(shell or 'default').name}"
         home.mkdir()
         server = self._stack.enter_context(sshd.running(home, home=home, shell=shell))
-        client = paramiko.SSHClient()
-        client.load_host_keys(str(server.known_hosts))
-        client.connect(
-            "127.0.0.1",
-            server.port,
-            server.user,
-            key_filename=str(server.client_key),
-            allow_agent=False,
-            look_for_keys=False,
-        )
-        self._stack.callback(client.close)
-        transport = client.get_transport()
-        assert transport is not None
-        self._transport = transport
-        self._target = SshTarget(host="127.0.0.1")
+        self._pool = self._stack.enter_context(sshclient.pool_in(home))
+        self._ssh_spec = sshclient.spec_of(server)
+        if self.kind == "ssh":
+            self._spec = self._ssh_spec
 
 
 @contextlib.contextmanager
@@ -178,15 +171,17 @@ class Watched:
     """A process whose end can be waited for, by a handle that no other process can get."""
 
     def __init__(self, pid: int) -> None:
+        self.pid = pid
         self._handle = os.pidfd_open(pid)
 
     def has_ended(self) -> bool:
         """Wait for the process's end."""
         poller = select.poll()
         poller.register(self._handle, select.POLLIN)
-        ended = bool(poller.poll(WAIT_S * 1000))
+        return bool(poller.poll(WAIT_S * 1000))
+
+    def __del__(self) -> None:
         os.close(self._handle)
-        return ended
 
 
 def executable(path: Path, text: str) -> Path:

@@ -30,7 +30,7 @@ class ByteStream(Protocol):
         """Write all of ``data``.
 
         Raises:
-            OSError: the other side is gone, or took nothing for ``WRITE_STALL_S``.
+            OSError: the other side is gone, or (not over SSH) took nothing for ``WRITE_STALL_S``.
         """
         ...
 

@@ -31,12 +31,11 @@ Connect: TypeAlias = Callable[[GatewaySpec], ByteStream]
 
 
 def connect_here(spec: GatewaySpec) -> ByteStream:
-    """Return the stream of a spec that needs no SSH: ``popen``, or ``socket`` without ``via``.
+    """Return the stream of a ``popen`` or ``socket`` spec, as seen from this machine.
 
     Raises:
         ConnectError: no process can be made, or nothing listens there.
     """
-    assert spec.via is None
     assert not isinstance(spec.target, SshTarget)
     return start_here() if spec.target is None else connect_socket(spec.target)
 
