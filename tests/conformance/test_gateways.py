@@ -222,7 +222,7 @@ def test_a_missing_interpreter_is_named_with_those_that_are_there(
 def test_a_hanging_interpreter_has_a_deadline(
     world: World, recorder: Recorder, tmp_path: Path
 ) -> None:
-    hanging = executable(tmp_path / "hanging", "#!/bin/sh\necho hmm\nexec sleep 1000\n")
+    hanging = executable(tmp_path / "hanging", "#!/bin/sh\necho hmm\nexec sleep 60\n")
     with pytest.raises(ConnectError) as error:
         world.open(recorder, python=hanging, timeout_s=0.5)
     assert error.value.cause == f"{hanging} did not answer within 0.5 s"
