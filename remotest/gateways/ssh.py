@@ -136,7 +136,7 @@ class SshConnection:
         try:
             stream = SshStream(channel)
             channel.exec_command(command)
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except Exception as error:  # As in _negotiate.
             lost = not self.is_open
             channel.close()
             if lost:
@@ -176,7 +176,7 @@ class SshConnection:
             return self._transport.open_channel(
                 kind, address, ("127.0.0.1", 0) if address else None, timeout=OPEN_TIMEOUT_S
             )
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except Exception as error:  # As in _negotiate.
             if not self.is_open:
                 raise self._error("open a channel", f"the connection is lost: {error}") from error
             if address is not None:
@@ -245,17 +245,22 @@ def _negotiate(host: SshHost, known: list[KnownKey], carrier: Carrier) -> parami
             configured=host.host_key_algorithms,
             supported=options.key_types,
         )
-        negotiated = threading.Event()
-        transport.start_client(event=negotiated)
-        if not negotiated.wait(host.connect_timeout_s):
-            raise TimeoutError
-        failure = transport.get_exception()
-        if failure is not None or not transport.is_active():
-            raise failure or EOFError
-    except (paramiko.SSHException, EOFError, OSError) as error:
+        _exchange_keys(transport, host.connect_timeout_s)
+    except Exception as error:  # paramiko hands on whatever ended its thread: IndexError as well.
         transport.close()
         raise _negotiation_error(host, transport, error, carrier.finish()) from error
     return transport
+
+
+def _exchange_keys(transport: paramiko.Transport, timeout_s: float) -> None:
+    """Start the transport and wait until it is encrypted; raise whatever paramiko raised."""
+    negotiated = threading.Event()
+    transport.start_client(event=negotiated)
+    if not negotiated.wait(timeout_s):
+        raise TimeoutError
+    failure = transport.get_exception()
+    if failure is not None or not transport.is_active():
+        raise failure or EOFError
 
 
 def _negotiation_error(
@@ -274,7 +279,7 @@ def _negotiation_error(
         phase = "connect by ProxyCommand"
         cause = "the command ended before an SSH server answered"
         remedy = f"run it by hand: {host.proxy_command}"
-    elif "Indecipherable" in str(error):
+    elif "Indecipherable" in str(error) or "codec" in str(error):  # No banner, or no text at all.
         cause = "what listens there is no SSH server"
         remedy = "check the port"
     elif not banner_came:
