@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from pathlib import Path
@@ -76,17 +77,19 @@ def test_second_run_sends_nothing_and_has_the_same_tree(project: Path, host: Hos
     assert snapshot(base_of(second.tree)) == snapshot(project)
 
 
-def test_third_run_knows_old_files_from_its_index(project: Path, host: Host) -> None:
-    """Files that were settled long before the index was written are not read again."""
+@pytest.mark.parametrize(("index_is_younger_by_s", "sent_bytes"), [(10, 6), (1, 0)])
+def test_index_is_believed_only_about_files_settled_before_it(
+    project: Path, host: Host, index_is_younger_by_s: int, sent_bytes: int
+) -> None:
+    """A wrong digest in the index shows whether it was believed: the file is sent anew then."""
     tree = host.push_and_release(manifest_of(project)).tree
     index = Path(tree) / ".remotest" / "index.json"
-    os.utime(index, ns=(0, index.stat().st_mtime_ns + 10**10))
-    # A wrong digest in the index shows that it was believed.
-    digest = next(iter(manifest_of(project / "pkg", named=[project / "pkg/module.py"]).sources))
+    digest = hashlib.sha256((project / "pkg/module.py").read_bytes()).hexdigest()
     assert digest in index.read_text()
     index.write_text(index.read_text().replace(digest, "0" * 64))
-    os.utime(index, ns=(0, index.stat().st_mtime_ns + 10**10))
-    assert host.push_and_release(manifest_of(project)).sent_bytes == 6
+    touched_ns = (base_of(tree) / "pkg/module.py").stat().st_ctime_ns
+    os.utime(index, ns=(0, touched_ns + index_is_younger_by_s * 10**9))
+    assert host.push_and_release(manifest_of(project)).sent_bytes == sent_bytes
     assert snapshot(base_of(tree)) == snapshot(project)
 
 
