@@ -68,6 +68,19 @@ def test_each_of_50_environments_runs_2000_items() -> None:
     assert [sum(env.outcomes.values()) for env in result.environments] == [2_000] * 50
 
 
+@pytest.mark.parametrize("lost_at_s", [3.0 + number / 10 for number in range(40)])
+def test_a_host_may_be_lost_at_any_time(lost_at_s: float) -> None:
+    host = Host(ids=node_ids(40), item_s=0.1, slow_item_share=0.0)
+    scenario = Scenario(
+        plan=RunPlan(
+            environments=tuple(Environment(name=a, agent=a, count=4) for a in ("stays", "goes")),
+            dist="load",
+        ),
+        hosts={"stays": host, "goes": replace(host, lost_at_s=lost_at_s, item_s=0.2)},
+    )
+    assert World(scenario).run().missing == ()
+
+
 likelihoods = st.sampled_from([0.0, 0.02, 0.2, 0.7])
 hosts = st.builds(
     Host,
