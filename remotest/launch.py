@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_remotest import messages
+from pytest_remotest import messages, values
 from pytest_remotest.options import CONTROLLER_OPTIONS
 from remotest.errors import UsageError
 from remotest.pathmap import DONE_HERE, PathMap, map_arguments
@@ -83,7 +83,7 @@ def spawn_message(
         python_path=search_path(directory, place, start_up),
         whole_path=place.shares_interpreter,
         nice=spec.nice or 0,
-        worker_input=messages.pack(dict(worker_input)),
+        worker_input=values.pack(dict(worker_input)),
     )
 
 

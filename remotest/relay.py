@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_remotest import messages
+from pytest_remotest import messages, values
 from remotest import reports
 from remotest.run import events
 
@@ -32,6 +32,7 @@ class Worker:
     ids: list[str] = field(default_factory=list)
     has_collected: bool = False
     outcomes: dict[int, Outcome] = field(default_factory=dict)
+    output: list[str] = field(default_factory=list)
     is_finished: bool = False
     has_exited: bool = False
 
@@ -61,6 +62,7 @@ class Relay:
             messages.ItemFinished: self._item_finished,
             messages.ItemsReturned: self._items_returned,
             messages.InternalError: self._internal_error,
+            messages.SessionOutput: self._session_output,
             messages.SessionFinished: self._session_finished,
         }
 
@@ -97,7 +99,7 @@ class Relay:
     # -- the session -----------------------------------------------------------------------
 
     def _session_started(self, worker: Worker, message: messages.SessionStarted) -> list[Event]:
-        info = messages.unpack(message.info)
+        info = values.unpack(message.info)
         if not isinstance(info, dict):
             raise messages.ProtocolError("a worker's description is no dict")
         info.update(id=worker.name, spec=worker.node.gateway.spec)
@@ -115,8 +117,14 @@ class Relay:
         )
         return [events.WorkerCollected(worker=worker.name, ids=tuple(worker.ids))]
 
+    def _session_output(self, worker: Worker, message: messages.SessionOutput) -> list[Event]:
+        worker.output.append(message.text)
+        if sum(map(len, worker.output)) > messages.MAX_OUTPUT_CHARS:
+            raise messages.ProtocolError("a worker's output is over the limit")
+        return []
+
     def _session_finished(self, worker: Worker, message: messages.SessionFinished) -> list[Event]:
-        output = messages.unpack(message.output)
+        output = values.unpack_text("".join(worker.output))
         if not isinstance(output, dict):
             raise messages.ProtocolError("a worker's output is no dict")
         worker.node.workeroutput = output
@@ -141,13 +149,13 @@ class Relay:
 
     def _log_start(self, worker: Worker, message: messages.LogStart) -> list[Event]:
         self._config.hook.pytest_runtest_logstart(
-            nodeid=message.node_id, location=tuple(message.location)
+            nodeid=message.node_id, location=as_location(message.location)
         )
         return [events.ItemStarted(worker=worker.name, position=message.position)]
 
     def _log_finish(self, _: Worker, message: messages.LogFinish) -> list[Event]:
         self._config.hook.pytest_runtest_logfinish(
-            nodeid=message.node_id, location=tuple(message.location)
+            nodeid=message.node_id, location=as_location(message.location)
         )
         return []
 
@@ -203,13 +211,17 @@ class Relay:
         return []
 
     def _warning_recorded(self, _: Worker, message: messages.WarningRecorded) -> list[Event]:
-        location = message.location
         self._config.hook.pytest_warning_recorded.call_historic(
             kwargs={
                 "warning_message": reports.rebuild_warning(message),
                 "when": message.when,
                 "nodeid": message.node_id,
-                "location": None if location is None else tuple(location),
+                "location": as_location(message.location),
             }
         )
         return []
+
+
+def as_location(location: list[Any] | None) -> tuple[Any, ...] | None:
+    """Return a location as pytest's hooks have it."""
+    return None if location is None else tuple(location)

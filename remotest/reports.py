@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_remotest import messages
+from pytest_remotest.reportwire import report_from_wire
+from pytest_remotest.values import safe_repr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +33,7 @@ def rebuild_report(
     Raises:
         pytest_remotest.messages.ProtocolError: ``wire`` is no report at all.
     """
-    data = messages.report_from_wire(wire)
+    data = report_from_wire(wire)
     if not isinstance(data.get("nodeid"), str) or data.get("outcome") not in _OUTCOMES:
         raise messages.ProtocolError("a report without a node id or outcome")
     try:
@@ -45,7 +47,7 @@ def rebuild_report(
 
 def _plain_report(data: Mapping[str, Any], reason: str) -> pytest.TestReport:
     longrepr = data.get("longrepr")
-    text = longrepr if isinstance(longrepr, str) else messages.safe_repr(longrepr)
+    text = longrepr if isinstance(longrepr, str) else safe_repr(longrepr)
     node_id = str(data["nodeid"])
     return pytest.TestReport(
         nodeid=node_id,

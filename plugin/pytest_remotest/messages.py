@@ -1,4 +1,4 @@
-"""Every message that crosses a link, and the codec that both ends share.
+"""Every message that crosses a link, and the codec of frames that both ends share.
 
 A *message* is a ``NamedTuple`` below. A *frame* is the bytes of one channel item: a kind byte,
 then for ``W`` the worker that it comes from or goes to, then a JSON array of messages, each
@@ -6,7 +6,6 @@ then for ``W`` the worker that it comes from or goes to, then a JSON array of me
 JSON. Decoding validates names, counts and types: only ``ProtocolError`` escapes.
 """
 
-import base64
 import json
 import struct
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
@@ -14,9 +13,10 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tu
 PROTOCOL = 1  # Raised with every change of a frame or message that an older peer would misread.
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024  # A larger frame is a broken or hostile peer, never ours.
-MAX_BATCH_ITEMS = 5000  # List items a message carries at most: keeps frames far below the limit.
-MAX_DEPTH = 60  # Nesting that pack() follows: deeper values become text instead of recursion.
-MAX_TEXT_CHARS = 4 * 1024 * 1024  # Longer texts are cut, visibly: one report must fit a frame.
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024  # Of one message as JSON: what is larger is cut or split.
+MAX_BATCH_BYTES = 1024 * 1024  # Messages wait for each other up to here, then their frame goes.
+MAX_OUTPUT_CHARS = 256 * 1024 * 1024  # Of a workeroutput: plugins leave whole reports there.
+MAX_BATCH_ITEMS = 5000  # List items we put into a message: keeps frames far below the limit.
 
 
 class ProtocolError(Exception):
@@ -27,7 +27,7 @@ class ProtocolError(Exception):
 
 
 class Greeting(NamedTuple):
-    """First message of an agent: who it is. ``info`` is described in ``agent.describe``."""
+    """First message of an agent: who it is. ``info`` is described in ``describe``."""
 
     protocol: int
     info: Dict[str, Any]
@@ -142,7 +142,7 @@ class SpawnWorker(NamedTuple):
     """Start a pytest process.
 
     ``python_path`` are directories to put first on sys.path; with ``whole_path`` they *are*
-    sys.path. ``worker_input`` is packed (see ``pack``).
+    sys.path. ``worker_input`` is packed (see ``values.pack``).
     """
 
     worker: str
@@ -212,7 +212,7 @@ class LogStart(NamedTuple):
 
     position: int
     node_id: str
-    location: List[Any]
+    location: Optional[List[Any]]
 
 
 class LogFinish(NamedTuple):
@@ -220,11 +220,11 @@ class LogFinish(NamedTuple):
 
     position: int
     node_id: str
-    location: List[Any]
+    location: Optional[List[Any]]
 
 
 class TestReport(NamedTuple):
-    """pytest_runtest_logreport. ``data`` as ``report_to_wire`` makes it."""
+    """pytest_runtest_logreport. ``data`` as ``reportwire.report_to_wire`` makes it."""
 
     position: int
     data: Dict[str, Any]
@@ -268,13 +268,21 @@ class InternalError(NamedTuple):
     text: str
 
 
+class SessionOutput(NamedTuple):
+    """A piece of the text that ``values.pack_text`` makes of xdist's ``workeroutput``.
+
+    It comes in pieces because plugins leave whole reports there: it may be larger than a frame.
+    """
+
+    text: str
+
+
 class SessionFinished(NamedTuple):
-    """The session ended in order. ``output`` is packed: xdist's ``workeroutput``.
+    """The session ended in order; all of its output has come.
 
     ``interrupted`` says why, where ``pytest.exit`` or Ctrl-C ended it; else it is empty.
     """
 
-    output: Any
     interrupted: str
 
 
@@ -283,7 +291,7 @@ _MESSAGES = (
     SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, Collected, LogStart, LogFinish, TestReport, CollectReport, WarningRecorded,
-    ItemFinished, ItemsReturned, InternalError, SessionFinished,
+    ItemFinished, ItemsReturned, InternalError, SessionOutput, SessionFinished,
 )  # fmt: skip
 
 
@@ -293,11 +301,7 @@ def _is_int(value: Any) -> bool:
 
 def _is_list_of(kind: type) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
-        return (
-            type(value) is list
-            and len(value) <= MAX_BATCH_ITEMS
-            and all(type(item) is kind for item in value)
-        )
+        return type(value) is list and all(type(item) is kind for item in value)
 
     return check
 
@@ -346,8 +350,18 @@ def encode(messages: Iterable[Any], worker: Optional[str] = None) -> bytes:
 
 def encode_body(messages: Iterable[Any]) -> bytes:
     """Return the JSON array of some messages, as it stands in a frame."""
-    rows = [[type(message).__name__, *message] for message in messages]
-    return json.dumps(rows, separators=(",", ":")).encode("ascii")
+    return join_messages([encode_message(message) for message in messages])
+
+
+def encode_message(message: Any) -> bytes:
+    """Return the JSON of one message, for ``join_messages``."""
+    row = [type(message).__name__, *message]
+    return json.dumps(row, separators=(",", ":")).encode("ascii")
+
+
+def join_messages(encoded: Iterable[bytes]) -> bytes:
+    """Return the body of messages that ``encode_message`` has encoded."""
+    return b"[" + b",".join(encoded) + b"]"
 
 
 def encode_blob(blob: Blob) -> bytes:
@@ -416,7 +430,8 @@ def _decode_row(row: Any) -> Any:
         raise ProtocolError("%s has %d fields" % (row[0], len(fields)))
     for name, check, value in zip(message._fields, checks, fields):  # noqa: B905  3.10 has strict
         if not check(value):
-            raise ProtocolError("%s.%s has a wrong value: %.80r" % (row[0], name, value))
+            kind = type(value).__name__
+            raise ProtocolError("%s.%s has a wrong value, a %s" % (row[0], name, kind))
     return message(*fields)
 
 
@@ -433,165 +448,3 @@ def _decode_blob(frame: bytes) -> Blob:
     ):
         raise ProtocolError("a blob has a wrong header")
     return Blob(header[0], header[1], frame[end:])
-
-
-# -- values of any type ------------------------------------------------------------------------
-#
-# JSON holds text, numbers, lists and objects. A packed value keeps what else travels in
-# workerinput, workeroutput and extra fields of reports: each other type is an object with one
-# key that names it. Packing is total: what has no such form becomes its repr().
-
-_SCALARS = (str, bool, int, type(None))
-
-
-def pack(value: Any, depth: int = MAX_DEPTH) -> Any:  # noqa: PLR0911  a row for each type
-    """Return a form of any value that JSON holds; ``unpack`` gives the value back.
-
-    Kept with their types: None, bool, int, float, str, bytes, list, tuple, set, frozenset and
-    dict with keys of these. Anything else, and what is nested too deep, becomes its ``repr``.
-    """
-    kind = type(value)
-    if kind is str:
-        return cut(value)
-    if kind in _SCALARS:
-        return value
-    if kind is float:
-        return value if value - value == 0 else {"float": repr(value)}
-    if kind is bytes:
-        return {"bytes": base64.b64encode(value).decode("ascii")}
-    if depth > 0:
-        if kind is list:
-            return [pack(item, depth - 1) for item in value]
-        if kind in (tuple, set, frozenset):
-            return {kind.__name__: [pack(item, depth - 1) for item in list(value)]}
-        if kind is dict:
-            pairs = list(value.items())
-            return {"dict": [[pack(key, depth - 1), pack(item, depth - 1)] for key, item in pairs]}
-    return cut(safe_repr(value))
-
-
-_CONTAINERS: Dict[str, Callable[[Any], Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
-
-
-def unpack(form: Any) -> Any:
-    """Return the value that ``pack`` was given.
-
-    Raises:
-        ProtocolError: for a form that ``pack`` cannot have made.
-    """
-    try:
-        return _unpack(form)
-    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise ProtocolError("a packed value is broken: %s" % (error,)) from None
-
-
-def _unpack(form: Any) -> Any:
-    if type(form) is list:
-        return [_unpack(item) for item in form]
-    if type(form) is not dict:
-        return form
-    ((kind, content),) = form.items()
-    if kind == "dict":
-        return {_unpack(key): _unpack(item) for key, item in content}
-    if kind == "bytes":
-        return base64.b64decode(content, validate=True)
-    if kind == "float":
-        return float(content)
-    return _CONTAINERS[kind](_unpack(item) for item in content)
-
-
-def safe_repr(value: Any) -> str:
-    """Return ``repr(value)``, or words in its place where the object cannot even do that."""
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001  a user's __repr__ may raise anything
-        return "<%s object whose repr() raises %s>" % (type(value).__name__, type(error).__name__)
-
-
-def safe_str(value: Any) -> str:
-    """Return ``str(value)``, or its ``safe_repr`` where that raises."""
-    try:
-        return cut(str(value))
-    except Exception:  # noqa: BLE001  a user's __str__ may raise anything
-        return cut(safe_repr(value))
-
-
-def cut(text: str) -> str:
-    """Return a text of at most MAX_TEXT_CHARS, with a visible mark where it was cut."""
-    if len(text) <= MAX_TEXT_CHARS:
-        return text
-    half = MAX_TEXT_CHARS // 2
-    left_out = len(text) - 2 * half
-    return "%s\n... [%d characters left out by remotest] ...\n%s" % (
-        text[:half],
-        left_out,
-        text[-half:],
-    )
-
-
-# Fields of a report whose JSON form is exact, or is put right by report_from_wire: these skip
-# pack(), which costs more than all the rest of a report.
-_PLAIN_FIELDS = frozenset(
-    (
-        *("nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties"),
-        *("sections", "duration", "start", "stop", "$report_type", "_report_type"),
-    )
-)
-
-
-def report_to_wire(data: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the serialised form of a report, made by pytest's hooks, as JSON holds it."""
-    wire = {key: _exact_or_near(data[key]) for key in _PLAIN_FIELDS if key in data}
-    extra = {str(key): value for key, value in data.items() if key not in _PLAIN_FIELDS}
-    if extra:
-        wire["extra"] = pack(extra)
-    return wire
-
-
-def _exact_or_near(value: Any) -> Any:
-    """Return a value as it is where JSON holds it, which is nearly always, else the nearest."""
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError, RecursionError):
-        return _as_json(value)
-    return value
-
-
-def _as_json(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """Return the nearest value that JSON holds: lists for sequences, text for the unknown."""
-    if isinstance(value, str):
-        return cut(str(value))
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if depth > 0 and isinstance(value, (list, tuple)):
-        return [_as_json(item, depth - 1) for item in value]
-    if depth > 0 and isinstance(value, dict):
-        return {
-            (key if isinstance(key, str) else safe_repr(key)): _as_json(item, depth - 1)
-            for key, item in value.items()
-        }
-    return cut(safe_repr(value))
-
-
-def report_from_wire(wire: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the serialised form of a report, with the tuples that JSON made lists.
-
-    Raises:
-        ProtocolError: where a field has not the shape that pytest reports have.
-    """
-    data = dict(wire)
-    extra = unpack(data.pop("extra", {"dict": []}))
-    if type(extra) is not dict:
-        raise ProtocolError("a report's extra fields are no dict")
-    try:
-        if data.get("location") is not None:
-            data["location"] = tuple(data["location"])
-        if type(data.get("longrepr")) is list:  # where and why an item was skipped
-            data["longrepr"] = tuple(data["longrepr"])
-        for key in ("user_properties", "sections"):
-            if key in data:
-                data[key] = [tuple(item) for item in data[key]]
-    except TypeError:
-        raise ProtocolError("a report's location, properties or sections are no lists") from None
-    data.update(extra)
-    return data

@@ -1,40 +1,47 @@
-"""Message bodies on a pipe: four bytes of length, then the body."""
+"""Message bodies on a pipe: four bytes of length, then the body.
 
+The pipe is a bare descriptor. A file object around it would have a lock and a buffer, and a thread
+that waits in one at the end of an interpreter can bring that down.
+"""
+
+import os
 import struct
-from typing import BinaryIO
 
 from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
 
 HEADER = struct.Struct("!I")
 
 
-def read_body(stream: BinaryIO) -> bytes:
-    """Return the next body.
+def read_body(descriptor: int) -> bytes:
+    """Return the next body. It waits for as long as the other side lives.
 
     Raises:
         EOFError: the other side has closed the pipe.
+        OSError: this side of the pipe is closed.
         ProtocolError: the length is none that we send.
     """
-    (size,) = HEADER.unpack(_read_exactly(stream, HEADER.size))
+    (size,) = HEADER.unpack(_read_exactly(descriptor, HEADER.size))
     if size > MAX_FRAME_BYTES:
         raise ProtocolError("a body of %d bytes is over the limit" % size)
-    return _read_exactly(stream, size)
+    return _read_exactly(descriptor, size)
 
 
-def _read_exactly(stream: BinaryIO, size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise EOFError("the pipe ended")
-    return data
+def _read_exactly(descriptor: int, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        piece = os.read(descriptor, size - len(data))
+        if not piece:
+            raise EOFError("the pipe ended")
+        data += piece
+    return bytes(data)
 
 
-def write_body(stream: BinaryIO, body: bytes) -> None:
-    """Write one body whole.
+def write_body(descriptor: int, body: bytes) -> None:
+    """Write one body whole. It waits for as long as the other side lives.
 
     Raises:
-        OSError: the other side is gone.
+        OSError: the other side is gone, or this side of the pipe is closed.
     """
     data = memoryview(HEADER.pack(len(body)) + body)
     while data:
-        written = stream.write(data)
-        data = data[written:]
+        data = data[os.write(descriptor, data) :]

@@ -10,13 +10,15 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, BinaryIO, Dict, Generator, List, Optional
+from typing import Any, Dict, Generator, Iterator, List, Optional
 
 import pytest
 
-from pytest_remotest import fixtures, hookspecs, messages, options, xdist_module
-from pytest_remotest.pipes import read_body, write_body
+from pytest_remotest import fixtures, hookspecs, messages, options, values, xdist_module
+from pytest_remotest.pipes import read_body
+from pytest_remotest.reportwire import report_to_wire
 from pytest_remotest.runqueue import RunQueue
+from pytest_remotest.workerlink import WorkerLink
 
 try:
     from setproctitle import setproctitle
@@ -26,75 +28,72 @@ except ImportError:  # It is a convenience that a host may lack.
         """Do nothing: this host has no setproctitle."""
 
 
-FORKED_CHILD_STATUS = 70  # EX_SOFTWARE: a test's fork came back into pytest; it must not go on.
+OUTPUT_PIECE_CHARS = messages.MAX_BATCH_BYTES // 2  # Of a workeroutput's text: escapes double it.
 
 
 def main(read_fd: int, write_fd: int) -> int:
     """Run one worker to its end and return its exit code. Called by the loader, once."""
-    inbox = os.fdopen(read_fd, "rb")
-    link = Link(os.fdopen(write_fd, "wb", buffering=0))
-    (start,) = messages.decode_body(read_body(inbox))
+    for descriptor in (read_fd, write_fd):
+        # What tests start shall neither read nor write here, nor hold the pipes open.
+        os.set_inheritable(descriptor, False)
+    (start,) = messages.decode_body(read_body(read_fd))
     prepare_process(start)
     xdist_module.install()
+    link = WorkerLink(write_fd)
     queue = RunQueue()
     reader = threading.Thread(
-        target=read_commands, args=(inbox, queue), name="remotest-commands", daemon=True
+        target=read_commands, args=(read_fd, queue, link), name="remotest-commands", daemon=True
     )
     reader.start()
-    worker_input = messages.unpack(start.worker_input)
-    session = WorkerSession(worker_input, link, queue)
-    exit_code = pytest.main(
-        list(start.arguments), plugins=[session, DistributionOptions(), fixtures]
-    )
-    return int(exit_code)
+    session = WorkerSession(values.unpack(start.worker_input), link, queue)
+    plugins = [session, DistributionOptions(), fixtures]
+    return int(pytest.main(list(start.arguments), plugins=plugins))
 
 
 def prepare_process(start: messages.SpawnWorker) -> None:
     """Make sys.argv, sys.path and the process's priority what the worker's tests shall see."""
     sys.argv[:] = ["-c"]  # what workers of pytest-xdist see
     own_path = [] if start.whole_path else [entry for entry in sys.path if entry]
-    sys.path[:] = list(start.python_path) + own_path
+    sys.path[:] = list(dict.fromkeys(list(start.python_path) + own_path))
+    if start.python_path and not start.whole_path:
+        # For the interpreters that tests start. Not sooner: a module of the project must not take
+        # the place of one that this interpreter itself starts with.
+        inherited = os.environ.get("PYTHONPATH")
+        entries = list(start.python_path) + ([inherited] if inherited else [])
+        os.environ["PYTHONPATH"] = os.pathsep.join(entries)
     if start.nice:
         os.nice(start.nice)
 
 
-def read_commands(inbox: BinaryIO, queue: RunQueue) -> None:
-    """Feed the run queue until the agent closes the pipe. Runs in a thread of its own."""
+def read_commands(read_fd: int, queue: RunQueue, link: WorkerLink) -> None:
+    """Feed the run queue until the agent closes the pipe. Runs in a thread of its own.
+
+    When it returns for whatever reason, nobody is left to report to: this process and what it
+    started must not outlive the run. The agent closes the pipe only once this process has ended.
+    """
     try:
         while True:
-            for message in messages.decode_body(read_body(inbox)):
-                if type(message) is messages.RunItems:
-                    queue.append(message.positions)
-                elif type(message) is messages.Finish:
-                    queue.finish()
-                elif type(message) is messages.StopSession:
-                    queue.stop(message.reason)
-    except (EOFError, OSError):
-        # The agent is gone and nobody is left to report to: this process and what it started
-        # must not outlive the run.
+            for message in messages.decode_body(read_body(read_fd)):
+                obey(message, queue, link)
+    except (EOFError, OSError, messages.ProtocolError):
+        pass
+    finally:
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
-class Link:
-    """The way to the agent. Messages collect until ``flush``; any thread may send."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._waiting: List[Any] = []
-        self._lock = threading.Lock()
-        self._owner_pid = os.getpid()
-
-    def send(self, *batch: Any, flush: bool) -> None:
-        """Queue messages; with ``flush`` everything queued goes out at once."""
-        if os.getpid() != self._owner_pid:
-            # A test forked and its child came back into pytest: it must not speak for us.
-            os._exit(FORKED_CHILD_STATUS)
-        with self._lock:
-            self._waiting.extend(batch)
-            if flush and self._waiting:
-                body = messages.encode_body(self._waiting)
-                self._waiting.clear()
-                write_body(self._stream, body)
+def obey(message: Any, queue: RunQueue, link: WorkerLink) -> None:
+    """Do what the controller says."""
+    if type(message) is messages.RunItems:
+        queue.append(message.positions)
+    elif type(message) is messages.ReclaimItems:
+        returned = queue.reclaim(message.positions)
+        link.send(messages.ItemsReturned(returned), flush=True)
+    elif type(message) is messages.Finish:
+        queue.finish()
+    elif type(message) is messages.StopSession:
+        queue.stop(message.reason)
+    else:
+        raise messages.ProtocolError("a worker was sent %s" % type(message).__name__)
 
 
 class DistributionOptions:
@@ -105,9 +104,6 @@ class DistributionOptions:
 
     __name__ = "xdist"
 
-    def __init__(self) -> None:
-        self._stdout = sys.stdout
-
     def pytest_addoption(self, parser: Any) -> None:
         """Accept the options that ``addopts`` of a config file may hold."""
         options.add_options(parser)
@@ -115,11 +111,6 @@ class DistributionOptions:
     def pytest_addhooks(self, pluginmanager: Any) -> None:
         """Know the hooks that a conftest may implement for the controller's side."""
         pluginmanager.add_hookspecs(hookspecs)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_configure(self) -> None:
-        """Give tests the standard output back that ``WorkerSession`` hid from the reporter."""
-        sys.stdout = self._stdout
 
 
 class WorkerSession:
@@ -130,7 +121,7 @@ class WorkerSession:
 
     __name__ = "remotest"
 
-    def __init__(self, worker_input: Dict[str, Any], link: Link, queue: RunQueue) -> None:
+    def __init__(self, worker_input: Dict[str, Any], link: WorkerLink, queue: RunQueue) -> None:
         self.worker_input = worker_input
         self.link = link
         self.queue = queue
@@ -153,16 +144,10 @@ class WorkerSession:
         config.option.maxprocesses = None
         config.option.usepdb = False
         config.option.tx = []
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self) -> None:
-        """Let the terminal reporter of this session write to nowhere: the controller has one.
-
-        It takes the ``sys.stdout`` of its own configuration, which comes next. Others get the
-        real one back in ``DistributionOptions.pytest_configure``.
-        """
-        # Open until the process ends: the terminal reporter keeps it.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  see above
+        config.option.setupshow = False
+        # The controller has the terminal. Without this plugin, as on workers of pytest-xdist,
+        # no hook of a summary is called here, and sys.stdout stays what it is.
+        config.pluginmanager.set_blocked("terminal")
 
     # -- collection ------------------------------------------------------------------------
 
@@ -175,10 +160,10 @@ class WorkerSession:
             "sysplatform": sys.platform,
             "platform": sys.platform,
             "executable": sys.executable,
-            "cwd": os.getcwd(),
+            "cwd": str(session.config.invocation_params.dir),
             "pytest_version": pytest.__version__,
         }
-        self.link.send(messages.SessionStarted(messages.pack(info)), flush=True)
+        self.link.send(messages.SessionStarted(values.pack(info)), flush=True)
 
     def pytest_collectreport(self, report: Any) -> None:
         """Send what failed or was skipped; that a module was collected is no news."""
@@ -192,9 +177,7 @@ class WorkerSession:
         outcome = yield
         if outcome.excinfo is not None:
             return
-        ids = [str(item.nodeid) for item in session.items]
-        size = messages.MAX_BATCH_ITEMS
-        parts = [ids[start : start + size] for start in range(0, len(ids), size)] or [[]]
+        parts = list(in_parts([values.cut(str(item.nodeid)) for item in session.items]))
         for part in parts:
             self.link.send(messages.Collected(part, last=part is parts[-1]), flush=True)
 
@@ -226,13 +209,15 @@ class WorkerSession:
         set_title("[pytest-xdist idle]")
         self.link.send(messages.ItemFinished(position, duration_s), flush=True)
 
-    def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
+    def pytest_runtest_logstart(self, nodeid: Any, location: Any) -> None:
         """Send it at once: a crash of this process must be known to be this item's."""
-        self.link.send(messages.LogStart(self.position, str(nodeid), list(location)), flush=True)
+        message = messages.LogStart(self.position, as_text(nodeid), location_to_wire(location))
+        self.link.send(message, flush=True)
 
-    def pytest_runtest_logfinish(self, nodeid: str, location: Any) -> None:
+    def pytest_runtest_logfinish(self, nodeid: Any, location: Any) -> None:
         """Queue it: the end of the item follows."""
-        self.link.send(messages.LogFinish(self.position, str(nodeid), list(location)), flush=False)
+        message = messages.LogFinish(self.position, as_text(nodeid), location_to_wire(location))
+        self.link.send(message, flush=False)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Queue a report; one that tells of a failure goes out at once."""
@@ -246,44 +231,118 @@ class WorkerSession:
         category = warning_message.category or type(warning_message.message)
         self.link.send(
             messages.WarningRecorded(
-                category=category.__name__,
-                category_module=category.__module__,
-                text=messages.safe_str(warning_message.message),
-                filename=str(warning_message.filename),
+                category=as_text(category.__name__),
+                category_module=as_text(category.__module__),
+                text=as_text(warning_message.message),
+                filename=as_text(warning_message.filename),
                 line=int(warning_message.lineno or 0),
-                when=str(when),
-                node_id=str(nodeid),
-                location=None if location is None else list(location),
+                when=as_text(when),
+                node_id=as_text(nodeid),
+                location=location_to_wire(location),
             ),
             flush=False,
         )
 
     def serialise(self, report: Any) -> Dict[str, Any]:
-        """Return a report in the form that the wire carries, made by pytest's own hooks."""
-        data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
-        return messages.report_to_wire(data)
+        """Return a report in the form that the wire carries, made by pytest's own hooks.
+
+        Where those fail, or do not know this kind of report, the plain text of it has to do: a
+        report is never lost.
+        """
+        try:
+            data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        except Exception:  # noqa: BLE001  a user's object in it may raise anything
+            data = None
+        return report_to_wire(data or plain_data(report))
 
     # -- the end ---------------------------------------------------------------------------
 
     def pytest_internalerror(self, excrepr: Any) -> None:
         """Send the error of pytest or of a plugin as text."""
-        self.link.send(messages.InternalError(messages.safe_str(excrepr)), flush=True)
+        self.link.send(messages.InternalError(as_text(excrepr)), flush=True)
 
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         """Keep why the session is interrupted: ``pytest.exit`` and Ctrl-C look alike later."""
-        self.interrupt_reason = "%s: %s" % (excinfo.typename, messages.safe_str(excinfo.value))
+        self.interrupt_reason = "%s: %s" % (excinfo.typename, as_text(excinfo.value))
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_sessionfinish(self, session: Any, exitstatus: Any) -> Generator[None, None, None]:
-        """Send the end and what plugins left for the controller, after all of them had a say."""
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: Any, exitstatus: Any) -> Generator[None, Any, None]:
+        """Send the end and what plugins left for the controller, after all of them had a say.
+
+        A session that ends with a usage error, or in which a plugin fails here, has not ended in
+        order: this process then does, with words on its standard error.
+        """
         output = self.config.workeroutput
         output["exitstatus"] = int(exitstatus)
         output["shouldfail"] = session.shouldfail
         output["shouldstop"] = session.shouldstop
-        yield
-        self.link.send(
-            messages.SessionFinished(messages.pack(output), self.interrupt_reason), flush=True
-        )
+        outcome = yield
+        if outcome.excinfo is not None or exitstatus == pytest.ExitCode.USAGE_ERROR:
+            return
+        text = fitting_text(output)
+        for start in range(0, len(text), OUTPUT_PIECE_CHARS):
+            piece = text[start : start + OUTPUT_PIECE_CHARS]
+            self.link.send(messages.SessionOutput(piece), flush=False)
+        self.link.send(messages.SessionFinished(self.interrupt_reason), flush=True)
+
+
+as_text = values.safe_str  # What a plugin gives may be of any type: it travels as text.
+
+
+def location_to_wire(location: Any) -> Optional[List[Any]]:
+    """Return a location, normally (path, line, name), as JSON holds it."""
+    if not isinstance(location, (list, tuple)):
+        return None
+    return [item if item is None or type(item) is int else as_text(item) for item in location]
+
+
+def in_parts(ids: List[str]) -> Iterator[List[str]]:
+    """Yield node ids in lists that fit a message each: at least one list, if only an empty one."""
+    part: List[str] = []
+    size = 0
+    for node_id in ids:
+        if size + len(node_id) > values.MAX_TEXT_CHARS or len(part) == messages.MAX_BATCH_ITEMS:
+            yield part
+            part, size = [], 0
+        part.append(node_id)
+        size += len(node_id)
+    yield part
+
+
+def plain_data(report: Any) -> Dict[str, Any]:
+    """Return the serialised form of a report with nothing in it that a hook must know."""
+    is_test = getattr(report, "when", None) in ("setup", "call", "teardown")
+    return {
+        "$report_type": "TestReport" if is_test else "CollectReport",
+        "nodeid": as_text(getattr(report, "nodeid", "")),
+        "outcome": as_text(getattr(report, "outcome", "failed")),
+        "longrepr": as_text(getattr(report, "longrepr", "")),
+        "sections": [],
+        **(
+            {
+                "when": report.when,
+                "location": getattr(report, "location", None),
+                "keywords": {},
+                "user_properties": [],
+                "duration": getattr(report, "duration", 0.0),
+                "start": getattr(report, "start", 0.0),
+                "stop": getattr(report, "stop", 0.0),
+            }
+            if is_test
+            else {"result": None}
+        ),
+    }
+
+
+def fitting_text(output: Dict[Any, Any]) -> str:
+    """Return the text of a workeroutput; where it is too large its largest value is left out."""
+    text = values.pack_text(output)
+    while len(text) > messages.MAX_OUTPUT_CHARS:
+        sizes = {key: len(values.pack_text(value)) for key, value in output.items()}
+        largest = max(sizes, key=lambda key: sizes[key])
+        output[largest] = "<%d characters left out by remotest>" % sizes[largest]
+        text = values.pack_text(output)
+    return text
 
 
 def set_title(title: str) -> None:
