@@ -159,6 +159,25 @@ def test_many_processes_take_different_slots(tmp_path: Path) -> None:
     assert len(set(taken)) == 6
 
 
+def test_process_that_was_too_slow_sees_that_others_came_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look and its file a slot was taken, given back and taken by others."""
+    (tmp_path / "trees").mkdir()
+    take(tmp_path).release()
+    create = slots._create
+
+    def create_late(path: bytes, data: bytes) -> None:
+        monkeypatch.setattr(slots, "_create", create)
+        take(tmp_path).release()
+        assert take(tmp_path).path == os.fsencode(tmp_path / "trees/p/0")
+        create(path, data)
+
+    monkeypatch.setattr(slots, "_create", create_late)
+    assert take(tmp_path).path == os.fsencode(tmp_path / "trees/p/1")
+    assert [path.name for path in (tmp_path / "trees/p/0/.remotest").iterdir()] == ["owner.3"]
+
+
 def test_tree_is_kept_while_another_agent_of_the_run_holds_it(project: Path, home: Path) -> None:
     owner, other = Host(home), Host(home)
     tree = owner.push(manifest_of(project)).tree

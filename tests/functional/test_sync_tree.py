@@ -155,6 +155,24 @@ def test_changes_of_kind_mode_and_name_arrive(project: Path, host: Host) -> None
     assert snapshot(base_of(tree)) == snapshot(project)
 
 
+def test_new_time_of_an_old_content_arrives(project: Path, host: Host) -> None:
+    host.push_and_release(manifest_of(project))
+    os.utime(project / "pkg/module.py", ns=(0, 10**18 + 7))
+    pushed = host.push_and_release(manifest_of(project))
+    assert (base_of(pushed.tree) / "pkg/module.py").stat().st_mtime_ns == 10**18 + 7
+    assert pushed.sent_bytes == 0
+
+
+def test_files_that_a_test_made_one_are_two_again(project: Path, host: Host) -> None:
+    (project / "pkg" / "copy.py").write_text("x = 1\n")
+    tree = host.push_and_release(manifest_of(project)).tree
+    (base_of(tree) / "pkg/copy.py").unlink()
+    os.link(base_of(tree) / "pkg/module.py", base_of(tree) / "pkg/copy.py")
+    host.push_and_release(manifest_of(project))
+    assert snapshot(base_of(tree)) == snapshot(project)
+    assert (base_of(tree) / "pkg/copy.py").stat().st_nlink == 1
+
+
 def test_what_tests_left_on_the_host_goes(project: Path, host: Host) -> None:
     tree = host.push_and_release(manifest_of(project)).tree
     elsewhere = host.home / "precious"
