@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -218,14 +219,16 @@ def test_home_that_cannot_be_written_is_told_and_passed_over(project: Path, home
     """/proc takes no new files, not even from root."""
     host = Host(Path("/proc/self"), XDG_CACHE_HOME=str(home / "file" / "x"))
     (home / "file").touch()
-    pushed = host.push(manifest_of(project))
-    place = Path(f"/var/tmp/remotest-{os.geteuid()}")
-    assert Path(pushed.tree).is_relative_to(trees_in(place))
+    project_name = f"test-{os.getpid()}"
+    pushed = host.push(manifest_of(project), project=project_name)
+    place = trees_in(Path(f"/var/tmp/remotest-{os.geteuid()}")) / project_name
+    host.receiver.release()
+    shutil.rmtree(place)
+    assert Path(pushed.tree) == place / "0"
     assert [note.rpartition(":")[0] for note in pushed.notes] == [
         f"{home}/file/x cannot hold the tree",
         "/proc/self/.cache cannot hold the tree",
     ]
-    host.receiver.release()
 
 
 def test_named_cache_that_cannot_be_used_is_an_error(project: Path, home: Path) -> None:
