@@ -281,7 +281,7 @@ class Controller:
             if event.worker is None:
                 self._handle_agent_message(message)
             else:
-                self._handle_worker_message(event.worker, message)
+                self._handle_worker_message(event.agent, event.worker, message)
 
     def _handle_agent_message(self, message: Any) -> None:
         if isinstance(message, messages.WorkerOutput):
@@ -305,10 +305,10 @@ class Controller:
         for event in self._relay.lost(worker, NOT_TERMINATED, reason):
             self._tell(event)
 
-    def _handle_worker_message(self, name: str, message: Any) -> None:
+    def _handle_worker_message(self, agent: str, name: str, message: Any) -> None:
         worker = self._workers.get(name)
-        if worker is None or worker.has_exited:
-            return
+        if worker is None or worker.has_exited or worker.agent != agent:
+            return  # Given up, or the agent speaks for a worker that is not its own.
         try:
             happened = self._relay.handle(worker, message)
         except messages.ProtocolError as error:

@@ -45,7 +45,8 @@ for name do
     -*) false ;;
     */*) test -f "$name" && test -x "$name" ;;
     *) command -v "$name" >/dev/null ;;
-    esac && exec "$name" -c 'import sys;exec(eval(sys.stdin.readline()))'
+    esac && printf '%s%s pid %s\\n' {left} {right} $$ &&
+        exec "$name" -c 'import sys;exec(eval(sys.stdin.readline()))'
 done
 printf '%s%s missing' {left} {right}
 IFS=:
@@ -167,7 +168,14 @@ class Missing:
         return f"found there: {', '.join(shown)}"
 
 
-Answer: TypeAlias = Interpreter | Missing
+@dataclass(frozen=True)
+class Started:
+    """The interpreter is being started as this process; its own answer follows."""
+
+    pid: int
+
+
+Answer: TypeAlias = Interpreter | Missing | Started
 
 
 def shell_line(python: str | None, marker: Marker) -> bytes:
@@ -182,6 +190,11 @@ def shell_line(python: str | None, marker: Marker) -> bytes:
         python=shlex.quote(python or ""), left=marker.left, right=marker.right
     )
     return _escaped(os.fsencode(script)) + b"\n"
+
+
+def end_line(pid: int) -> bytes:
+    """Return the line for ``SHELL_PROGRAM`` that ends a process and its group on that host."""
+    return _escaped(f"kill -s KILL -- -{pid} {pid} 2>/dev/null".encode("ascii")) + b"\n"
 
 
 def _escaped(data: bytes) -> bytes:
@@ -214,11 +227,13 @@ def parse_answer(line: bytes) -> Answer:
     """Return what stands behind the marker in an answer.
 
     Raises:
-        ValueError: it is neither of the two answers.
+        ValueError: it is none of the three answers.
     """
     kind, separator, content = line.partition(b" ")
     if kind == b"python" and separator:
         return _parse_interpreter(content.decode("ascii"))
+    if kind == b"pid" and content.isdigit():
+        return Started(int(content))
     if line.startswith(b"missing"):
         names = line.decode("utf-8", "backslashreplace").split(":")[1:]
         return Missing(tuple(dict.fromkeys(names)))

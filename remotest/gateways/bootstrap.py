@@ -40,7 +40,10 @@ class Booted:
 
 
 class Boot:
-    """One attempt to get an answer from a stream. Nothing of it outlives ``run``."""
+    """One attempt to get an answer from a stream.
+
+    ``pid`` is the interpreter's process on its host, once that is known.
+    """
 
     def __init__(self, stream: ByteStream, *, host: str, python: str | None) -> None:
         self._stream = stream
@@ -49,6 +52,7 @@ class Boot:
         self._marker = bootlines.Marker.new()
         self._noise = b""
         self._received = bytearray()
+        self.pid: int | None = None
 
     def run(self, *, through_shell: bool, timeout_s: float) -> Booted:
         """Say the launch lines, wait for the answer and judge it.
@@ -67,7 +71,13 @@ class Boot:
             self._stream.write(lines)
         except OSError:
             raise self._ended() from None
-        answer = self._wait_for_answer(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        answer = self._wait_for_answer(deadline, timeout_s)
+        if isinstance(answer, bootlines.Started):
+            self.pid = answer.pid
+            answer = self._wait_for_answer(deadline, timeout_s)
+        if isinstance(answer, bootlines.Started):
+            raise self._error("it was started twice", "do login scripts there run commands twice?")
         if isinstance(answer, bootlines.Missing):
             raise self._error(
                 f"{self._python or 'python3'} not found; {answer}",
@@ -85,9 +95,8 @@ class Boot:
             received=bytes(self._received),
         )
 
-    def _wait_for_answer(self, timeout_s: float) -> bootlines.Answer:
-        """Take everything up to and including the answer from the stream."""
-        deadline = time.monotonic() + timeout_s
+    def _wait_for_answer(self, deadline: float, timeout_s: float) -> bootlines.Answer:
+        """Take everything up to and including the next answer from the stream."""
         while (line := self._find_answer()) is None:
             if len(self._received) > NOISE_LIMIT_BYTES:
                 raise self._error(
@@ -120,7 +129,7 @@ class Boot:
         end = self._received.find(b"\n", start)
         if start < 0 or end < 0:
             return None
-        self._noise = bytes(self._received[:start])
+        self._noise += self._received[:start]
         line = bytes(self._received[start + len(marker) + 1 : end])
         del self._received[: end + 1]
         return line

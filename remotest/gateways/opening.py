@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from remotest.errors import ConnectError, SpecError
 from remotest.gateways.base import ByteStream
+from remotest.gateways.bootlines import end_line
 from remotest.gateways.bootstrap import (
     BOOT_TIMEOUT_S,
     EXIT_STATUS_WAIT_S,
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from remotest.gateways.base import OnClosed, OnFrame
+
+END_TIMEOUT_S: Final = 5.0
+"""For a shell on a host to kill a process there."""
 
 Connect: TypeAlias = Callable[[GatewaySpec], ByteStream]
 """Makes the stream of a spec, or raises a ConnectError."""
@@ -79,10 +83,9 @@ def open_gateway(
     if spec.target is None and spec.via is None:
         python = python_here(python, invocation_directory)
     stream = connect(spec)
+    boot = Boot(stream, host=host, python=python)
     try:
-        booted = Boot(stream, host=host, python=python).run(
-            through_shell=not is_socket, timeout_s=timeout_s
-        )
+        booted = boot.run(through_shell=not is_socket, timeout_s=timeout_s)
         link = AgentLink(stream, booted, host=host, on_frame=on_frame, on_closed=on_closed)
         try:
             link.start(bundle)
@@ -90,8 +93,29 @@ def open_gateway(
             raise _lost(stream, host, booted) from None
     except BaseException:  # Also Ctrl-C: nothing may be left running.
         stream.kill()
+        is_here = spec.target is None and spec.via is None
+        if boot.pid is not None and not is_here:
+            end_there(spec, connect, boot.pid)
         raise
     return link
+
+
+def end_there(spec: GatewaySpec, connect: Connect, pid: int) -> None:
+    """End an interpreter on its host that does not answer: closing its session does not.
+
+    Where the host cannot be reached any more, nothing can be done, and nothing is raised.
+    """
+    try:
+        stream = connect(spec)
+    except ConnectError:
+        return
+    try:
+        stream.write(end_line(pid))
+        stream.exit_status(END_TIMEOUT_S)
+    except OSError:
+        return
+    finally:
+        stream.kill()
 
 
 def python_here(python: str | None, invocation_directory: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import interpreters
 import pytest
 from gatewayworld import (
+    WAIT_S,
     Recorder,
     Watched,
     World,
@@ -222,11 +225,19 @@ def test_a_missing_interpreter_is_named_with_those_that_are_there(
 def test_a_hanging_interpreter_has_a_deadline(
     world: World, recorder: Recorder, tmp_path: Path
 ) -> None:
-    hanging = executable(tmp_path / "hanging", "#!/bin/sh\necho hmm\nexec sleep 60\n")
-    with pytest.raises(ConnectError) as error:
-        world.open(recorder, python=hanging, timeout_s=0.5)
-    assert error.value.cause == f"{hanging} did not answer within 0.5 s"
-    assert error.value.stderr == "hmm"
+    life = tmp_path / "life"
+    os.mkfifo(life)
+    hanging = executable(
+        tmp_path / "hanging", f"#!/bin/sh\nexec 3>{life}\necho hmm\nexec sleep 60\n"
+    )
+    with life.open("rb", opener=lambda path, _: os.open(path, os.O_RDONLY | os.O_NONBLOCK)) as end:
+        with pytest.raises(ConnectError) as error:
+            world.open(recorder, python=hanging, timeout_s=0.5)
+        assert error.value.cause == f"{hanging} did not answer within 0.5 s"
+        assert error.value.stderr == "hmm"
+        poller = select.poll()
+        poller.register(end, 0)
+        assert poller.poll(WAIT_S * 1000), "the interpreter is still there"
 
 
 @through_a_shell
