@@ -8,7 +8,6 @@ cannot): a ``@cert-authority`` line never lets a host in.
 from __future__ import annotations
 
 import base64
-import binascii
 import enum
 import fcntl
 import hashlib
@@ -107,7 +106,7 @@ def parse_known_hosts(text: str, path: Path) -> Iterator[KnownKey]:
             continue
         try:
             blob = base64.b64decode(fields[2], validate=True)
-        except binascii.Error:
+        except ValueError:
             continue
         yield KnownKey(
             path=path,
@@ -223,6 +222,6 @@ def _hash_of(name: str, salt: bytes) -> str:
 def _is_hash_of(hashed: str, name: str) -> bool:
     try:
         salt = base64.b64decode(hashed.split("|")[2], validate=True)
-    except (IndexError, binascii.Error):
+    except (IndexError, ValueError):
         return False
     return hmac.compare_digest(_hash_of(name, salt).encode(), hashed.encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -174,7 +173,7 @@ def _parse_pem(content: bytes) -> tuple[str, bytes]:
     body = "".join(line.strip() for line in lines[1:] if line.strip() and "-----" not in line)
     try:
         return title, base64.b64decode(body, validate=True)
-    except binascii.Error:
+    except ValueError:
         return title, b""
 
 
@@ -187,4 +186,4 @@ def _parse_openssh(body: bytes) -> tuple[str, bytes]:
         message.get_string()
     message.get_int()  # Number of keys: always one.
     blob = message.get_string()
-    return paramiko.Message(blob).get_text(), blob
+    return paramiko.Message(blob).get_string().decode("ascii", "replace"), blob

@@ -48,10 +48,11 @@ ACCEPT_WAIT_S: Final = 0.25  # How often a connection's thread looks whether it 
 END_TIMEOUT_S: Final = 10.0  # For commands to end once the server does: their own grace and more.
 BACKLOG: Final = 32
 
-LOGGER_NAME: Final = "remotest.serve"
+PARAMIKO_LOGGER: Final = "remotest.serve.paramiko"
+"""Silent unless somebody sets its level: every port scan would be a traceback."""
 
-_logger = logging.getLogger(LOGGER_NAME)
-_logger.addHandler(logging.NullHandler())
+_logger = logging.getLogger("remotest.serve")
+logging.getLogger(PARAMIKO_LOGGER).setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,7 +257,7 @@ class ExecServer:
         assert isinstance(packetizer, _Packetizer), "made with it"
         policy = _ExecOnly(self._user, self._authorized_keys, peer, packetizer.answered)
         try:
-            transport.set_log_channel(LOGGER_NAME)
+            transport.set_log_channel(PARAMIKO_LOGGER)
             transport.add_server_key(self._host_key)
             transport.set_keepalive(KEEPALIVE_S)
             transport.start_server(event=threading.Event(), server=policy)

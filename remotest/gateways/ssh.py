@@ -54,11 +54,12 @@ MACS: Final = (
     "hmac-sha2-512",
 )
 
-LOGGER_NAME: Final = "remotest.ssh"
+PARAMIKO_LOGGER: Final = "remotest.ssh.paramiko"
+"""Silent unless somebody sets its level: what paramiko logs as an error, with a traceback, is
+raised here as one paragraph."""
 
-_logger = logging.getLogger(LOGGER_NAME)
-# What paramiko logs as an error, with a traceback, is raised here as one paragraph.
-_logger.addHandler(logging.NullHandler())
+_logger = logging.getLogger("remotest.ssh")
+logging.getLogger(PARAMIKO_LOGGER).setLevel(logging.CRITICAL + 1)
 
 
 class SessionRefused(ConnectError):  # noqa: N818  what the server did, not a fault
@@ -233,7 +234,7 @@ def _negotiate(host: SshHost, known: list[KnownKey], carrier: Carrier) -> parami
     """Exchange keys; who the host is has not been looked at yet."""
     transport = paramiko.Transport(carrier.socket)
     try:
-        transport.set_log_channel(LOGGER_NAME)
+        transport.set_log_channel(PARAMIKO_LOGGER)
         transport.banner_timeout = host.connect_timeout_s
         transport.auth_timeout = LOGIN_TIMEOUT_S
         options = transport.get_security_options()

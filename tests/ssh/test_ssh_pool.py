@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import socket
 from typing import TYPE_CHECKING
 
+import pytest
 import sshd
 from sshclient import output_of, pool_in, read_all, spec_of, surroundings_in
 
@@ -13,12 +15,11 @@ from remotest.errors import ConnectError
 from remotest.gateways.keyfiles import KeyRing
 from remotest.gateways.ssh import connect
 from remotest.gateways.sshhost import resolve_host
-from remotest.spec import SshTarget
+from remotest.spec import GatewaySpec, SshTarget
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
     from sshd import SshServer
 
 
@@ -77,6 +78,33 @@ def test_log_ins_that_a_busy_server_drops_are_tried_again(tmp_path: Path) -> Non
             connection.close()
 
     assert outputs == [b"in\n"] * 8
+
+
+def test_at_most_four_log_ins_to_a_host_are_under_way(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pool_in(tmp_path) as pool,
+        concurrent.futures.ThreadPoolExecutor(6) as threads,
+    ):
+        port = listener.getsockname()[1]
+        specs = [
+            GatewaySpec(target=SshTarget(host="127.0.0.1", user=f"user{n}", port=port))
+            for n in range(6)
+        ]
+        attempts = [threads.submit(pool.session, spec, "true") for spec in specs]
+        under_way = [listener.accept()[0] for _ in range(4)]
+        listener.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            listener.accept()
+        listener.settimeout(30)
+        for connection in under_way:
+            with connection:
+                connection.sendall(b"SSH-1.5-too-old\r\n")
+            if len(under_way) < len(specs):  # The end of one lets the next one begin.
+                under_way.append(listener.accept()[0])
+        failures = [attempt.exception() for attempt in attempts]
+
+    assert all("nothing in common with" in str(failure) for failure in failures)
 
 
 def test_all_who_wait_for_a_connection_learn_why_it_failed(tmp_path: Path) -> None:

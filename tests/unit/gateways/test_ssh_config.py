@@ -42,6 +42,7 @@ CONFIGS = {
     "yes and no": "IdentitiesOnly yes\nHashKnownHosts yes\nHostKeyAlias other\n",
     "include": "Include DIRECTORY/more\nUser outer\n",
     "include in a block": "Host other\n  Include DIRECTORY/more\nHost box\n  Port 9\n",
+    "include of blocks in another block": "Host other\n  Include DIRECTORY/blocks\n",
     "include keeps the block": "Host box\n  Include DIRECTORY/blocks\n  Port 9\n",
 }
 

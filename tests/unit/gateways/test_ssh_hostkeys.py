@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import fcntl
+import threading
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,24 @@ def test_a_key_is_kept_once(tmp_path: Path, *, hash_name: bool) -> None:
     assert ("box" in path.read_text()) is not hash_name
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_runs_that_meet_a_host_at_once_agree_on_the_key_that_came_first(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    verdicts: list[Verdict] = []
+
+    def keep() -> None:
+        verdicts.append(keep_key(path, ("box",), "ssh-rsa", ONE, hash_name=False))
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        second = threading.Thread(target=keep)
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+        file.write(line("box", TWO))
+    second.join()
+    assert verdicts == [Verdict.CHANGED]
 
 
 def test_a_torn_last_line_is_left_alone(tmp_path: Path) -> None:
