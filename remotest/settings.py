@@ -13,6 +13,7 @@ import pytest
 
 from remotest import inventory
 from remotest.errors import UsageError
+from remotest.launch import forwarded
 from remotest.pathmap import describe_options
 from remotest.spec import GatewaySpec, TxRequest, parse_spec
 from remotest.sync.rules import parse_rule
@@ -72,6 +73,7 @@ def read_settings(config: pytest.Config) -> Settings:
     hosts = _read_inventory(option.inventory, base_dir)
     requests = tuple(request for text in option.tx for request in hosts.expand(text))
     _refuse_double_ids(requests)
+    _refuse_unset_variables(requests)
     return Settings(
         mode=option.dist,
         requests=requests,
@@ -135,6 +137,13 @@ def _refuse_double_ids(requests: tuple[TxRequest, ...]) -> None:
             raise UsageError(f"id={name}: two workers cannot have the same id")
         if name is not None:
             seen.add(name)
+
+
+def _refuse_unset_variables(requests: tuple[TxRequest, ...]) -> None:
+    for request in requests:
+        for name, value in request.spec.env:
+            if value is None:
+                forwarded(name, os.environ)
 
 
 def _parse_restarts(text: str | None) -> int | None:

@@ -57,7 +57,7 @@ def read_options(
     for final in (False, True):
         reader.is_final_pass = final
         if config is not None:
-            path = surroundings.home / _expand_home(config, surroundings.home)
+            path = surroundings.working_directory / _expand_home(config, surroundings.home)
             reader.read_file(path, in_active_block=True, depth=0)
         else:
             reader.read_if_there(surroundings.home / ".ssh" / "config", must_be_private=True)

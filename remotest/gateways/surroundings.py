@@ -33,6 +33,7 @@ class Surroundings:
     Attributes:
         user: name of the local account.
         home: the home directory, where ``.ssh`` is.
+        working_directory: what the path of an ``ssh_config=`` is relative to.
         environment: the environment variables.
         system_directory: where the machine's own ``ssh_config`` and ``ssh_known_hosts`` are.
         ask_passphrase: asked for the passphrase of a key file; None means nobody can be asked.
@@ -43,6 +44,7 @@ class Surroundings:
     user: str
     home: Path
     environment: Mapping[str, str]
+    working_directory: Path = field(default_factory=Path.cwd)
     system_directory: Path = Path("/etc/ssh")
     ask_passphrase: Callable[[Path], str | None]
     random: Callable[[], float] = field(default=random.random)
