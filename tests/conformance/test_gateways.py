@@ -230,14 +230,17 @@ def test_a_hanging_interpreter_has_a_deadline(
     hanging = executable(
         tmp_path / "hanging", f"#!/bin/sh\nexec 3>{life}\necho hmm\nexec sleep 60\n"
     )
-    with life.open("rb", opener=lambda path, _: os.open(path, os.O_RDONLY | os.O_NONBLOCK)) as end:
+    end = os.open(life, os.O_RDONLY | os.O_NONBLOCK)
+    try:
         with pytest.raises(ConnectError) as error:
             world.open(recorder, python=hanging, timeout_s=0.5)
         assert error.value.cause == f"{hanging} did not answer within 0.5 s"
         assert error.value.stderr == "hmm"
         poller = select.poll()
-        poller.register(end, 0)
+        poller.register(end, 0)  # Told is only that nobody holds the other end any more.
         assert poller.poll(WAIT_S * 1000), "the interpreter is still there"
+    finally:
+        os.close(end)
 
 
 @through_a_shell
