@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 from _pytest.junitxml import LogXML, xml_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import pytest
 
@@ -26,15 +26,17 @@ class EnvironmentJUnit:
     def __init__(
         self,
         original: LogXML,
+        *,
+        environments: Callable[[], Iterable[str]],
         describe: Callable[[str], Mapping[str, str]],
         failures: Callable[[], Mapping[str, str]],
     ) -> None:
         self._original = original
+        self._environments = environments
         self._describe = describe
         self._failures = failures
         self._writers: dict[str, LogXML] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="remotest-junit-")
-        self._started: pytest.Session | None = None
 
     def _writer(self, environment: str) -> LogXML:
         """Return the writer of an environment, made when it is first needed."""
@@ -82,7 +84,7 @@ class EnvironmentJUnit:
         if not len(rest.findall("testcase")):
             root.remove(rest)
         failures = self._failures()
-        for environment in dict.fromkeys([*self._writers, *failures]):
+        for environment in self._environments():
             writer = self._writer(environment)
             writer.pytest_sessionfinish()
             suite = ET.parse(writer.logfile).getroot().find("testsuite")  # noqa: S314  as above
@@ -122,19 +124,25 @@ def add_failure(suite: ET.Element, reason: str) -> None:
 
 def install(
     config: pytest.Config,
+    *,
+    environments: Callable[[], Iterable[str]],
     describe: Callable[[str], Mapping[str, str]],
     failures: Callable[[], Mapping[str, str]],
 ) -> None:
     """Put our plugin into the place of pytest's, where a JUnit file was asked for.
 
-    ``describe`` returns for an environment its ``name``, ``host`` and further facts;
-    ``failures`` returns, at the end of the run, environment -> why it did not run to its end.
+    Args:
+        config: of the controller.
+        environments: called at the end of the run: all environments, in the order of their suites.
+        describe: returns for an environment its ``name``, ``host`` and further facts.
+        failures: called at the end: environment -> why it did not run to its end.
     """
     original = config.stash.get(xml_key, None)
     if original is not None:
         config.pluginmanager.unregister(original)
         # Else pytest would unregister it once more at the end.
         del config.stash[xml_key]
-        config.pluginmanager.register(
-            EnvironmentJUnit(original, describe, failures), "remotest-junit"
+        plugin = EnvironmentJUnit(
+            original, environments=environments, describe=describe, failures=failures
         )
+        config.pluginmanager.register(plugin, "remotest-junit")

@@ -10,7 +10,13 @@ import pytest
 
 from pytest_remotest import messages
 from remotest.reporting import junit, progress
-from remotest.reporting.matrix import Row, disagreement_lines, find_disagreements, matrix_lines
+from remotest.reporting.matrix import (
+    Row,
+    disagreement_lines,
+    find_disagreements,
+    harmless_line,
+    matrix_lines,
+)
 from remotest.reporting.status import Stage, status_line
 
 if TYPE_CHECKING:
@@ -57,7 +63,12 @@ class TerminalReport:
         """Register what needs pytest's hooks."""
         self._config.pluginmanager.register(self, "terminaldistreporter")
         if len(self._places.environments) > 1 or self._places.mode == "each":
-            junit.install(self._config, self._places.facts, self._failures)
+            junit.install(
+                self._config,
+                environments=lambda: [plan.name for plan in self._places.environments],
+                describe=self._places.facts,
+                failures=self._failures,
+            )
         if self._terminal is not None:
             self._terminal.showfspath = False
             if self._places.mode == "each":
@@ -268,10 +279,7 @@ class TerminalReport:
             terminal.write_line(f"... and {left_out} more")
         quiet_count = sum(1 for item in found if not item.fails_somewhere)
         if quiet_count and not shows_all:
-            terminal.write_line(
-                f"{quiet_count} tests are skipped, expected to fail or not there in some "
-                "environments only (-v lists them)"
-            )
+            terminal.write_line(harmless_line(quiet_count))
 
     def _write_missing(self, terminal: Any, result: RunResult) -> None:
         if not result.missing or result.stopped_reason is not None:
