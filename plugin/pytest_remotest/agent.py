@@ -7,10 +7,12 @@ The execnet thread that receives calls ``Agent.accept``; everything else happens
 """
 
 import collections
+import contextlib
 import os
 import selectors
+import signal
 import threading
-from typing import Any, Callable, Deque, Dict, Optional
+from typing import Any, Callable, Deque, Dict, Iterator, Optional
 
 from pytest_remotest import describe, messages, supervise
 from pytest_remotest.basetemp import RunFolder
@@ -20,6 +22,8 @@ from pytest_remotest.workerprocess import WorkerProcess
 REAP_INTERVAL_S = 0.2  # Between looks at workers whose pipes a child of theirs still holds open.
 DRAIN_READS = 64  # Pipe reads after a worker's exit: what it wrote before fits 4 MB of them.
 MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come in 1 MB pieces.
+ROOM_LOOK_S = 1.0  # Between looks, while there is no room for a frame, at whether this is over.
+END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # What ends a login's processes, on a shutdown too.
 
 
 def main(channel: Any) -> None:
@@ -36,6 +40,8 @@ class Agent:
         self._room = threading.BoundedSemaphore(MAX_WAITING_FRAMES)
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._waking = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._workers: Dict[str, WorkerProcess] = {}
         self._leaving = False
@@ -56,21 +62,45 @@ class Agent:
     def accept(self, frame: Optional[bytes]) -> None:
         """Take one frame, or None at the end of the link. Called by execnet's thread."""
         # Waiting here holds the link back while the disk is slower than the network.
-        self._room.acquire()
+        while not self._room.acquire(timeout=ROOM_LOOK_S):
+            if self._leaving:
+                return
         self._frames.append(frame)
-        os.write(self._wake_write, b".")
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._waking:
+            if self._wake_write >= 0:
+                os.write(self._wake_write, b".")
 
     def run(self) -> None:
         """Greet, then serve until ``Goodbye`` or the end of the link; leave nothing behind."""
         supervise.become_subreaper()
-        self._selector.register(self._wake_read, selectors.EVENT_READ)
-        self._channel.setcallback(self.accept, endmarker=None)
-        self._send_message(messages.Greeting(messages.PROTOCOL, describe.describe()))
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._close)
+            stack.enter_context(self._ending_on_signals())
+            stack.callback(self._clean_up)
+            self._selector.register(self._wake_read, selectors.EVENT_READ)
+            self._channel.setcallback(self.accept, endmarker=None)
+            self._send_message(messages.Greeting(messages.PROTOCOL, describe.describe()))
             while not self._leaving:
                 self._wait_and_serve()
+
+    @contextlib.contextmanager
+    def _ending_on_signals(self) -> Iterator[None]:
+        """Leave in order when the host ends this process."""
+
+        def leave(*_: Any) -> None:
+            self._leaving = True
+
+        wake_before = signal.set_wakeup_fd(self._wake_write)
+        before = [(number, signal.signal(number, leave)) for number in END_SIGNALS]
+        try:
+            yield
         finally:
-            self._clean_up()
+            for number, handler in before:
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(wake_before)
 
     def _wait_and_serve(self) -> None:
         timeout_s = REAP_INTERVAL_S if self._workers else None
@@ -92,6 +122,7 @@ class Agent:
         for worker in list(self._workers.values()):
             if worker.process.poll() is not None:
                 self._bury(worker)
+        supervise.reap_orphans({worker.process.pid for worker in self._workers.values()})
 
     # -- from the controller ---------------------------------------------------------------
 
@@ -109,9 +140,9 @@ class Agent:
                 self._handlers[type(message)](message)
 
     def _spawn(self, start: messages.SpawnWorker) -> None:
-        if self._run_folder is None:
-            self._run_folder = RunFolder(start.environment["PYTEST_XDIST_TESTRUNUID"])
         try:
+            if self._run_folder is None:
+                self._run_folder = RunFolder(start.environment["PYTEST_XDIST_TESTRUNUID"])
             worker = WorkerProcess(start, self._run_folder.path)
         except OSError as error:
             text = "cannot start a process in %r: %s" % (start.directory, error)
@@ -153,9 +184,8 @@ class Agent:
             self._forget(worker.out_fd)
 
     def _relay_output(self, worker: WorkerProcess) -> None:
-        data = worker.read_output()
-        if data:
-            text = data.decode("utf-8", "replace")
+        text = worker.read_output()
+        if text:
             self._send_message(messages.WorkerOutput(worker.name, text))
         if not worker.output_open:
             self._forget(worker.output_fd)
@@ -175,8 +205,8 @@ class Agent:
             self._forget(descriptor)
         del self._workers[worker.name]
         worker.close()
-        tail = worker.output_tail.decode("utf-8", "replace")
-        self._send_message(messages.WorkerExited(worker.name, worker.process.returncode, tail))
+        status = worker.process.returncode
+        self._send_message(messages.WorkerExited(worker.name, status, worker.last_words()))
 
     # -- to the controller -----------------------------------------------------------------
 
@@ -190,8 +220,17 @@ class Agent:
             self._leaving = True
 
     def _clean_up(self) -> None:
-        leaders = [worker.process.pid for worker in self._workers.values()]
-        supervise.kill_tree(leaders)
+        self._leaving = True  # Also where an error ends this: ``accept`` must not wait any more.
+        supervise.kill_tree([worker.process.pid for worker in self._workers.values()])
+        for worker in self._workers.values():
+            worker.close()
         self._receiver.release()
         if self._run_folder is not None:
             self._run_folder.leave()
+
+    def _close(self) -> None:
+        self._selector.close()
+        with self._waking:  # The server of a socket gateway lives on.
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            self._wake_write = -1

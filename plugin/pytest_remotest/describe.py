@@ -65,14 +65,17 @@ def distributions() -> Dict[str, str]:
 
 
 def pytest_version(packages: Dict[str, str]) -> Optional[str]:
-    """Return the version of the pytest that this interpreter imports, or None."""
+    """Return the version of the pytest that this interpreter imports, or None without one."""
     if importlib.util.find_spec("pytest") is None:
         return None
     if "pytest" in packages:
         return packages["pytest"]
     # A pytest without metadata: a source checkout on the path. Only an import tells.
     command = [sys.executable, "-c", "import pytest; print(pytest.__version__)"]
-    result = subprocess.run(
-        command, stdout=subprocess.PIPE, timeout=PYTEST_VERSION_TIMEOUT_S, check=False
-    )
+    try:
+        result = subprocess.run(
+            command, stdout=subprocess.PIPE, timeout=PYTEST_VERSION_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return result.stdout.decode("utf-8", "replace").strip() or None

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from typing import List
+from typing import Container, List
 
 PR_SET_CHILD_SUBREAPER = 36  # From <linux/prctl.h>.
 KILL_DEADLINE_S = 5.0  # A killed process that is not gone by then hangs in the kernel.
@@ -57,14 +57,8 @@ def signal_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
 
 
-def kill_tree(group_leaders: List[int]) -> List[int]:
-    """Kill these process groups and every remaining child of this process.
-
-    Returns:
-        The children that were still alive, beside the group leaders, when this began: what the
-        tests left behind.
-    """
-    left_behind = [pid for pid in children() if pid not in group_leaders]
+def kill_tree(group_leaders: List[int]) -> None:
+    """Kill these process groups and every remaining child of this process, and collect them."""
     for pid in group_leaders:
         signal_group(pid, signal.SIGKILL)
     deadline = time.monotonic() + KILL_DEADLINE_S
@@ -76,7 +70,6 @@ def kill_tree(group_leaders: List[int]) -> List[int]:
         if not reap_children() and not alive:
             break
         time.sleep(KILL_PAUSE_S)
-    return left_behind
 
 
 def reap_children() -> int:
@@ -90,3 +83,18 @@ def reap_children() -> int:
         if pid == 0:
             return count
         count += 1
+
+
+def reap_orphans(own: Container[int]) -> None:
+    """Collect what has ended of the children that we got as a subreaper, and leave our ``own``.
+
+    PyPy cannot look at a child without collecting it: there they stay until the end of the run.
+    """
+    while hasattr(os, "waitid"):
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid in own:  # Our own are collected by who waits for them.
+            return
+        os.waitpid(ended.si_pid, os.WNOHANG)

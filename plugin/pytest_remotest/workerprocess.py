@@ -1,5 +1,6 @@
 """One worker's process as its agent holds it: the pipes, the environment, the end."""
 
+import codecs
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from typing import Dict, List, Optional
 from pytest_remotest import loader, messages
 from pytest_remotest.pipes import HEADER
 from pytest_remotest.supervise import signal_group
+from pytest_remotest.workerlink import LINK_LOST_STATUS
 
 READ_BYTES = 64 * 1024  # The size of a pipe's buffer on Linux: more cannot be there at once.
 OUTPUT_TAIL_BYTES = 8 * 1024  # Of what a worker printed last: a traceback and faulthandler's dump.
@@ -23,11 +25,12 @@ class WorkerProcess:
             OSError: the directory is not there, or no process can be made.
         """
         self.name = start.worker
-        self.output_tail = b""
         self.protocol_open = True
         self.output_open = True
         self._outgoing = bytearray()
         self._incoming = bytearray()
+        self._output_tail = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         child_in, self.in_fd = os.pipe()
         self.out_fd, child_out = os.pipe()
         try:
@@ -100,14 +103,20 @@ class WorkerProcess:
             del self._incoming[:end]
         return bodies
 
-    def read_output(self) -> bytes:
+    def read_output(self) -> str:
         """Return what the process printed outside of pytest's capture since the last look."""
         data = self._read(self.output_fd)
         if data == b"":
             self.output_open = False
-        data = data or b""
-        self.output_tail = (self.output_tail + data)[-OUTPUT_TAIL_BYTES:]
-        return data
+        self._output_tail = (self._output_tail + (data or b""))[-OUTPUT_TAIL_BYTES:]
+        return self._decoder.decode(data or b"", final=not self.output_open)
+
+    def last_words(self) -> str:
+        """Return the last that the process printed, and why it ended where only we know."""
+        words = self._output_tail.decode("utf-8", "replace")
+        if self.process.returncode == LINK_LOST_STATUS:
+            words += "\nits pipe to the agent was closed: does a test close what it did not open?"
+        return words
 
     @staticmethod
     def _read(descriptor: int) -> Optional[bytes]:
@@ -138,8 +147,4 @@ def worker_environment(start: messages.SpawnWorker) -> Dict[str, str]:
     """Return the environment of a worker: the host's own, with what the controller adds."""
     environment = dict(os.environ)
     environment.update(start.environment)
-    if start.python_path and not start.whole_path:
-        # For the interpreters that tests start: the worker itself sets its sys.path.
-        inherited = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
-        environment["PYTHONPATH"] = os.pathsep.join(start.python_path + inherited)
     return environment
