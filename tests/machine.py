@@ -7,8 +7,10 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import interpreters
 import sshd
@@ -18,17 +20,36 @@ if TYPE_CHECKING:
 
 SHELL: Final = "/bin/sh"
 
+Host: TypeAlias = Callable[[Path, Mapping[str, str]], AbstractContextManager[list[str]]]
+"""Runs an ssh server for a ``with`` block and gives the ssh_config lines that lead to it."""
+
 
 @contextlib.contextmanager
-def running(directory: Path, names: Iterable[str]) -> Iterator[dict[str, str]]:
+def sshd_host(directory: Path, environment: Mapping[str, str]) -> Iterator[list[str]]:
+    """Run a real sshd; give the ssh_config lines that lead to it.
+
+    Args:
+        directory: a folder for its files.
+        environment: whose HOME and PATH its sessions have.
+    """
+    home, path = Path(environment["HOME"]), environment["PATH"]
+    with sshd.running(directory, home=home, environment={"PATH": path}) as server:
+        yield server.ssh_config_path.read_text().splitlines()[1:]
+
+
+@contextlib.contextmanager
+def running(
+    directory: Path, names: Iterable[str], host: Host = sshd_host
+) -> Iterator[dict[str, str]]:
     """Give the environment variables of such a shell; nothing of it is left afterwards.
 
-    Whatever a host is called, ssh reaches a real sshd on loopback by it. HOME, here and there, is
+    Whatever a host is called, ssh reaches a server on loopback by it. HOME, here and there, is
     below ``directory``.
 
     Args:
         directory: an empty folder.
         names: the interpreters, of ``interpreters.ALL``, to put on PATH, here and there.
+        host: runs the server.
     """
     commands = directory / "bin"
     commands.mkdir()
@@ -38,19 +59,14 @@ def running(directory: Path, names: Iterable[str]) -> Iterator[dict[str, str]]:
     (home / ".ssh").mkdir(parents=True, mode=0o700)
     own_commands = str(Path(sys.executable).parent)
     path = os.pathsep.join([str(commands), own_commands, os.environ["PATH"]])
-    with sshd.running(directory, home=home, environment={"PATH": path}) as server:
-        config = server.ssh_config_path.read_text().splitlines()
+    environment = {**os.environ, "PATH": path, "HOME": str(home)}
+    with host(directory, environment) as config:
         own_config = home / ".ssh" / "config"
-        own_config.write_text("\n".join(["Host *", *config[1:], ""]))
-        # OpenSSH does not ask HOME where home is.
-        _write_command(commands / "ssh", _find_ssh(), "-F", str(own_config))
-        yield {**os.environ, "PATH": path, "HOME": str(home)}
-
-
-def _find_ssh() -> str:
-    program = shutil.which("ssh")
-    assert program is not None, "there is no ssh beside ssh-keygen"
-    return program
+        own_config.write_text("\n".join(["Host *", *config, ""]))
+        if program := shutil.which("ssh"):
+            # OpenSSH does not ask HOME where home is.
+            _write_command(commands / "ssh", program, "-F", str(own_config))
+        yield environment
 
 
 def _write_command(path: Path, *command: str) -> None:
