@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pytest_remotest import messages
-from remotest.errors import ConnectError, HostError, HostLost
+from remotest.errors import ConnectError, HostError, HostLost, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +26,10 @@ GREETING_TIMEOUT_S = 60.0
 
 CLOSE_TIMEOUT_S = 8.0
 """For an agent to end every process of the run after Goodbye: its own limit is 5 s."""
+
+OPENING_GRACE_S = 1.0
+"""For what is just being opened at the end of a run: what takes longer may hang for minutes, and
+has the end of its connection seen on its host when this process ends."""
 
 SYNC_MESSAGES = (messages.SyncWant, messages.SyncDone, messages.SyncFailed, messages.Room)
 
@@ -148,21 +152,22 @@ class Driver:
         self._gateways: dict[str, AgentGateway] = {}
         self._answers: dict[str, queue.SimpleQueue[Any]] = {}
         self._threads: list[threading.Thread] = []
+        self._openings: list[threading.Thread] = []
         self._closing = False
 
     def open(self, agents: Iterable[str]) -> None:
         """Begin to open these agents' gateways, all at once."""
         for agent in agents:
             self._answers[agent] = queue.SimpleQueue()
-            self._start(f"open-{agent}", self._open, agent)
+            self._openings.append(self._start(f"open-{agent}", self._open, agent))
 
     def push(self, agent: str, pusher: Pusher) -> None:
         """Begin to bring the tree to the host of an agent."""
-        self._start(f"push-{agent}", self._push, agent, pusher)
+        self._threads.append(self._start(f"push-{agent}", self._push, agent, pusher))
 
     def preview(self, agent: str, previewer: Previewer) -> None:
         """Begin to ask what would be brought to the host of an agent."""
-        self._start(f"preview-{agent}", self._preview, agent, previewer)
+        self._threads.append(self._start(f"preview-{agent}", self._preview, agent, previewer))
 
     def send(self, agent: str, batch: Iterable[Any], worker: str | None = None) -> None:
         """Send messages to an agent, or through it to one of its workers.
@@ -183,24 +188,27 @@ class Driver:
 
     def close(self) -> None:
         """End every agent, all at once, and wait for their hosts to be clean."""
-        self._closing = True
-        for agent in self._gateways:
+        self._closing = True  # From now on, what opens is closed by the thread that opens it.
+        gateways = dict(self._gateways)
+        for agent in gateways:
             self.send(agent, [messages.Goodbye()])
-        for agent, gateway in self._gateways.items():
+        self._threads += [
             self._start(f"close-{agent}", gateway.close, CLOSE_TIMEOUT_S)
-        deadline = time.monotonic() + 2 * CLOSE_TIMEOUT_S
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            for agent, gateway in gateways.items()
+        ]
+        now = time.monotonic()
+        _join(self._openings, deadline=now + OPENING_GRACE_S)
+        _join(self._threads, deadline=now + 2 * CLOSE_TIMEOUT_S)
 
     # -- threads ---------------------------------------------------------------------------
 
-    def _start(self, name: str, target: Callable[..., None], *arguments: Any) -> None:
+    def _start(self, name: str, target: Callable[..., None], *arguments: Any) -> threading.Thread:
         # Daemons: a host that hangs in spite of every deadline must not keep pytest from exiting.
         thread = threading.Thread(
             target=target, args=arguments, name=f"remotest-{name}", daemon=True
         )
-        self._threads.append(thread)
         thread.start()
+        return thread
 
     def _open(self, agent: str) -> None:
         greetings: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -213,6 +221,10 @@ class Driver:
             greeting = self._await_greeting(agent, gateway, greetings)
         except HostError as error:
             self._inbox.put(GatewayFailed(agent=agent, error=error))
+            return
+        except UsageError as error:  # What shows only on the way, for example in ssh_config.
+            failure = ConnectError(host=agent, phase="connect", cause=str(error))
+            self._inbox.put(GatewayFailed(agent=agent, error=failure))
             return
         self._gateways[agent] = gateway
         if self._closing:
@@ -288,3 +300,9 @@ class Driver:
         if answer is None:
             raise HostLost(host=agent, phase="sync", cause="the connection was lost")
         return answer
+
+
+def _join(threads: Iterable[threading.Thread], *, deadline: float) -> None:
+    """Wait for threads to end, but not beyond a time of the monotonic clock."""
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
