@@ -193,6 +193,11 @@ class Places:
             )
         return notes
 
+    @property
+    def manifest(self) -> Manifest | None:
+        """What travels, once ``scan_tree`` has read it; None where nothing does."""
+        return self._manifest
+
     def assign_trees(self, agents: Sequence[str]) -> list[str]:
         """Note the usable agents; return those that shall receive a tree, one for each place."""
         self._usable = list(agents)

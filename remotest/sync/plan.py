@@ -154,6 +154,11 @@ class Manifest:
     secrets: tuple[str, ...] = ()
 
     @property
+    def file_count(self) -> int:
+        """How many files there are."""
+        return sum(entry.kind == FILE for entry in self.entries)
+
+    @property
     def total_bytes(self) -> int:
         """Size of all files."""
         return sum(entry.size for entry in self.entries if entry.kind == FILE)

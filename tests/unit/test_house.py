@@ -24,7 +24,7 @@ LAYERS: Final = tuple(
         "inventory settings scheduling run sync env environments preflight launch",
         "gateways",
         "driver",
-        "controller places relay reports reporting compat cli",
+        "controller places relay reports reporting compat check cli",
     )
 )
 """Parts of ``remotest``. A part imports its own layer and those above it in this table."""
