@@ -1,4 +1,8 @@
-"""remotest runs a pytest suite on other machines and other interpreters as if they were local."""
+"""remotest runs a pytest suite on other machines and other interpreters as if they were local.
+
+PYTEST_DONT_REWRITE: the command ``remotest`` is imported before the pytest that it asks about the
+configuration, which would warn that this package, of a plugin, cannot have its asserts rewritten.
+"""
 
 from __future__ import annotations
 
