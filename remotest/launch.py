@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_remotest import messages, values
 from pytest_remotest.options import CONTROLLER_OPTIONS
-from remotest.errors import UsageError
 from remotest.pathmap import DONE_HERE, PathMap, map_arguments
 
 if TYPE_CHECKING:
@@ -62,11 +61,7 @@ def spawn_message(
     start_up: StartUp,
     settings: Settings,
 ) -> messages.SpawnWorker:
-    """Return the message that starts a worker.
-
-    Raises:
-        UsageError: a variable that is to be forwarded is not set here.
-    """
+    """Return the message that starts a worker."""
     directory = worker_directory(spec, place, settings)
     return messages.SpawnWorker(
         worker=worker,
@@ -129,9 +124,6 @@ def worker_variables(
     """Return what a worker's environment has beside the host's own.
 
     On this machine that is the controller's whole environment, as it is now.
-
-    Raises:
-        UsageError: a variable that is to be forwarded is not set here.
     """
     mine = start_up.variables
     variables = dict(mine) if place.is_local else {}
@@ -148,19 +140,9 @@ def worker_variables(
     if spec.dont_write_bytecode:
         variables["PYTHONDONTWRITEBYTECODE"] = "1"
     for name, value in spec.env:
-        variables[name] = forwarded(name, mine) if value is None else value
+        # That a forwarded variable is set was seen when the settings were read.
+        variables[name] = mine[name] if value is None else value
     return variables
-
-
-def forwarded(name: str, mine: Mapping[str, str]) -> str:
-    """Return the controller's value of a variable that a spec forwards.
-
-    Raises:
-        UsageError: it is not set.
-    """
-    if name not in mine:
-        raise UsageError(f"env:{name}: {name} is not set here, so there is nothing to forward")
-    return mine[name]
 
 
 def search_path(directory: str, place: Place, start_up: StartUp) -> list[str]:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_remotest.entry import SEARCH_PATH
+from pytest_remotest.searchpath import SEARCH_PATH
 from remotest.environments import EnvironmentPlan, plan_agents, plan_environments
 from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap

@@ -13,7 +13,6 @@ import pytest
 
 from remotest import inventory
 from remotest.errors import UsageError
-from remotest.launch import forwarded
 from remotest.pathmap import describe_options
 from remotest.spec import GatewaySpec, TxRequest, parse_spec
 from remotest.sync.rules import parse_rule
@@ -142,8 +141,10 @@ def _refuse_double_ids(requests: tuple[TxRequest, ...]) -> None:
 def _refuse_unset_variables(requests: tuple[TxRequest, ...]) -> None:
     for request in requests:
         for name, value in request.spec.env:
-            if value is None:
-                forwarded(name, os.environ)
+            if value is None and name not in os.environ:
+                raise UsageError(
+                    f"env:{name}: {name} is not set here, so there is nothing to forward"
+                )
 
 
 def _parse_restarts(text: str | None) -> int | None:

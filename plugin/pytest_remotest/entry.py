@@ -9,13 +9,15 @@ from typing import Any, Optional
 
 import pytest
 
-from pytest_remotest import fixtures, hookspecs, options, xdist_module
+from pytest_remotest import (
+    fixtures,
+    hookspecs,
+    options,
+    searchpath,  # noqa: F401  imported now, it keeps sys.path as it is now
+    xdist_module,
+)
 
 xdist_module.install()
-
-# As it was when the interpreter started: pytest and conftests add to it later, and workers here
-# begin as this process began.
-SEARCH_PATH = tuple(sys.path)
 
 GROUP_MARKER = (
     "xdist_group(name): run tests of one group on the same worker under --dist=loadgroup."
