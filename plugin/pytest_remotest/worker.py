@@ -145,9 +145,18 @@ class WorkerSession:
         config.option.usepdb = False
         config.option.tx = []
         config.option.setupshow = False
-        # The controller has the terminal. Without this plugin, as on workers of pytest-xdist,
-        # no hook of a summary is called here, and sys.stdout stays what it is.
-        config.pluginmanager.set_blocked("terminal")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: Any) -> None:
+        """Let this session's terminal reporter write to nowhere: the controller has the screen.
+
+        There must be one: pytest up to 9.1 asks it how to explain a failed comparison, and plugins
+        write to it.
+        """
+        if config.pluginmanager.has_plugin("terminalreporter"):
+            # Open until the process ends: the reporter keeps it.
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  see above
+            config.get_terminal_writer()._file = nowhere  # noqa: SLF001  pytest has no public way
 
     # -- collection ------------------------------------------------------------------------
 
