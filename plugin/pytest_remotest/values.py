@@ -122,7 +122,7 @@ _CONTAINERS = frozenset((list, tuple, set, frozenset, dict))
 _FORMS: Dict[str, Callable[[Any], Any]] = {
     "int": lambda content: int(content, 16),
     "float": lambda content: {"nan": float, "inf": float, "-inf": float}[content](content),
-    "bytes": lambda content: base64.b64decode(content.encode("ascii"), validate=True),
+    "bytes": lambda content: base64.b64decode(content, validate=True),
     "tuple": lambda content: tuple(_items(content)),
     "set": lambda content: set(_items(content)),
     "frozenset": lambda content: frozenset(_items(content)),
