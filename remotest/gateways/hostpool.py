@@ -6,7 +6,7 @@ import concurrent.futures
 import contextlib
 import functools
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from remotest.errors import ConnectError, UsageError
@@ -38,8 +38,6 @@ CONNECT_WAIT_S: Final = 300.0
 Route = tuple["SshHost", ...]
 """Hosts from the first, connected from here, to the last; each is connected through the former."""
 
-_RouteKey = tuple[tuple[str, int, str, str | None, str | None], ...]
-
 
 @dataclass
 class _Shared:
@@ -67,8 +65,8 @@ class HostPool:
         self._lookup = lookup
         self._ring = KeyRing(surroundings.ask_passphrase)
         self._lock = threading.Lock()
-        self._shared: dict[_RouteKey, _Shared] = {}
-        self._logins: dict[_RouteKey, threading.Semaphore] = {}
+        self._shared: dict[Route, _Shared] = {}
+        self._logins: dict[tuple[tuple[str, int], ...], threading.Semaphore] = {}
         self._is_closed = False
 
     def session(self, spec: GatewaySpec, command: str) -> SshStream:
@@ -211,8 +209,7 @@ class HostPool:
     @contextlib.contextmanager
     def _login_slot(self, route: Route) -> Iterator[None]:
         """Hold one of the few log-ins that may be under way to a host, whoever logs in."""
-        *way, (hostname, port, *_) = _key(route)
-        place = (*way, (hostname, port, "", None, None))
+        place = tuple((host.hostname, host.port) for host in route)
         with self._lock:
             slots = self._logins.setdefault(place, threading.Semaphore(MAX_LOGINS_PER_HOST))
         if not slots.acquire(timeout=CONNECT_WAIT_S):
@@ -227,9 +224,10 @@ class HostPool:
             slots.release()
 
 
-def _key(route: Route) -> _RouteKey:
-    """Return what makes two routes the same: names that people gave to hosts do not."""
-    return tuple(
-        (host.hostname, host.port, host.user, host.proxy_command, host.host_key_alias)
-        for host in route
-    )
+def _key(route: Route) -> Route:
+    """Return what makes two routes the same: the names that people gave to hosts do not.
+
+    All else does: who trusts other host keys, or logs in by another key, gets no connection that
+    somebody else has made.
+    """
+    return tuple(replace(host, label="") for host in route)

@@ -44,6 +44,17 @@ def test_all_who_ask_at_once_get_one_connection(tmp_path: Path) -> None:
     assert logins(server) == 1
 
 
+def test_nobody_uses_a_connection_that_was_made_with_another_trust(tmp_path: Path) -> None:
+    with sshd.running(tmp_path) as server, pool_in(tmp_path) as pool:
+        strict = tmp_path / "strict_config"
+        text = server.ssh_config_path.read_text()
+        strict.write_text(text.replace(str(server.known_hosts), str(tmp_path / "nobody_known")))
+
+        assert output_of(pool, spec_of(server), "echo in") == b"in\n"
+        with pytest.raises(ConnectError, match="nothing is known of"):
+            pool.session(dataclasses.replace(spec_of(server), ssh_config=str(strict)), "echo in")
+
+
 def test_more_sessions_than_a_connection_may_have(tmp_path: Path) -> None:
     with (
         sshd.running(tmp_path, lines=["MaxSessions 10"]) as server,
