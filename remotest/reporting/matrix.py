@@ -7,11 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.table import Table
 
     from remotest.run.events import Outcome
 
@@ -73,6 +72,9 @@ def find_disagreements(
 
 def matrix_lines(rows: Sequence[Row], width: int) -> list[str]:
     """Return the table: a heading, then a row for each environment."""
+    # Not at the top: it takes a seventh of a second, and a run without a matrix needs none.
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="", padding=(0, 1, 0, 0))
     table.add_column("environment", overflow="fold")
     table.add_column("interpreter", no_wrap=True)
@@ -94,6 +96,13 @@ def matrix_lines(rows: Sequence[Row], width: int) -> list[str]:
             *counts,
             f"{row.duration_s:.1f}s" if row.has_run else "-",
         )
+    return _drawn(table, width)
+
+
+def _drawn(table: Table, width: int) -> list[str]:
+    """Return the lines of a table, without colours."""
+    from rich.console import Console  # noqa: PLC0415  as above
+
     screen = io.StringIO()
     Console(file=screen, width=width, color_system=None, markup=False, highlight=False).print(table)
     return [line.rstrip() for line in screen.getvalue().splitlines()]
