@@ -1,0 +1,173 @@
+"""What the schedulers have in common that give each item to one worker of many."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from remotest.run.commands import FinishWorker, RunItems
+from remotest.scheduling.base import Scheduler, SchedulingCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from remotest.scheduling.catalogue import Collection
+
+LOOK_AHEAD: Final = 2
+"""Items a worker must hold to go on: the one it runs, and the next one, which pytest must know."""
+
+
+@dataclass(eq=False)
+class Lane:
+    """One distinct collection, and how many open workers announced it."""
+
+    collection: Collection
+    open_count: int = 0
+
+
+LaneT = TypeVar("LaneT", bound=Lane)
+
+
+@dataclass(eq=False)
+class Member(Generic[LaneT]):
+    """A worker, its lane, and the positions it holds, in the order given.
+
+    It is open until it is told to finish.
+    """
+
+    name: str
+    lane: LaneT
+    held: dict[int, None] = field(default_factory=dict)
+    is_open: bool = True
+
+    def item(self, position: int) -> int:
+        """Return the item number at a position of the worker's collection."""
+        return self.lane.collection.items[position]
+
+
+class SharingScheduler(Scheduler, Generic[LaneT]):
+    """Keeps the workers, what they hold and which are open; the rest is the subclass's.
+
+    A worker stays open, able to take over what another leaves, as long as it can: it is told to
+    finish when nothing is left for it and it holds no more than it needs the telling for.
+    """
+
+    def __init__(self) -> None:
+        self._lanes: dict[Collection, LaneT] = {}
+        self._members: dict[str, Member[LaneT]] = {}
+        self._open_count = 0
+        self._started = False
+        self._closed = False
+
+    # -- what a subclass decides ---------------------------------------------------------------
+
+    @abstractmethod
+    def _make_lane(self, collection: Collection) -> LaneT:
+        """Return the lane of a collection that no worker announced before."""
+
+    @abstractmethod
+    def _begin(self) -> list[SchedulingCommand]:
+        """Give every worker its first items."""
+
+    @abstractmethod
+    def _refill(self, member: Member[LaneT]) -> list[SchedulingCommand]:
+        """Give an open worker what it needs, or tell it to finish if nothing is left for it."""
+
+    @abstractmethod
+    def _put_back(self, items: list[int]) -> None:
+        """Offer the items again that a removed worker held and had not begun."""
+
+    @abstractmethod
+    def _free_count(self) -> int:
+        """Return how many items no worker holds and none has finished."""
+
+    # -- Scheduler -----------------------------------------------------------------------------
+
+    def add_worker(
+        self,
+        worker: str,
+        collection: Collection,
+        *,
+        replaces: str | None = None,  # noqa: ARG002  a replacement is a worker like any other
+    ) -> list[SchedulingCommand]:
+        """See ``Scheduler``."""
+        lane = self._lanes.get(collection)
+        if lane is None:
+            lane = self._lanes[collection] = self._make_lane(collection)
+        member = self._members[worker] = Member(worker, lane)
+        lane.open_count += 1
+        self._open_count += 1
+        if self._closed:
+            return [self._finish(member)]
+        return self._refill(member) if self._started else []
+
+    def start(self) -> list[SchedulingCommand]:
+        """See ``Scheduler``."""
+        self._started = True
+        return [] if self._closed else self._begin()
+
+    def finish_item(
+        self,
+        worker: str,
+        position: int,
+        *,
+        duration_s: float,  # noqa: ARG002  one that looks at it overrides this
+    ) -> list[SchedulingCommand]:
+        """See ``Scheduler``."""
+        member = self._members[worker]
+        del member.held[position]
+        return self._refill(member) if member.is_open else []
+
+    def remove_worker(self, worker: str, *, begun: frozenset[int]) -> list[SchedulingCommand]:
+        """See ``Scheduler``. Open workers hold at least two and ask for more by themselves."""
+        member = self._members.pop(worker)
+        self._shut(member)
+        self._put_back([member.item(place) for place in member.held if place not in begun])
+        return []
+
+    def close(self) -> list[SchedulingCommand]:
+        """See ``Scheduler``."""
+        self._closed = True
+        return [self._finish(member) for member in self._members.values() if member.is_open]
+
+    def holds(self, worker: str, position: int) -> bool:
+        """See ``Scheduler``."""
+        return position in self._members[worker].held
+
+    def held_count(self, worker: str) -> int:
+        """See ``Scheduler``."""
+        return len(self._members[worker].held)
+
+    def wants_replacement(
+        self,
+        worker: str,
+        *,
+        begun: frozenset[int],  # noqa: ARG002  what was begun shows that the worker was in use
+    ) -> bool:
+        """See ``Scheduler``: even with nothing left now, the next loss may leave something."""
+        return not self._started or bool(self._members[worker].held)
+
+    def stranded_count(self) -> int:
+        """See ``Scheduler``."""
+        return 0 if self._open_count or self._closed else self._free_count()
+
+    # -- tools for subclasses ------------------------------------------------------------------
+
+    @staticmethod
+    def _run(member: Member[LaneT], positions: Iterable[int]) -> list[SchedulingCommand]:
+        """Let a worker hold positions and tell it so."""
+        given = tuple(positions)
+        member.held.update(dict.fromkeys(given))
+        return [RunItems(worker=member.name, positions=given)] if given else []
+
+    def _finish(self, member: Member[LaneT]) -> FinishWorker:
+        self._shut(member)
+        return FinishWorker(worker=member.name)
+
+    def _shut(self, member: Member[LaneT]) -> None:
+        """Count a worker as open no longer."""
+        if member.is_open:
+            member.is_open = False
+            member.lane.open_count -= 1
+            self._open_count -= 1
