@@ -6,14 +6,15 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 COMMAND_TIMEOUT_S: Final = 100
 """Below the limit of a test, so that a command that hangs is shown with its output."""
@@ -60,6 +61,10 @@ class Project:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(textwrap.dedent(text).lstrip("\n"))
 
+    def with_variables(self, variables: Mapping[str, str]) -> Project:
+        """Return the same project in a shell with more variables."""
+        return replace(self, environment={**self.environment, **variables})
+
     def pytest(self, *arguments: str | Path, within: str = ".") -> Answer:
         """Type ``pytest`` with these arguments, in a folder below the project's."""
         return self.type_command(["pytest", *map(str, arguments)], within=within)
@@ -104,6 +109,8 @@ class Project:
 def make(directory: Path, shell: Mapping[str, str], files: Mapping[str, str]) -> Project:
     """Return a new project in ``directory``, with files, for a user of a shell.
 
+    Its commands find the ``pytest`` of the tests' own environment.
+
     Args:
         directory: where to make it.
         shell: environment variables, for example of ``machine.running``.
@@ -111,7 +118,9 @@ def make(directory: Path, shell: Mapping[str, str], files: Mapping[str, str]) ->
     """
     directory.mkdir(parents=True)
     kept = {name: value for name, value in shell.items() if not _DISTURBS.match(name)}
-    project = Project(directory=directory, environment={**kept, "COLUMNS": str(COLUMNS)})
+    path = os.pathsep.join([str(Path(sys.executable).parent), shell["PATH"]])
+    environment = {**kept, "PATH": path, "COLUMNS": str(COLUMNS)}
+    project = Project(directory=directory, environment=environment)
     project.write(files)
     return project
 

@@ -1,0 +1,124 @@
+"""Projects as they are laid out in the wild run on a host as they are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import interpreters
+import pytest
+
+if TYPE_CHECKING:
+    from projects import Project
+
+SETUP: Final = """
+    [build-system]
+    requires = ["setuptools"]
+    build-backend = "setuptools.build_meta"
+
+    [project]
+    name = "sample"
+    version = "1.0"
+
+    [tool.setuptools.packages.find]
+    where = [{where!r}]
+    include = ["sample*"]
+    """
+
+TEST: Final = """
+    import pathlib
+
+    import sample.core
+
+    def test_it_comes_from_the_tree(pytestconfig):
+        assert pytestconfig.rootpath in pathlib.Path(sample.core.__file__).parents
+    """
+
+
+@pytest.fixture
+def own_environment(tmp_path: Path) -> Path:
+    """A virtual environment that sees all that this one has."""
+    directory = tmp_path / "venv"
+    subprocess.run(
+        [interpreters.UV, "--quiet", "venv", "--python", sys.executable, directory], check=True
+    )
+    (site_packages,) = directory.glob("lib/python*/site-packages")
+    here = Path(pytest.__file__).parents[1]
+    (site_packages / "here.pth").write_text(f"import site; site.addsitedir({str(here)!r})\n")
+    return directory
+
+
+def install_editable(project: Project, environment: Path) -> None:
+    command = [interpreters.UV, "--quiet", "pip", "install", "--no-deps", "--editable", "."]
+    subprocess.run(
+        [*command, "--python", environment / "bin" / "python"], check=True, cwd=project.directory
+    )
+
+
+@pytest.mark.parametrize(("layout", "package"), [("src", "src/sample"), (".", "sample")])
+def test_an_editable_install_here_is_the_tree_there(
+    project: Project, own_environment: Path, layout: str, package: str
+) -> None:
+    project.write(
+        {
+            "pyproject.toml": SETUP.format(where=layout),
+            f"{package}/__init__.py": "",
+            f"{package}/core.py": "",
+            "tests/test_core.py": TEST,
+        }
+    )
+    install_editable(project, own_environment)
+    tx = f"--tx=ssh=myhost//python={interpreters.with_pytest('3.9')}"
+    python = str(own_environment / "bin" / "python")
+
+    for words in ([], ["-d", tx]):
+        answer = project.type_command([python, "-m", "pytest", *words])
+        assert answer.status == 0, answer.output
+        assert " 1 passed in " in answer.lines[-1]
+
+
+def test_a_source_folder_named_in_the_config_file(project: Project) -> None:
+    project.write(
+        {
+            "pytest.ini": "[pytest]\npythonpath = src\n",
+            "src/sample/core.py": "",
+            "tests/deep/test_core.py": TEST,
+        }
+    )
+    tx = f"--tx=ssh=myhost//python={interpreters.with_pytest('3.9')}"
+
+    answer = project.pytest("-d", tx, within="tests/deep")
+
+    assert answer.status == 0, answer.output
+    assert " 1 passed in " in answer.lines[-1]
+
+
+def test_helpers_beside_tests_and_fixtures_of_every_folder(project: Project) -> None:
+    project.write(
+        {
+            "tox.ini": "[pytest]\n",
+            "conftest.py": "import pytest\n\n@pytest.fixture\ndef one():\n    return 1\n",
+            "tests/conftest.py": "import pytest\n\n@pytest.fixture\ndef two():\n    return 2\n",
+            "tests/helpers.py": "THREE = 3\n",
+            "tests/data/numbers.txt": "4",
+            "tests/test_sum.py": """
+                import pathlib
+                import helpers
+
+                def test_sum(one, two):
+                    four = int((pathlib.Path(__file__).parent / "data/numbers.txt").read_text())
+                    assert one + two + helpers.THREE + four == 10
+
+                def test_the_working_directory():
+                    assert pathlib.Path("tests/data/numbers.txt").read_text() == "4"
+                """,
+        }
+    )
+    tx = f"--tx=ssh=myhost//python={interpreters.with_pytest('3.6')}"
+
+    answer = project.pytest("-d", tx)
+
+    assert answer.status == 0, answer.output
+    assert " 2 passed in " in answer.lines[-1]
