@@ -1,0 +1,165 @@
+"""Hosts that do not start, or go away: the run is red, says why, and never hangs."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+import interpreters
+import projects
+import pytest
+import sshd
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from projects import Project
+
+START_TIMEOUT_S: Final = 60.0
+
+PASSING: Final = {
+    "pytest.ini": "[pytest]\n",
+    "test_it.py": "def test_one():\n    pass\n\ndef test_two():\n    pass\n",
+}
+
+WAITING: Final = {
+    "pytest.ini": "[pytest]\n",
+    "test_it.py": """
+        import os
+        import time
+
+        import pytest
+
+        @pytest.mark.parametrize("number", range(10))
+        def test_number(number, worker_id):
+            if worker_id == "doomed":
+                with open(os.environ["FIFO"], "w") as stream:
+                    stream.write("here")
+                time.sleep(1000)
+        """,
+}
+
+
+def spec(host: str, name: str = "3.9") -> str:
+    return f"--tx=ssh={host}//python={interpreters.with_pytest(name)}"
+
+
+def test_one_of_two_does_not_start(project: Project) -> None:
+    project.write(PASSING)
+    missing = "--tx=ssh=second//python=/opt/none/python"
+
+    answer = project.pytest("--dist=each", spec("first"), missing, "--junitxml=junit.xml")
+
+    assert answer.status == 6
+    reason = "/opt/none/python not found; found there: "
+    assert f"ssh=second//python=/opt/none/python: boot failed: {reason}" in answer.output
+    matrix = answer.section("environments")
+    assert [line.split()[0] for line in matrix[:3]] == [
+        "environment",
+        "first-py39",
+        "second-python",
+    ]
+    assert matrix[2].split()[1:] == ["-"] * 7
+    assert matrix[3].startswith(f"second-python did not run to its end: {reason}")
+    suites = project.junit()
+    assert suites["first-py39"] == {"test_it.test_one": "passed", "test_it.test_two": "passed"}
+    assert suites["second-python"] == {"remotest.environment": "error"}
+
+
+def test_tests_that_fail_are_told_first(project: Project) -> None:
+    project.write({**PASSING, "test_bad.py": "def test_bad():\n    assert 0\n"})
+
+    answer = project.pytest("--dist=each", spec("first"), "--tx=ssh=second//python=/opt/none")
+
+    assert answer.status == 1
+    assert "FAILED [first-py39] test_bad.py::test_bad - assert 0" in answer.lines
+    assert "did not run to its end" in answer.output
+
+
+@pytest.mark.parametrize("mode", ["each", "load"])
+def test_none_starts(project: Project, mode: str) -> None:
+    project.write(PASSING)
+
+    answer = project.pytest(f"--dist={mode}", "--tx=2*ssh=first//python=/opt/none")
+
+    assert answer.status == 6
+    assert answer.output.count("boot failed") == 1
+
+
+def test_interpreters_without_pytest_stop_the_run(project: Project, tmp_path: Path) -> None:
+    project.write(PASSING)
+    bare = []
+    for number in (1, 2):
+        directory = tmp_path / f"bare{number}"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory], check=True)
+        bare.append(directory / "bin" / "python")
+
+    answer = project.pytest(
+        "--dist=each",
+        spec("first"),
+        *(f"--tx=ssh=first//python={python}" for python in bare),
+    )
+
+    assert answer.status == 6
+    for python in bare:
+        assert answer.output.count(f"ssh=first//python={python}: preflight failed: ") == 1
+    assert "passed" not in answer.lines[-1]
+    assert "worker [" not in answer.output
+    assert "workers [" not in answer.output
+
+
+def lose_a_host(tmp_path: Path, *arguments: str) -> tuple[Project, projects.Answer]:
+    """Run the waiting suite; cut the line to ``first`` while its worker ``doomed`` runs a test."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    project = projects.make(tmp_path / "project", {**os.environ, "FIFO": str(fifo)}, WAITING)
+    python = interpreters.with_pytest("3.9")
+    handle = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        with (
+            sshd.running(tmp_path, name="first") as first,
+            sshd.running(tmp_path, name="second") as second,
+        ):
+            command = [
+                *("pytest", "--junitxml=junit.xml", *arguments),
+                f"--tx={first.spec}//python={python}//env:FIFO//id=doomed",
+                f"--tx={second.spec}//python={python}",
+            ]
+            with project.start(command) as process:
+                readable, _, _ = select.select([handle], [], [], START_TIMEOUT_S)
+                assert readable, "no test has begun"
+                first.cut_connections()
+                output, _ = process.communicate(timeout=START_TIMEOUT_S)
+    finally:
+        os.close(handle)
+    return project, projects.Answer(status=process.returncode, output=output)
+
+
+def test_a_host_is_lost_under_each(tmp_path: Path) -> None:
+    project, answer = lose_a_host(tmp_path, "--dist=each")
+
+    assert answer.status == 1
+    rows = {line.split()[0]: line.split() for line in answer.section("environments")[:3]}
+    assert rows["second-py39"][4:7] == ["10", "0", "0"]
+    assert rows["first-py39"][4:7] == ["0", "1", "0"]
+    assert "first-py39 did not run to its end: " in answer.output
+    suites = project.junit()
+    assert len(suites["second-py39"]) == 10
+    assert suites["first-py39"]["remotest.environment"] == "error"
+    missing = answer.section("tests without an outcome")
+    assert len([line for line in missing if line.startswith("[first-py39] ")]) == 9
+
+
+def test_a_host_is_lost_under_load(tmp_path: Path) -> None:
+    project, answer = lose_a_host(tmp_path, "--dist=load")
+
+    assert answer.status == 1
+    suites = project.junit()
+    assert suites["first-py39"].pop("remotest.environment") == "error"
+    outcomes = {test: outcome for tests in suites.values() for test, outcome in tests.items()}
+    assert len(outcomes) == 10
+    assert sorted(outcomes.values()) == ["error"] + ["passed"] * 9
+    assert "worker 'doomed' crashed while running 'test_it.py::test_number[" in answer.output
