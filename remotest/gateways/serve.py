@@ -115,8 +115,8 @@ def serve(options: ServeOptions, *, ready: Callable[[Address], None]) -> None:
         UsageError: nobody could log in, or the address cannot be had.
     """
     server = ExecServer(options)
-    ready(server.address)
     try:
+        ready(server.address)
         server.serve()
     except KeyboardInterrupt:
         return
