@@ -22,7 +22,7 @@ EXIT_INTERRUPTED: Final = 130
 """What shells report of a program that Ctrl-C ended: 128 and the number of SIGINT."""
 
 CHECK_OPTIONS: Final = {
-    "--tx": ("SPEC", "an environment to check, as for pytest; default: those of the addopts"),
+    "--tx": ("SPEC", "an environment to check, beside those of the config file; as for pytest"),
     "--px": ("SPEC", "a host that other specs reach theirs through, as for pytest"),
     "--inventory": ("FILE", "YAML file of named hosts and groups, as for pytest"),
     "--rsyncdir": ("DIR", "a directory that would be brought to hosts, as for pytest"),

@@ -257,8 +257,8 @@ def _disk_lines(rows: Sequence[Row]) -> Iterator[Text]:
 
 
 def _tree_lines(tree: Tree) -> Iterator[Text]:
-    size = f"{tree.file_count} files, {size_text(tree.byte_count)}"
-    yield Text(_one_line(f"the tree of {tree.base}: {size}"))
+    files = "1 file" if tree.file_count == 1 else f"{tree.file_count} files"
+    yield Text(_one_line(f"the tree of {tree.base}: {files}, {size_text(tree.byte_count)}"))
     for note in tree.notes:
         yield Text(" " * GAP + _one_line(note))
 

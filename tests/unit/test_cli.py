@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from remotest import cli
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 USAGE = 4
 
@@ -55,3 +52,14 @@ def test_help_names_every_option(command: str, capsys: pytest.CaptureFixture[str
             "serve": {"--help", "--bind", "--port", "--authorized-keys", "--host-key"},
         }[command]
     )
+
+
+def test_the_reference_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "command-line.md").read_text()
+    for command in ("check", "serve"):
+        with pytest.raises(SystemExit):
+            cli.main([command, "--help"])
+        options = set(re.findall(r"^  (--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
+        _, _, section = page.partition(f"## `remotest {command}`")
+        section, _, _ = section.partition("\n## ")
+        assert set(re.findall(r"^\| `(--[\w-]+)", section, re.MULTILINE)) == options

@@ -39,6 +39,7 @@ PURE: Final = (
     "run",
     "sync.rules",
     "sync.plan",
+    "reporting.checktable",
 )
 IMPURE_MODULES: Final = frozenset(
     ("_pytest", "os", "pytest", "random", "secrets", "socket", "subprocess", "threading", "time")
