@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from remotest.run.gaps import find_gaps
 from remotest.run.result import EnvironmentResult, RunResult
 
 if TYPE_CHECKING:
@@ -21,10 +22,16 @@ def make_result(
     catalogue: Catalogue,
     *,
     losses: Sequence[WorkerLoss],
+    shares_items: bool,
     stopped_reason: str | None,
+    are_gaps_refused: bool,
     summary: str,
 ) -> RunResult:
-    """Return the result of a run that has no living worker left."""
+    """Return the result of a run that has no living worker left.
+
+    ``shares_items`` is whether each item runs once, not in each environment. A run that was
+    refused for gaps was stopped by nobody else.
+    """
     is_stopped = stopped_reason is not None
     owners = _owners(environments)
     missing = list(_missing(owners, is_stopped=is_stopped))
@@ -38,8 +45,10 @@ def make_result(
         ),
         missing=tuple((environment.name, catalogue.node_id(item)) for environment, item in missing),
         losses=tuple(losses),
+        gaps=find_gaps(environments, catalogue) if shares_items else (),
+        are_gaps_refused=are_gaps_refused,
         not_run=sum(ledger.open_count for ledger in owners) if is_stopped else 0,
-        stopped_reason=stopped_reason,
+        stopped_reason=None if are_gaps_refused else stopped_reason,
         summary=summary,
     )
 

@@ -71,12 +71,16 @@ class KillWorker:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportLostItem:
-    """A worker died while it ran this item: the item has failed in this environment."""
+    """A worker died while it ran this item: the item has failed in this environment.
+
+    ``runs_again``: a plugin wants it to run once more, so this is not its last word.
+    """
 
     worker: str
     environment: str
     node_id: str
     reason: str
+    runs_again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,14 @@ class ReportNote:
 @dataclass(frozen=True, kw_only=True)
 class ReportSchedulingStarted:
     """Every worker that will ever start has collected or failed: items are given out now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportCollectionsDiffer:
+    """Nothing is run: this worker did not collect what another did, and the user is strict."""
+
+    worker: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,5 +135,6 @@ Command: TypeAlias = (
     | ReportEnvironmentFailed
     | ReportNote
     | ReportSchedulingStarted
+    | ReportCollectionsDiffer
     | EndRun
 )

@@ -46,10 +46,14 @@ class WorkerReady:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerCollected:
-    """A worker announced its collection, in its own order. Ids may occur more than once."""
+    """A worker announced its collection, in its own order. Ids may occur more than once.
+
+    ``groups`` are (position, ``xdist_group``) of items that have one, where the mode needs it.
+    """
 
     worker: str
     ids: tuple[str, ...]
+    groups: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,17 +117,16 @@ class DeadlineReached:
     """The time that ``RunMachine.next_deadline`` named has come."""
 
 
-Event: TypeAlias = (
-    AgentReady
-    | AgentFailed
-    | AgentLost
-    | WorkerReady
+WorkerEvent: TypeAlias = (
+    WorkerReady
     | WorkerCollected
     | ItemStarted
     | ItemFinished
     | ItemsReturned
     | WorkerFinished
     | WorkerLost
-    | StopRequested
-    | DeadlineReached
+)
+
+Event: TypeAlias = (
+    AgentReady | AgentFailed | AgentLost | WorkerEvent | StopRequested | DeadlineReached
 )

@@ -7,11 +7,19 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from remotest.run.deadlines import (
+    COLLECT_TIMEOUT_S,
+    FINISH_TIMEOUT_S,
+    WORKER_START_TIMEOUT_S,
+)
 from remotest.run.ledger import Ledger
 from remotest.run.plan import SPLIT_MARK, Environment, RunPlan
 from remotest.spec import AUTO
 
 if TYPE_CHECKING:
+    from collections.abc import Collection as AnyCollection
+    from collections.abc import Mapping
+
     from remotest.run.events import Outcome
     from remotest.run.result import EnvironmentEnd
     from remotest.scheduling.catalogue import Collection
@@ -30,12 +38,21 @@ class Phase(Enum):
     STOPPING = "stopping"  # It was told to begin nothing more.
 
 
+OVERDUE: Final[Mapping[Phase, str]] = {
+    Phase.STARTING: f"no sign of life within {WORKER_START_TIMEOUT_S:g} s",
+    Phase.COLLECTING: f"it was still collecting after {COLLECT_TIMEOUT_S:g} s",
+}
+END_OVERDUE: Final = f"its session did not end within {FINISH_TIMEOUT_S:g} s"
+"""What is said of a worker whose deadline has come: by its phase, and in all later phases."""
+
+
 @dataclass(eq=False)
 class EnvironmentState:
     """One environment of the run.
 
     Attributes:
         ledger: its own under each; one for the whole run under load.
+        collections: what its workers announced, and which of them announced it.
         first_names: names of the workers to start when the agent is ready.
         worker_count: how many workers it was declared with; 0 while that is unknown.
         end: None as long as nothing went wrong for good.
@@ -46,7 +63,7 @@ class EnvironmentState:
     ledger: Ledger
     first_names: tuple[str, ...] = ()
     workers: dict[str, WorkerState] = field(default_factory=dict)
-    collections: dict[Collection, None] = field(default_factory=dict)
+    collections: dict[Collection, list[str]] = field(default_factory=dict)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     worker_count: int = 0
     restarts: int = 0
@@ -146,6 +163,12 @@ class Fleet:
     def of_agent(self, agent: str) -> list[EnvironmentState]:
         """Return the environments whose workers run under an agent."""
         return [e for e in self.environments if e.declared.agent == agent]
+
+    def proven_environment(self, agents: AnyCollection[str]) -> EnvironmentState | None:
+        """Return the first environment of some agents that has had a worker which collected."""
+        return next(
+            (e for e in self.environments if e.collections and e.declared.agent in agents), None
+        )
 
     def add_worker(
         self, environment: EnvironmentState, name: str, replaces: str | None

@@ -45,31 +45,52 @@ from remotest.run.events import (
     WorkerLost,
     WorkerReady,
 )
-from remotest.run.fleet import MAX_AUTO_WORKERS, EnvironmentState, Fleet, Phase, WorkerState
+from remotest.run.fleet import (
+    END_OVERDUE,
+    MAX_AUTO_WORKERS,
+    OVERDUE,
+    EnvironmentState,
+    Fleet,
+    Phase,
+    WorkerState,
+)
+from remotest.run.gaps import tell_gaps
 from remotest.run.restarts import Restarts
 from remotest.run.result import EnvironmentEnd, RunResult, WorkerLoss
 from remotest.scheduling.catalogue import Catalogue
-from remotest.scheduling.each import EachScheduler
-from remotest.scheduling.load import LoadScheduler
+from remotest.scheduling.modes import make_scheduler
 from remotest.spec import AUTO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from remotest.run.events import WorkerEvent
     from remotest.run.plan import RunPlan
     from remotest.scheduling.base import Scheduler, SchedulingCommand
 
 
 class RunMachine:
-    """One run. The driver calls it from one thread, first ``start``, and last ``result``."""
+    """One run. The driver calls it from one thread, first ``start``, and last ``result``.
 
-    def __init__(self, plan: RunPlan) -> None:
+    Items are given out by ``scheduler``, where one is given, instead of the one that the plan's
+    ``dist`` names. ``runs_again`` is asked before a lost item is reported (worker, node id,
+    reason): True lets it run once more.
+    """
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        *,
+        scheduler: Scheduler | None = None,
+        runs_again: Callable[[str, str, str], bool] | None = None,
+    ) -> None:
         self._plan = plan
         self._fleet = Fleet(plan)
         self._catalogue = Catalogue()
-        self._scheduler: Scheduler = (
-            EachScheduler() if plan.dist == "each" else LoadScheduler(max_chunk=plan.max_chunk)
+        self._scheduler = scheduler or make_scheduler(
+            plan.dist, max_chunk=plan.max_chunk, reorder_scopes=plan.reorder_scopes
         )
+        self._runs_again = runs_again
         self._deadlines = Deadlines()
         self._restarts = Restarts(plan.max_worker_restart)
         self._awaited_agents = {environment.agent for environment in plan.environments}
@@ -78,6 +99,7 @@ class RunMachine:
         self._is_scheduling = False
         self._is_ended = False
         self._stopped_reason: str | None = None
+        self._are_gaps_refused = False
         self._summary = ""
         self._now = 0.0
         self._commands: list[Command] = []
@@ -125,7 +147,9 @@ class RunMachine:
             self._fleet.environments,
             self._catalogue,
             losses=self._losses,
+            shares_items=self._plan.dist != "each",
             stopped_reason=self._stopped_reason,
+            are_gaps_refused=self._are_gaps_refused,
             summary=self._summary,
         )
 
@@ -176,14 +200,13 @@ class RunMachine:
         stranded_count = self._scheduler.stranded_count()
         if not stranded_count or self._fleet.coming or self._stopped_reason is not None:
             return
-        for environment in self._fleet.environments:
-            if environment.collections and environment.declared.agent in self._ready_agents:
-                needed = min(environment.worker_count, (stranded_count + 1) // 2)
-                text = f"starting {needed} more on {environment.name} for items of a lost host"
-                self._commands.append(ReportNote(text=text))
-                for _ in range(needed):
-                    self._start_worker(environment, self._fleet.new_name())
-                return
+        environment = self._fleet.proven_environment(self._ready_agents)
+        if environment is not None:
+            needed = min(environment.worker_count, (stranded_count + 1) // 2)
+            text = f"starting {needed} more on {environment.name} for items of a lost host"
+            self._commands.append(ReportNote(text=text))
+            for _ in range(needed):
+                self._start_worker(environment, self._fleet.new_name())
 
     # -- workers -------------------------------------------------------------------------------
 
@@ -201,17 +224,7 @@ class RunMachine:
             )
         )
 
-    def _handle_worker(
-        self,
-        worker: WorkerState,
-        event: WorkerReady
-        | WorkerCollected
-        | ItemStarted
-        | ItemFinished
-        | ItemsReturned
-        | WorkerFinished
-        | WorkerLost,
-    ) -> None:
+    def _handle_worker(self, worker: WorkerState, event: WorkerEvent) -> None:
         match event:
             case ItemStarted():
                 if self._has_item(worker, event.position):
@@ -222,9 +235,9 @@ class RunMachine:
             case WorkerReady():
                 self._ready(worker)
             case WorkerCollected():
-                self._collected(worker, event.ids)
+                self._collected(worker, event)
             case ItemsReturned():
-                self._refuse(worker, "it returned items that it was not asked for")
+                self._returned(worker, event.positions)
             case WorkerFinished():
                 self._finished(worker)
             case WorkerLost():
@@ -244,16 +257,16 @@ class RunMachine:
         worker.phase = Phase.COLLECTING
         self._deadlines.set(worker.name, self._now + COLLECT_TIMEOUT_S)
 
-    def _collected(self, worker: WorkerState, ids: tuple[str, ...]) -> None:
+    def _collected(self, worker: WorkerState, event: WorkerCollected) -> None:
         if worker.phase is not Phase.COLLECTING:
             self._refuse(worker, "it announced a collection at the wrong time")
             return
         environment = worker.environment
-        worker.collection = collection = self._catalogue.enter(ids)
+        worker.collection = collection = self._catalogue.enter(event.ids, event.groups)
         worker.phase = Phase.RUNNING
         del self._fleet.coming[worker.name]
         self._deadlines.drop(worker.name)
-        environment.collections[collection] = None
+        environment.collections.setdefault(collection, []).append(worker.name)
         environment.ledger.announce(collection)
         self._apply(self._scheduler.add_worker(worker.name, collection, replaces=worker.replaces))
 
@@ -265,6 +278,13 @@ class RunMachine:
         )
         if worker.phase is not Phase.RUNNING:
             self._await_end(worker)
+
+    def _returned(self, worker: WorkerState, positions: tuple[int, ...]) -> None:
+        is_owed = worker.has_collected and self._scheduler.has_asked(worker.name, positions)
+        if is_owed and worker.running.isdisjoint(positions):
+            self._apply(self._scheduler.return_items(worker.name, positions))
+        else:
+            self._refuse(worker, "it returned items that it was not asked for")
 
     def _settle(self, worker: WorkerState, position: int, outcome: Outcome | None) -> None:
         environment = worker.environment
@@ -315,23 +335,13 @@ class RunMachine:
                     f"worker {worker.name} was lost before it had collected: {reason}",
                 )
             return
-        begun = frozenset(worker.running)
-        for position in sorted(begun):
-            self._settle(worker, position, "failed")
-            self._commands.append(
-                ReportLostItem(
-                    worker=worker.name,
-                    environment=environment.name,
-                    node_id=worker.node_id(position),
-                    reason=reason,
-                )
-            )
+        begun = self._blame(worker, reason)
         self._losses.append(
             WorkerLoss(
                 worker=worker.name,
                 environment=environment.name,
                 reason=reason,
-                node_ids=tuple(worker.node_id(position) for position in sorted(begun)),
+                node_ids=tuple(worker.node_id(position) for position in sorted(worker.running)),
             )
         )
         is_needed = self._scheduler.wants_replacement(worker.name, begun=begun)
@@ -346,6 +356,26 @@ class RunMachine:
                 "failed",
                 f"worker {worker.name} was lost at the end of its session: {reason}",
             )
+
+    def _blame(self, worker: WorkerState, reason: str) -> frozenset[int]:
+        """Report what a lost worker was running; return those positions that are settled by it."""
+        settled = []
+        for position in sorted(worker.running):
+            node_id = worker.node_id(position)
+            again = self._runs_again is not None and self._runs_again(worker.name, node_id, reason)
+            if not again:
+                self._settle(worker, position, "failed")
+                settled.append(position)
+            self._commands.append(
+                ReportLostItem(
+                    worker=worker.name,
+                    environment=worker.environment.name,
+                    node_id=node_id,
+                    reason=reason,
+                    runs_again=again,
+                )
+            )
+        return frozenset(settled)
 
     def _replace(self, worker: WorkerState) -> None:
         """Start another worker in the place of a lost one, within the limit."""
@@ -379,12 +409,8 @@ class RunMachine:
             worker = self._fleet.workers[name]
             if self._stopped_reason is not None:
                 self._drop(worker, self._stopped_reason)
-            elif worker.phase is Phase.STARTING:
-                self._give_up(worker, f"no sign of life within {WORKER_START_TIMEOUT_S:g} s")
-            elif worker.phase is Phase.COLLECTING:
-                self._give_up(worker, f"it was still collecting after {COLLECT_TIMEOUT_S:g} s")
             else:
-                self._give_up(worker, f"its session did not end within {FINISH_TIMEOUT_S:g} s")
+                self._give_up(worker, OVERDUE.get(worker.phase, END_OVERDUE))
 
     def _stop(self, event: StopRequested) -> None:
         if self._stopped_reason is None:
@@ -425,12 +451,22 @@ class RunMachine:
         if not self._is_scheduling and not self._fleet.coming and not self._awaited_agents:
             self._is_scheduling = True
             if self._fleet.workers and not is_stopped:
-                self._commands.append(ReportSchedulingStarted())
-                self._apply(self._scheduler.start())
+                self._begin()
         if not self._fleet.workers and (is_stopped or not self._awaited_agents):
             self._end()
         commands, self._commands = self._commands, []
         return commands
+
+    def _begin(self) -> None:
+        """Give out items, unless the user wants nothing run where workers differ."""
+        told = tell_gaps(self._plan, self._fleet.environments, self._catalogue)
+        self._commands += told
+        if told and self._plan.strict_collection:
+            self._are_gaps_refused = True
+            self._stop(StopRequested(reason="workers collected different tests"))
+        else:
+            self._commands.append(ReportSchedulingStarted())
+            self._apply(self._scheduler.start())
 
     def _end(self) -> None:
         self._is_ended = True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from remotest.spec import AUTO, WorkerCount
 
-DistMode: TypeAlias = Literal["each", "load"]
+if TYPE_CHECKING:
+    from remotest.scheduling.modes import DistMode
 
 SPLIT_MARK = "#"
 """Stands between the name of an ``auto`` environment and the number of its part under each."""
@@ -40,12 +41,17 @@ class RunPlan:
     Attributes:
         max_worker_restart: how many lost workers are replaced; None for the default.
         max_chunk: ``--maxschedchunk``, or None.
+        reorder_scopes: ``--loadscope-reorder``.
+        strict_collection: ``--strict-collection``: run nothing if workers did not all collect
+            the same items. Of no meaning under ``each``.
     """
 
     environments: tuple[Environment, ...]
     dist: DistMode
     max_worker_restart: int | None = None
     max_chunk: int | None = None
+    reorder_scopes: bool = True
+    strict_collection: bool = False
 
     def __post_init__(self) -> None:
         names = [environment.name for environment in self.environments]

@@ -46,6 +46,15 @@ class WorkerLoss:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CollectionGap:
+    """Workers of one environment that collected alike, and what others have and these lack."""
+
+    environment: str
+    workers: tuple[str, ...]
+    node_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunResult:
     """What became of the run.
 
@@ -53,6 +62,8 @@ class RunResult:
         environments: in declared order, split ones in the place of what they were split from.
         missing: (environment, node id) that should have an outcome and have none.
         losses: in the order in which they happened.
+        gaps: where each item runs once: which workers did not collect everything.
+        are_gaps_refused: nothing was run, because of the gaps.
         not_run: how many collected items were not run because the run was stopped.
         stopped_reason: why it was stopped, or None.
         summary: one line for the end of the report, or empty.
@@ -61,6 +72,8 @@ class RunResult:
     environments: tuple[EnvironmentResult, ...]
     missing: tuple[tuple[str, str], ...] = ()
     losses: tuple[WorkerLoss, ...] = ()
+    gaps: tuple[CollectionGap, ...] = ()
+    are_gaps_refused: bool = False
     not_run: int = 0
     stopped_reason: str | None = None
     summary: str = ""

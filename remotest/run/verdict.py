@@ -25,7 +25,7 @@ def exit_code(result: RunResult, *, tests_failed: bool) -> int:
     """
     if result.stopped_reason is not None:
         return EXIT_INTERRUPTED
-    if tests_failed:
+    if tests_failed or result.are_gaps_refused:
         return EXIT_TESTS_FAILED
     if result.missing or result.losses or any(e.end != "finished" for e in result.environments):
         return EXIT_HOST_FAILED

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from remotest.run.commands import FinishWorker, ReclaimItems, RunItems
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from remotest.scheduling.catalogue import Collection
 
 SchedulingCommand: TypeAlias = RunItems | ReclaimItems | FinishWorker
@@ -19,7 +21,8 @@ class Scheduler(ABC):
     A worker *holds* the positions that it was given and has not finished. It begins an item only
     when it knows the one after it, or was told that none comes (``FinishWorker``): fixtures are
     torn down by what comes next. So after each call, once ``start`` was called, each worker
-    either holds at least two positions or was told to finish.
+    either holds at least two positions, or was told to finish, or waits for what another one was
+    asked to give back.
 
     Callers keep to this: workers are added once, after they have collected; only workers that
     were added and not removed are named afterwards; ``finish_item`` names a held position.
@@ -43,6 +46,21 @@ class Scheduler(ABC):
         self, worker: str, position: int, *, duration_s: float
     ) -> list[SchedulingCommand]:
         """Note that a worker is done with a position that it held."""
+
+    def has_asked(
+        self,
+        worker: str,  # noqa: ARG002  most schedulers ask nobody
+        positions: Sequence[int],  # noqa: ARG002  as above
+    ) -> bool:
+        """Return whether a worker owes an answer that may return these positions."""
+        return False
+
+    def return_items(self, worker: str, positions: Sequence[int]) -> list[SchedulingCommand]:
+        """Take back what a worker was asked for (``ReclaimItems``) and had not begun.
+
+        Only called where ``has_asked`` says yes.
+        """
+        raise NotImplementedError(f"{type(self).__name__} asks for nothing back: {worker}")
 
     @abstractmethod
     def remove_worker(self, worker: str, *, begun: frozenset[int]) -> list[SchedulingCommand]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+Groups: TypeAlias = tuple[tuple[int, str], ...]
 
 
 class Collection:
-    """One announced collection. Workers that announced the same ids share one of these.
+    """One announced collection. Workers that announced the same share one of these.
 
     Attributes:
         ids: node ids by position.
         items: item numbers of the catalogue by position.
+        groups: ``xdist_group`` by position, of the items that have one and where it counts.
     """
 
-    def __init__(self, ids: tuple[str, ...], items: Sequence[int]) -> None:
+    def __init__(
+        self, ids: tuple[str, ...], items: Sequence[int], groups: Mapping[int, str]
+    ) -> None:
         self.ids = ids
+        self.groups = groups
         self.items = items
         self._positions = {item: position for position, item in enumerate(items)}
 
@@ -37,7 +43,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._node_ids: list[str] = []
         self._numbers: dict[tuple[str, int], int] = {}
-        self._collections: dict[tuple[str, ...], Collection] = {}
+        self._collections: dict[tuple[tuple[str, ...], Groups], Collection] = {}
 
     def __len__(self) -> int:
         return len(self._node_ids)
@@ -46,12 +52,15 @@ class Catalogue:
         """Return the node id of an item number."""
         return self._node_ids[item]
 
-    def enter(self, ids: tuple[str, ...]) -> Collection:
-        """Return the collection of a worker's ids, in the worker's own order."""
-        collection = self._collections.get(ids)
+    def enter(self, ids: tuple[str, ...], groups: Groups = ()) -> Collection:
+        """Return the collection of a worker's ids, in the worker's own order.
+
+        ``groups`` are (position, ``xdist_group``) of the items that have one.
+        """
+        collection = self._collections.get((ids, groups))
         if collection is None:
-            collection = Collection(ids, self._number(ids))
-            self._collections[ids] = collection
+            collection = Collection(ids, self._number(ids), dict(groups))
+            self._collections[ids, groups] = collection
         return collection
 
     def _number(self, ids: tuple[str, ...]) -> list[int]:

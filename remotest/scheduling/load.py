@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from remotest.scheduling.pool import Pool, PoolLane
-from remotest.scheduling.sharing import LOOK_AHEAD, Member, SharingScheduler
+from remotest.scheduling.sharing import (
+    FIRST_SHARE,
+    LONG_ITEM_S,
+    LOOK_AHEAD,
+    Member,
+    SharingScheduler,
+)
 
 if TYPE_CHECKING:
     from remotest.scheduling.base import SchedulingCommand
     from remotest.scheduling.catalogue import Collection
-
-LONG_ITEM_S: Final = 0.1
-"""A worker whose last item took longer is not given more before it needs it: the rest of the
-suite may be as slow, and the trip of a message is short against such an item."""
-
-FIRST_SHARE: Final = 4
-"""The first chunk of a worker is its fair share divided by this, and a worker that holds less
-than such a part of what is left is filled up."""
 
 REFILL_SHARE: Final = 2
 """A worker is filled up to its fair share of what is left divided by this: chunks halve towards

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 LOOK_AHEAD: Final = 2
 """Items a worker must hold to go on: the one it runs, and the next one, which pytest must know."""
 
+LONG_ITEM_S: Final = 0.1
+"""A worker whose last item took longer is not given more before it needs it: the rest of the
+suite may be as slow, and the trip of a message is short against such an item."""
+
+FIRST_SHARE: Final = 4
+"""The first chunk of a worker is its fair share divided by this, and a worker that holds less
+than such a part of what is left is filled up."""
+
 
 @dataclass(eq=False)
 class Lane:
