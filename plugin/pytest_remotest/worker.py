@@ -30,6 +30,8 @@ except ImportError:  # It is a convenience that a host may lack.
 
 OUTPUT_PIECE_CHARS = messages.MAX_BATCH_BYTES // 2  # Of a workeroutput's text: escapes double it.
 
+CONTROLLER_PLUGINS = ("pytest_remotest.entry", "pytest_remotest.xdist_entry", "xdist.plugin")
+
 
 def main(read_fd: int, write_fd: int) -> int:
     """Run one worker to its end and return its exit code. Called by the loader, once."""
@@ -109,8 +111,13 @@ class DistributionOptions:
         options.add_options(parser)
 
     def pytest_addhooks(self, pluginmanager: Any) -> None:
-        """Know the hooks that a conftest may implement for the controller's side."""
+        """Know the hooks that a conftest may implement for the controller's side.
+
+        What is a plugin on the controller must not become one here by ``-p`` or ``pytest_plugins``.
+        """
         pluginmanager.add_hookspecs(hookspecs)
+        for name in CONTROLLER_PLUGINS:
+            pluginmanager.set_blocked(name)
 
 
 class WorkerSession:
@@ -144,7 +151,6 @@ class WorkerSession:
         config.option.maxprocesses = None
         config.option.usepdb = False
         config.option.tx = []
-        config.option.setupshow = False
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
@@ -194,6 +200,7 @@ class WorkerSession:
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Run what the controller gives out, each item when its successor is known."""
+        self.queue.pause(self.worker_input.get("rampdelay", 0.0))
         current = self.queue.take()
         while current is not None:
             successor = self.queue.take()
