@@ -1,0 +1,98 @@
+"""Suites of somebody else end the same over ssh as with plain pytest on the host's interpreter."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as ET
+
+import interpreters
+import projects
+import pytest
+
+PACKAGES: Final = {
+    "attrs==25.3.0": 1000,
+    "click==8.1.8": 500,
+    "toolz==1.0.0": 150,
+}
+"""Packages whose source distributions carry their tests, and how many tests that is at least."""
+
+REQUIREMENTS: Final = ("pytest==8.4.2", "hypothesis==6.112.0", "cloudpickle==3.1.1")
+"""What these suites, of that time, need on a host."""
+
+HOST: Final = "3.12"
+
+CACHE: Final = interpreters.CACHE.with_name("third-party")
+
+INSTALL_TIMEOUT_S: Final = 100
+
+
+def uv(*arguments: str | Path) -> None:
+    subprocess.run([interpreters.UV, "--quiet", *arguments], check=True, timeout=INSTALL_TIMEOUT_S)
+
+
+def source_of(requirement: str) -> Path:
+    """Return the unpacked source distribution of a pinned requirement, from the registry."""
+    directory = CACHE / requirement.replace("==", "-")
+    if not directory.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            pip = ("run", "--no-project", "--with", "pip", "python", "-m", "pip")
+            options = ("--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder)
+            uv(*pip, "download", *options, requirement)
+            (archive,) = Path(folder).glob("*.tar.gz")
+            subprocess.run(["tar", "-xzf", archive, "-C", folder], check=True)
+            (unpacked,) = (path for path in Path(folder).iterdir() if path.is_dir())
+            unpacked.rename(directory)
+    return directory
+
+
+def environment_for(requirement: str) -> Path:
+    """Return the python of an environment with a package, so that its metadata is there."""
+    directory = CACHE / f"{requirement.replace('==', '-')}-py{HOST}"
+    if not directory.exists():
+        interpreter = interpreters.find_or_skip(HOST)
+        staging = Path(tempfile.mkdtemp(dir=CACHE))
+        uv("venv", "--no-project", "--relocatable", "--python", interpreter, staging)
+        python = staging / "bin" / "python"
+        uv("pip", "install", "--python", python, *REQUIREMENTS, requirement)
+        staging.rename(directory)
+    return directory / "bin" / "python"
+
+
+def outcomes(path: Path) -> Counter[tuple[str, str, str]]:
+    """Return how often each (class name, name, outcome) is in a JUnit file."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for case in ET.parse(path).iter("testcase"):
+        kinds = [child.get("type") or child.tag for child in case if child.tag != "properties"]
+        outcome = kinds[0] if kinds else "passed"
+        found[case.get("classname", ""), case.get("name", ""), outcome] += 1
+    return found
+
+
+@pytest.mark.parametrize("requirement", PACKAGES)
+def test_outcomes_are_those_of_plain_pytest(
+    tmp_path: Path, shell: dict[str, str], requirement: str
+) -> None:
+    source, python = source_of(requirement), environment_for(requirement)
+    project = projects.make(tmp_path / "work", shell, {})
+    shutil.copytree(source, project.directory, dirs_exist_ok=True)
+    top = project.directory / "src"
+    project = project.with_variables(
+        {"PYTHONPATH": str(top if top.is_dir() else project.directory)}
+    )
+
+    files = {name: tmp_path / f"{name}.xml" for name in ("plain", "ssh")}
+    plain = project.type_command([str(python), "-m", "pytest", f"--junitxml={files['plain']}"])
+    answer = project.pytest(
+        "-d", f"--tx=2*ssh=myhost//python={python}", f"--junitxml={files['ssh']}"
+    )
+
+    expected = outcomes(files["plain"])
+    assert expected.total() >= PACKAGES[requirement], plain.output
+    assert outcomes(files["ssh"]) == expected
+    assert answer.status == plain.status
