@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_remotest import messages
+from remotest.compat.adapter import AdaptedScheduler
+from remotest.compat.dsession import DSession, SchedulerView
 from remotest.compat.hooks import Nodes
 from remotest.driver import (
     Driver,
@@ -29,7 +31,7 @@ from remotest.gateways.opener import GatewayOpener
 from remotest.places import Places
 from remotest.preflight import check_interpreter, read_interpreter
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
-from remotest.reporting.terminal import TerminalReport
+from remotest.reporting.terminal import SCHEDULER_NAMES, TerminalReport
 from remotest.run import commands, events
 from remotest.run.machine import RunMachine
 from remotest.run.verdict import exit_code
@@ -40,9 +42,6 @@ if TYPE_CHECKING:
 
     from remotest.run.commands import Command
     from remotest.run.events import Event
-
-WORKER_EXIT_TIMEOUT_S = 10.0
-"""From the end of its session to the end of a worker's process: what atexit handlers may take."""
 
 NOT_TERMINATED = "Not properly terminated"
 """Why a worker is down that ended without a word: pytest-xdist's frozen phrase."""
@@ -66,13 +65,15 @@ def make_controller(config: pytest.Config) -> Controller:
 
 
 class Controller:
-    """One distributed run. Registered as the plugin ``dsession``."""
+    """One distributed run, a pytest plugin. ``dsession`` is what other plugins know of it."""
+
+    _machine: RunMachine
+    """Made when the run begins: a plugin may bring the scheduler."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.config = config
         self._settings = settings
         self._places = Places(settings)
-        self._machine = RunMachine(self._places.run_plan())
         self._opener = GatewayOpener(
             {plan.name: plan.spec for plan in self._places.agents},
             named=[*settings.proxies, *(request.spec for request in settings.requests)],
@@ -82,6 +83,9 @@ class Controller:
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)
         self._report = TerminalReport(config, self._places)
+        self.dsession = DSession(config, self._nodes.manager, self._driver.inbox, self._driver.wake)
+        self._scheduler_name = ""
+        self._crash_reports: dict[tuple[str, str], pytest.TestReport] = {}
         self._workers: dict[str, Worker] = {}
         self._preflight: dict[str, HostError | None] = {}
         self._ended = False
@@ -133,10 +137,12 @@ class Controller:
             Interrupted: the run was stopped before its end.
         """
         self._report.notes("sync", self._places.scan_tree())
+        self._make_machine()
         self._apply(self._machine.start(self._now()))
         while not self._ended:
             self._handle_next_event()
             self._tell_stop(session)
+        self.dsession.shuttingdown = True
         result = self._machine.result()
         self._report.finished(result, self._relay)
         if result.stopped_reason is not None:
@@ -183,14 +189,29 @@ class Controller:
 
     def _tell_stop(self, session: pytest.Session) -> None:
         """Tell the machine once when pytest or a plugin wants the run to stop."""
-        reason = session.shouldfail or session.shouldstop
+        reason = session.shouldfail or session.shouldstop or self.dsession.shouldstop
         if reason and not self._stop_told:
-            self._stop_told = True
+            self._stop_told = self.dsession.shuttingdown = True
             self._tell(events.StopRequested(reason=str(reason)))
 
+    def _make_machine(self) -> None:
+        plan = self._places.run_plan()
+        theirs = self._nodes.make_scheduler()
+        adapted = theirs and AdaptedScheduler(
+            theirs, node_of=lambda name: self._workers[name].node, is_each=plan.dist == "each"
+        )
+        self._scheduler_name = type(theirs).__name__ if theirs else SCHEDULER_NAMES[plan.dist]
+        self._machine = RunMachine(plan, scheduler=adapted, runs_again=self._runs_again)
+        self.dsession.sched = theirs or SchedulerView(
+            self.config, self._places.declared_worker_count, self._workers
+        )
+
     def _await_worker_exits(self) -> None:
-        """Let workers that ended in order leave by themselves, for a while."""
-        deadline = self._now() + WORKER_EXIT_TIMEOUT_S
+        """Let workers that ended in order leave by themselves, for a while.
+
+        As long as plugins of pytest-xdist know it: what atexit handlers may take.
+        """
+        deadline = self._now() + self._nodes.manager.EXIT_TIMEOUT
         while any(
             worker.is_finished and not worker.has_exited for worker in self._workers.values()
         ):
@@ -337,6 +358,7 @@ class Controller:
             greeting=self._places.greeting(command.agent),
             worker_count=self._places.worker_count,
             finish=lambda: self._send(command.worker, messages.Finish()),
+            is_replacement=command.replaces is not None,
         )
         worker = Worker(
             name=command.worker,
@@ -363,7 +385,9 @@ class Controller:
         self._send(command.worker, messages.ReclaimItems(list(command.positions)))
 
     def _finish_worker(self, command: commands.FinishWorker) -> None:
-        self._workers[command.worker].node.shutdown()
+        node = self._workers[command.worker].node
+        if not node.is_down:
+            node.finish()
 
     def _stop_worker(self, command: commands.StopWorker) -> None:
         self._send(command.worker, messages.StopSession(command.reason))
@@ -376,7 +400,14 @@ class Controller:
 
     def _report_lost_item(self, command: commands.ReportLostItem) -> None:
         worker = self._workers[command.worker]
-        self._relay.report_lost_item(worker, command.node_id, command.reason)
+        report = self._crash_reports.pop((command.worker, command.node_id))
+        self._relay.log_lost_item(worker, report, runs_again=command.runs_again)
+
+    def _runs_again(self, name: str, node_id: str, reason: str) -> bool:
+        """Ask plugins what becomes of an item whose worker died. Called by the machine."""
+        report = self._relay.lost_item_report(self._workers[name], node_id, reason)
+        self._crash_reports[name, node_id] = report
+        return self._nodes.handle_crash(node_id, report, self.dsession.sched)
 
     def _report_environment_failed(self, command: commands.ReportEnvironmentFailed) -> None:
         self._report.environment_failed(command.environment, command.reason)
@@ -385,7 +416,7 @@ class Controller:
         self._report.note(command.text)
 
     def _report_scheduling_started(self, _: commands.ReportSchedulingStarted) -> None:
-        self._report.scheduling_started(self._settings.mode)
+        self._report.scheduling_started(self._scheduler_name)
 
     def _end_run(self, command: commands.EndRun) -> None:
         self._ended = True

@@ -186,6 +186,15 @@ class Driver:
         except queue.Empty:
             return None
 
+    def wake(self) -> None:
+        """Make ``receive`` return soon with an event that says nothing. From any thread."""
+        self._inbox.put(MessagesCame(agent="", worker=None, messages=()))
+
+    @property
+    def inbox(self) -> queue.SimpleQueue[DriverEvent]:
+        """The events that wait for ``receive``: to be counted, not to be taken."""
+        return self._inbox
+
     def close(self) -> None:
         """End every agent, all at once, and wait for their hosts to be clean."""
         self._closing = True  # From now on, what opens is closed by the thread that opens it.
@@ -205,10 +214,17 @@ class Driver:
     def _start(self, name: str, target: Callable[..., None], *arguments: Any) -> threading.Thread:
         # Daemons: a host that hangs in spite of every deadline must not keep pytest from exiting.
         thread = threading.Thread(
-            target=target, args=arguments, name=f"remotest-{name}", daemon=True
+            target=self._guard, args=(target, *arguments), name=f"remotest-{name}", daemon=True
         )
         thread.start()
         return thread
+
+    def _guard(self, target: Callable[..., None], *arguments: Any) -> None:
+        """Let a mistake of ours be raised where it is seen: the main thread waits for an event."""
+        try:
+            target(*arguments)
+        except Exception as error:  # noqa: BLE001  raised again by receive()
+            self._inbox.put(error)
 
     def _open(self, agent: str) -> None:
         greetings: queue.SimpleQueue[Any] = queue.SimpleQueue()

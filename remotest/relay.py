@@ -17,7 +17,7 @@ from remotest.run import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from remotest.compat.node import WorkerNode
+    from remotest.compat.node import WorkerController
     from remotest.run.events import Event, Outcome
 
 
@@ -28,7 +28,7 @@ class Worker:
     name: str
     agent: str
     environment: str
-    node: WorkerNode
+    node: WorkerController
     ids: list[str] = field(default_factory=list)
     has_collected: bool = False
     outcomes: dict[int, Outcome] = field(default_factory=dict)
@@ -86,14 +86,19 @@ class Relay:
         self._config.hook.pytest_testnodedown(node=worker.node, error=error)
         return [events.WorkerLost(worker=worker.name, reason=reason)]
 
-    def report_lost_item(self, worker: Worker, node_id: str, reason: str) -> None:
-        """Report an item as failed whose worker died while it ran."""
+    def lost_item_report(self, worker: Worker, node_id: str, reason: str) -> pytest.TestReport:
+        """Return the report of an item as failed whose worker died while it ran."""
         text = f"worker {worker.name!r} crashed while running {node_id!r}"
         if reason:
             text += f"\n{reason}"
         report = reports.lost_item_report(node_id, text)
         self._mark(worker, report)
-        self.outcomes[worker.environment, node_id] = "failed"
+        return report
+
+    def log_lost_item(self, worker: Worker, report: pytest.TestReport, *, runs_again: bool) -> None:
+        """Log such a report; ``runs_again`` says that it is not the item's last."""
+        if not runs_again:
+            self.outcomes[worker.environment, report.nodeid] = "failed"
         self._config.hook.pytest_runtest_logreport(report=report)
 
     # -- the session -----------------------------------------------------------------------

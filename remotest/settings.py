@@ -43,6 +43,7 @@ class Settings:
     proxies: tuple[GatewaySpec, ...]
     max_worker_restart: int | None
     max_chunk_items: int | None
+    ramp_s: float
     run_uid: str
     arguments: tuple[str, ...]
     option_arities: Mapping[str, Arity]
@@ -79,6 +80,7 @@ def read_settings(config: pytest.Config) -> Settings:
         proxies=tuple(_parse_proxy(text) for text in option.px),
         max_worker_restart=_parse_restarts(option.maxworkerrestart),
         max_chunk_items=option.maxschedchunk,
+        ramp_s=option.ramp,
         run_uid=option.testrunuid or uuid.uuid4().hex,
         arguments=_read_arguments(config),
         # The parser that read the command line; pytest offers no public way to it.

@@ -25,6 +25,11 @@ def pytest_xdist_rsyncfinish(source: str, gateways: List[Any]) -> None:
     """Called when ``source`` is on the hosts of ``gateways``."""
 
 
+@pytest.hookspec(firstresult=True)
+def pytest_xdist_getremotemodule() -> Any:
+    """Called when a worker is configured. What it returns is not used, and the run says so."""
+
+
 @pytest.hookspec()
 def pytest_configure_node(node: Any) -> None:
     """Called before a worker starts: what is put into ``node.workerinput`` reaches it."""
@@ -43,6 +48,19 @@ def pytest_testnodedown(node: Any, error: Any) -> None:
 @pytest.hookspec()
 def pytest_xdist_node_collection_finished(node: Any, ids: List[str]) -> None:
     """Called when a worker has collected the tests ``ids``."""
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
+    """Return a scheduler of pytest-xdist's protocol, or None for the one that --dist names."""
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_handlecrashitem(crashitem: str, report: Any, sched: Any) -> None:
+    """Called with the node id of a test whose worker died, before its report is logged.
+
+    ``report`` may be changed. ``sched.mark_test_pending(crashitem)`` lets the test run again.
+    """
 
 
 @pytest.hookspec(firstresult=True)

@@ -24,6 +24,11 @@ CONTROLLER_OPTIONS = {
     "--rsyncignore": True,
     "--testrunuid": True,
     "--maxschedchunk": True,
+    "-f": False,
+    "--looponfail": False,
+    "--ramp": True,
+    "--loadscope-reorder": False,
+    "--no-loadscope-reorder": False,
 }
 
 
@@ -34,11 +39,38 @@ def worker_count(text: str) -> Union[int, str]:
     return int(text)
 
 
+def duration_s(text: str) -> float:
+    """Return the value of ``--ramp`` in seconds: ``10``, ``10s``, ``5m``, ``1h``.
+
+    Raises ValueError.
+    """
+    seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
+    value = float(text) if seconds is None else float(text[:-1]) * seconds
+    if not 0 <= value < float("inf"):
+        raise ValueError("a duration is not negative and has an end: %s" % text)
+    return value
+
+
+class _Group:
+    """A group of pytest's parser to which pytest-xdist may have added the same options before."""
+
+    def __init__(self, parser: Any) -> None:
+        title = "distributed and multi-interpreter testing (remotest)"
+        self._group = parser.getgroup("xdist", title)
+        self._taken = {name for option in self._group.options for name in option.names()}
+
+    def addoption(self, *names: str, **attributes: Any) -> None:
+        """Add an option unless it is there."""
+        if self._taken.isdisjoint(names):
+            # Only _addoption accepts lower-case short options, which the frozen names -n, -d and
+            # -f are.
+            self._group._addoption(*names, **attributes)  # noqa: SLF001  see above
+
+
 def add_options(parser: Any) -> None:
     """Add all options to pytest's parser."""
-    group = parser.getgroup("xdist", "distributed and multi-interpreter testing (remotest)")
-    # Only _addoption accepts lower-case short options, which the frozen names -n and -d are.
-    group._addoption(  # noqa: SLF001  see above
+    group = _Group(parser)
+    group.addoption(
         "-n",
         "--numprocesses",
         dest="numprocesses",
@@ -74,12 +106,25 @@ def add_options(parser: Any) -> None:
         help="each: run every test in every environment. load: give each test to one worker "
         "that is free. no: run here (default).",
     )
-    group._addoption(  # noqa: SLF001  see above
+    group.addoption(
         "-d",
         action="store_true",
         dest="distload",
         default=False,
         help="Short for '--dist=load'.",
+    )
+    group.addoption(
+        "--loadscope-reorder",
+        dest="loadscopereorder",
+        action="store_true",
+        default=True,
+        help="Begin with the largest scopes under --dist=loadscope (default).",
+    )
+    group.addoption(
+        "--no-loadscope-reorder",
+        dest="loadscopereorder",
+        action="store_false",
+        help="Keep scopes in the order of collection.",
     )
     group.addoption(
         "--tx",
@@ -133,6 +178,28 @@ def add_options(parser: Any) -> None:
         type=int,
         metavar="N",
         help="Most tests that '--dist=load' gives a worker in one step. Default: no limit.",
+    )
+    group.addoption(
+        "--ramp",
+        action="store",
+        type=duration_s,
+        metavar="DURATION",
+        default=0.0,
+        help="Let workers begin their first tests one after the other, spread over this time: "
+        "30, 30s, 5m, 1h.",
+    )
+    group.addoption(
+        "-f",
+        "--looponfail",
+        action="store_true",
+        dest="looponfail",
+        default=False,
+        help="Refused: pytest-watcher runs a command again when a file changes.",
+    )
+    parser.addini(
+        "looponfailroots",
+        "Accepted and not used: see --looponfail.",
+        type="paths",
     )
     parser.addini(
         "rsyncdirs",

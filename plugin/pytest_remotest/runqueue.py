@@ -59,3 +59,8 @@ class RunQueue:
             while not self._positions and not self._ended:
                 self._changed.wait(WAIT_SLICE_S)
             return self._positions.popleft() if self._positions else None
+
+    def pause(self, duration_s: float) -> None:
+        """Wait, but not when nothing is to be begun any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self.stop_reason), duration_s)

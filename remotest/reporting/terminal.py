@@ -185,12 +185,12 @@ class TerminalReport:
         elif to_log:
             self._terminal.write_line(line)
 
-    def scheduling_started(self, mode: str) -> None:
-        """Write that tests are given out now."""
+    def scheduling_started(self, scheduler: str) -> None:
+        """Write that tests are given out now, and by which scheduler."""
         self._show_status(to_log=True)
         self._line("")
         if self._verbosity > 0:
-            self._line(f"scheduling tests via {SCHEDULER_NAMES[mode]}")
+            self._line(f"scheduling tests via {scheduler}")
 
     # -- the end ---------------------------------------------------------------------------
 

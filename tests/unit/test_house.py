@@ -185,7 +185,7 @@ def test_only_its_owners_import(module: str) -> None:
 
 
 def test_what_travels_needs_only_pytest() -> None:
-    """setproctitle is used where it is there; ``entry`` hands over to the controller."""
+    """setproctitle, psutil are used where they are; ``entry`` hands over to the controller."""
 
     def is_allowed(item: Import) -> bool:
         top = item.imported.split(".")[0]
@@ -193,6 +193,7 @@ def test_what_travels_needs_only_pytest() -> None:
             top in sys.stdlib_module_names
             or top in ("pytest", "_pytest", "pytest_remotest")
             or (top == "setproctitle" and item.where == "try")
+            or (top == "psutil" and item.where == "function")
             or (
                 top == "remotest"
                 and item.importer == "pytest_remotest.entry"
