@@ -148,7 +148,7 @@ class Driver:
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
         # Unbounded: what workers can send is bounded by what they were given to run.
-        self._inbox: queue.SimpleQueue[DriverEvent] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[DriverEvent | Exception] = queue.SimpleQueue()
         self._gateways: dict[str, AgentGateway] = {}
         self._answers: dict[str, queue.SimpleQueue[Any]] = {}
         self._threads: list[threading.Thread] = []
@@ -180,18 +180,25 @@ class Driver:
             return
 
     def receive(self, timeout_s: float | None) -> DriverEvent | None:
-        """Return the next event, or None when none came within ``timeout_s``."""
+        """Return the next event, or None when none came within ``timeout_s``.
+
+        Raises:
+            Exception: what a thread of ours did not expect, and could not go on after.
+        """
         try:
-            return self._inbox.get(timeout=timeout_s)
+            event = self._inbox.get(timeout=timeout_s)
         except queue.Empty:
             return None
+        if isinstance(event, Exception):
+            raise event
+        return event
 
     def wake(self) -> None:
         """Make ``receive`` return soon with an event that says nothing. From any thread."""
         self._inbox.put(MessagesCame(agent="", worker=None, messages=()))
 
     @property
-    def inbox(self) -> queue.SimpleQueue[DriverEvent]:
+    def inbox(self) -> queue.SimpleQueue[DriverEvent | Exception]:
         """The events that wait for ``receive``: to be counted, not to be taken."""
         return self._inbox
 
