@@ -7,8 +7,11 @@ step costs it time for what the step names, not for the size of the run.
 *Work could move* to a worker when there is an item that the worker collected, that no living
 worker holds, and that has not ended. After each step, once items are given out:
 
-- a living worker that has collected, and was not told to finish, holds at least two items;
-- under load, no worker was told to finish while work could move to it.
+- a living worker that has collected, and was not told to finish, holds at least two items, or
+  another one owes an answer to the order to give items back;
+- where each item runs once, no worker was told to finish while work could move to it; under
+  worksteal also not while another one that collected the same had more than two; in a mode with
+  scopes the work may be left to a worker that has more of the scope (see ``Placement``).
 
 So a worker is idle only while a message travels, or when nothing is left for it.
 """
@@ -18,6 +21,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from sim.placement import Placement
 
 from remotest.run import commands as c
 from remotest.run import events as e
@@ -41,6 +46,7 @@ class Seat:
     kind: int = -1
     held: set[int] = field(default_factory=set)
     begun: set[int] = field(default_factory=set)
+    asked: set[int] | None = None  # What it was told to give back and has not answered.
     is_ready: bool = False
     told_to_end: bool = False
 
@@ -50,6 +56,13 @@ class Referee:
 
     def __init__(self, plan: RunPlan) -> None:
         self.is_each = plan.dist == "each"
+        self.is_stealing = plan.dist == "worksteal"
+        self.is_strict = plan.strict_collection
+        self.placement = (
+            Placement(plan.dist, lambda kind, key: kind in self.known[key])
+            if plan.dist in ("loadscope", "loadfile", "loadgroup")
+            else None
+        )
         self.restarts_left = plan.max_worker_restart
         self.cut_off: set[str] = set()  # Environments that had living workers on a lost host.
         self.environments = {environment.name for environment in plan.environments}
@@ -64,8 +77,10 @@ class Referee:
         self.free_by_kind: list[int] = []
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
         self.starving: set[str] = set()
+        self.owing: set[str] = set()  # Workers that were asked to give back and did not answer.
         self.expected: set[object] = set()  # What the answer to this step must hold.
         self.is_scheduling = self.is_closed = self.is_stopped = self.is_ended = False
+        self.is_refused = False
         self.end: c.EndRun | None = None
 
     # -- what the machine is told --------------------------------------------------------------
@@ -93,11 +108,13 @@ class Referee:
             case e.WorkerReady() if not seat.is_ready:
                 seat.is_ready = True
             case e.WorkerCollected() if seat.is_ready and seat.keys is None:
-                self.collected(name, seat, event.ids)
+                self.collected(name, seat, event)
             case e.ItemStarted() if event.position in seat.held:
                 seat.begun.add(event.position)
             case e.ItemFinished() if event.position in seat.held:
                 self.finished(name, seat, event)
+            case e.ItemsReturned() if self.owes(seat, event.positions):
+                self.returned(name, seat, event.positions)
             case e.WorkerFinished() if seat.told_to_end and (self.is_stopped or not seat.held):
                 for position in list(seat.held):
                     self.release(seat, position)
@@ -107,7 +124,8 @@ class Referee:
             case _:
                 self.expected.add(("kill", name))
 
-    def collected(self, name: str, seat: Seat, ids: tuple[str, ...]) -> None:
+    def collected(self, name: str, seat: Seat, event: e.WorkerCollected) -> None:
+        ids, groups = event.ids, dict(event.groups)
         scope = seat.environment if self.is_each else ""
         seat.kind = self.kinds.setdefault((scope, ids), len(self.kinds))
         if seat.kind == len(self.keys_by_kind):
@@ -117,11 +135,17 @@ class Referee:
                 keys.append((scope, node_id, seen[node_id]))
                 seen[node_id] += 1
             self.keys_by_kind.append(keys)
-            for key in keys:
+            fresh = []
+            for position, key in enumerate(keys):
                 if key not in self.known:
                     self.known[key] = []
                     self.free.add(key)
+                    fresh.append(key)
+                    if self.placement is not None:
+                        self.placement.know(key, groups.get(position))
                 self.known[key].append(seat.kind)
+            if self.placement is not None and self.is_scheduling:
+                self.placement.put_together(fresh)
             self.free_by_kind.append(sum(key in self.free for key in keys))
         seat.keys = self.keys_by_kind[seat.kind]
         self.weigh(name, seat)
@@ -130,14 +154,34 @@ class Referee:
         assert seat.keys is not None
         seat.held.remove(event.position)
         seat.begun.discard(event.position)
+        if seat.asked is not None:
+            seat.asked.discard(event.position)
         self.done[seat.keys[event.position]] = event.outcome
         if event.outcome is not None:
             self.counts[seat.environment][event.outcome] += 1
         self.weigh(name, seat)
 
+    def owes(self, seat: Seat, positions: tuple[int, ...]) -> bool:
+        """Whether a worker may now give these back."""
+        given = set(positions)
+        return (
+            seat.asked is not None
+            and len(given) == len(positions)
+            and given <= seat.asked - seat.begun
+        )
+
+    def returned(self, name: str, seat: Seat, positions: tuple[int, ...]) -> None:
+        seat.asked = None
+        self.owing.remove(name)
+        for position in positions:
+            self.release(seat, position)
+        self.weigh(name, seat)
+
     def leave(self, name: str) -> None:
         """A worker is lost: what it ran must be reported, what it held is free again."""
         seat = self.seats[name]
+        if self.placement is not None and seat.keys is not None:
+            self.placement.put_together(seat.keys[p] for p in seat.held - seat.begun)
         for position in list(seat.held):
             if position in seat.begun:
                 assert seat.keys is not None
@@ -152,6 +196,7 @@ class Referee:
     def forget(self, name: str) -> None:
         del self.seats[name]
         self.starving.discard(name)
+        self.owing.discard(name)
 
     # -- what the machine answers --------------------------------------------------------------
 
@@ -160,7 +205,7 @@ class Referee:
             assert not self.is_ended, f"after the end: {command}"
             getattr(self, f"on_{type(command).__name__}")(command)
         assert not self.expected, f"unanswered: {self.expected}"
-        if self.is_scheduling and not self.is_stopped:
+        if self.is_scheduling and not self.is_stopped and not self.owing:
             assert not self.starving, f"left with too little: {sorted(self.starving)}"
 
     def on_SplitEnvironment(self, command: c.SplitEnvironment) -> None:  # noqa: N802  as its class
@@ -188,6 +233,8 @@ class Referee:
         assert seat.keys is not None
         assert not seat.told_to_end, "given to a worker that was told to finish"
         assert command.positions
+        if self.placement is not None:
+            self.placement.give(command.worker, list(command.positions), self.seats)
         for position in command.positions:
             key = seat.keys[position]
             assert position >= 0
@@ -198,6 +245,20 @@ class Referee:
             seat.held.add(position)
         self.weigh(command.worker, seat)
 
+    def on_ReclaimItems(self, command: c.ReclaimItems) -> None:  # noqa: N802
+        assert self.is_stealing
+        assert self.is_scheduling
+        assert not self.is_stopped
+        seat = self.seats[command.worker]
+        assert not seat.told_to_end
+        assert seat.asked is None, "asked twice at once"
+        asked = set(command.positions)
+        assert len(asked) == len(command.positions) > 0
+        assert asked <= seat.held - seat.begun
+        assert len(seat.held) - len(asked) >= 2, "left with too little"
+        seat.asked = asked
+        self.owing.add(command.worker)
+
     def on_FinishWorker(self, command: c.FinishWorker) -> None:  # noqa: N802
         seat = self.seats[command.worker]
         assert not seat.told_to_end
@@ -205,10 +266,19 @@ class Referee:
         self.starving.discard(command.worker)
         if not self.is_closed:
             assert self.is_scheduling
-            assert not self.free_by_kind[seat.kind], "told to finish while work could move"
+            could_move = bool(self.free_by_kind[seat.kind])
+            if could_move and self.placement is not None:
+                could_move = not self.placement.may_finish(command.worker, self.seats)
+            if self.is_stealing:
+                could_move |= any(
+                    len(other.held) > 2 and other.kind == seat.kind and not other.told_to_end
+                    for other in self.seats.values()
+                    if other is not seat
+                )
+            assert not could_move, "told to finish while work could move"
 
     def on_StopWorker(self, command: c.StopWorker) -> None:  # noqa: N802
-        assert self.is_stopped
+        assert self.is_stopped or self.is_refused
         self.seats[command.worker].told_to_end = True
 
     def on_KillWorker(self, command: c.KillWorker) -> None:  # noqa: N802
@@ -236,6 +306,16 @@ class Referee:
         assert not self.is_scheduling
         assert all(seat.keys is not None for seat in self.seats.values())
         self.is_scheduling = True
+        assert not (self.is_strict and self.gaps()), "workers differ"
+        if self.placement is not None:
+            self.placement.put_together(self.known)
+
+    def on_ReportCollectionsDiffer(self, command: c.ReportCollectionsDiffer) -> None:  # noqa: N802
+        assert self.is_strict
+        assert self.gaps()
+        assert not self.is_scheduling
+        assert command.worker in self.seats or command.worker in self.names
+        self.is_refused = self.is_stopped = True
 
     def on_EndRun(self, command: c.EndRun) -> None:  # noqa: N802
         assert not self.seats, f"ended before {sorted(self.seats)}"
@@ -243,6 +323,10 @@ class Referee:
         self.end = command
 
     # -- the books -----------------------------------------------------------------------------
+
+    def gaps(self) -> bool:
+        """Whether some worker has not collected everything."""
+        return not self.is_each and any(len(set(k)) < len(self.known) for k in self.keys_by_kind)
 
     def weigh(self, name: str, seat: Seat) -> None:
         is_starving = seat.keys is not None and not seat.told_to_end and len(seat.held) < 2
@@ -264,6 +348,8 @@ class Referee:
         if self.is_each:
             assert Counter(result.missing) == Counter(key[:2] for key in missing)
         assert self.end.missing == result.missing
+        assert bool(result.gaps) == self.gaps()
+        assert result.are_gaps_refused == self.is_refused
         assert len(self.done) + len(self.free) == len(self.known)
         assert result.not_run == (len(self.free) if self.is_stopped else 0)
         assert {env.name for env in result.environments} == self.environments

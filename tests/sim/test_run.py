@@ -16,8 +16,21 @@ CALM = Faults()
 CRASHES = Faults(crash_in_item=0.01, crash_between_items=0.001)
 
 
+MODES = ("load", "loadscope", "loadfile", "loadgroup", "worksteal")
+
+
 def node_ids(count: int) -> tuple[str, ...]:
-    return tuple(f"tests/test_{number // 50}.py::test_{number}" for number in range(count))
+    """Return ids in files of up to 79, every third one of them in a class."""
+    return tuple(
+        f"tests/test_{number * number // 250 % 500}.py"
+        f"{'::TestIt' if number % 3 == 0 else ''}::test_{number}"
+        for number in range(count)
+    )
+
+
+def groups_of(ids: tuple[str, ...]) -> dict[str, str]:
+    """Return an ``xdist_group`` for every fourth id."""
+    return {node_id: f"g{number % 28}" for number, node_id in enumerate(ids) if number % 4 == 0}
 
 
 def one_host(
@@ -28,7 +41,7 @@ def one_host(
     faults: Faults = CALM,
     seed: int = 0,
 ) -> Scenario:
-    if dist == "load":
+    if dist != "each":
         environments = (Environment(name="box", agent="box", count=worker_count),)
     else:
         environments = tuple(
@@ -36,16 +49,17 @@ def one_host(
         )
     return Scenario(
         plan=RunPlan(environments=environments, dist=dist),
-        hosts={"box": Host(ids=node_ids(item_count))},
+        hosts={"box": Host(ids=node_ids(item_count), groups=groups_of(node_ids(item_count)))},
         faults=faults,
         seed=seed,
-        steps_limit=20 * item_count * (1 if dist == "load" else worker_count) + 1000 * worker_count,
+        steps_limit=20 * item_count * (1 if dist != "each" else worker_count) + 1000 * worker_count,
     )
 
 
+@pytest.mark.parametrize("dist", MODES)
 @pytest.mark.parametrize("faults", [CALM, CRASHES], ids=["calm", "crashes"])
-def test_500_workers_run_20000_items(faults: Faults) -> None:
-    world = World(one_host(500, 20_000, faults=faults))
+def test_500_workers_run_20000_items(faults: Faults, dist: str) -> None:
+    world = World(one_host(500, 20_000, dist=dist, faults=faults))
     result = world.run()
     assert result.missing == ()
     assert len(world.referee.done) == 20_000
@@ -53,9 +67,10 @@ def test_500_workers_run_20000_items(faults: Faults) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("dist", MODES)
 @pytest.mark.parametrize("faults", [CALM, CRASHES], ids=["calm", "crashes"])
-def test_5000_workers_run_200000_items(faults: Faults) -> None:
-    world = World(one_host(5_000, 200_000, faults=faults))
+def test_5000_workers_run_200000_items(faults: Faults, dist: str) -> None:
+    world = World(one_host(5_000, 200_000, dist=dist, faults=faults))
     result = world.run()
     assert result.missing == ()
     assert len(world.referee.done) == 200_000
@@ -68,19 +83,25 @@ def test_each_of_50_environments_runs_2000_items() -> None:
     assert [sum(env.outcomes.values()) for env in result.environments] == [2_000] * 50
 
 
+@pytest.mark.parametrize("dist", MODES)
 @pytest.mark.parametrize("lost_at_s", [3.0 + number / 10 for number in range(40)])
-def test_a_host_may_be_lost_at_any_time(lost_at_s: float) -> None:
+def test_a_host_may_be_lost_at_any_time(lost_at_s: float, dist: str) -> None:
     host = Host(ids=node_ids(40), item_s=0.1, slow_item_share=0.0)
     scenario = Scenario(
         plan=RunPlan(
             environments=tuple(Environment(name=a, agent=a, count=4) for a in ("stays", "goes")),
-            dist="load",
+            dist=dist,
         ),
         hosts={"stays": host, "goes": replace(host, lost_at_s=lost_at_s, item_s=0.2)},
     )
     assert World(scenario).run().missing == ()
 
 
+SMALL_IDS = tuple(
+    f"test_{number % 4}.py{'::TestIt' if number % 8 < 4 else ''}::test_{number}"
+    for number in range(16)
+)
+GROUPS = groups_of(SMALL_IDS)
 likelihoods = st.sampled_from([0.0, 0.02, 0.2, 0.7])
 hosts = st.builds(
     Host,
@@ -89,7 +110,7 @@ hosts = st.builds(
     ready_at_s=st.sampled_from([0.0, 1.0, 5.0]),
     fails=st.sampled_from([False] * 7 + [True]),
     lost_at_s=st.none() | st.integers(0, 80).map(lambda half_s: half_s / 2),
-    ids=st.lists(st.sampled_from("abcdefghijkl"), max_size=30).map(tuple),
+    ids=st.lists(st.sampled_from(SMALL_IDS), max_size=40).map(tuple),
     shuffles=st.booleans(),
     drops=st.sampled_from([0.0, 0.0, 0.3]),
     start_s=st.sampled_from([0.0, 1.0, 20.0]),
@@ -115,12 +136,13 @@ fault_mixes = st.one_of(
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     """Up to 3 hosts with up to 2 environments each, all with collections of their own."""
-    dist = draw(st.sampled_from(["load", "each"]))
+    dist = draw(st.sampled_from([*MODES, "each"]))
     by_agent = {f"host{n}": draw(hosts) for n in range(draw(st.integers(1, 3)))}
     if draw(st.booleans()):  # The usual case: the same code everywhere.
         ids = node_ids(draw(st.integers(0, 40)))
         by_agent = {name: replace(host, ids=ids) for name, host in by_agent.items()}
-    counts = st.just("auto") | (st.integers(1, 4) if dist == "load" else st.just(1))
+    by_agent = {name: replace(host, groups=GROUPS) for name, host in by_agent.items()}
+    counts = st.just("auto") | (st.integers(1, 4) if dist != "each" else st.just(1))
     environments = tuple(
         Environment(name=f"{agent}/{n}", agent=agent, count=draw(counts))
         for agent in by_agent
@@ -132,6 +154,8 @@ def scenarios(draw: st.DrawFn) -> Scenario:
             dist=dist,
             max_worker_restart=draw(st.sampled_from([None, None, 0, 1, 3])),
             max_chunk=draw(st.sampled_from([None, None, 1, 3])),
+            reorder_scopes=draw(st.booleans()),
+            strict_collection=draw(st.sampled_from([False] * 5 + [True])),
         ),
         hosts=by_agent,
         faults=draw(fault_mixes),
@@ -153,7 +177,7 @@ def test_the_promises_hold_whatever_happens(scenario: Scenario) -> None:
         assert is_red
     if not world.faults_seen and scenario.stop_at_s is None:
         assert result.missing == ()
-        assert is_red == (not world.referee.known)
+        assert is_red == (not world.referee.known or result.are_gaps_refused)
     crashes_only = {"crash_in_item", "crash_between_items", "crash_anywhere"}
     keep_all = not any(host.drops for host in scenario.hosts.values())
     if world.faults_seen <= crashes_only and keep_all and not world.referee.is_closed:
@@ -168,7 +192,7 @@ def can_lose_a_host(world: World) -> bool:
     """Whether another host was there to the end that could run everything."""
     hosts = world.scenario.hosts.values()
     return (
-        world.scenario.plan.dist == "load"
+        world.scenario.plan.dist != "each"
         and not world.referee.is_closed
         and len({host.ids for host in hosts}) == 1
         and not any(host.drops for host in hosts)

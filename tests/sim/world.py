@@ -20,10 +20,13 @@ from remotest.run import events as e
 from remotest.run.machine import RunMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from remotest.run.plan import RunPlan
     from remotest.run.result import RunResult
+
+
+TO_WORKERS = (c.RunItems, c.ReclaimItems, c.FinishWorker, c.StopWorker, c.KillWorker)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class Host:
     fails: bool = False
     lost_at_s: float | None = None
     ids: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)  # ``xdist_group`` by node id.
     shuffles: bool = False  # Each worker collects in an order of its own.
     drops: float = 0.0  # Each worker does not collect about so many of the items.
     start_s: float = 1.0
@@ -147,7 +151,7 @@ class World:
         for command in commands:
             if isinstance(command, c.StartWorker):
                 self.start_worker(command)
-            elif isinstance(command, c.RunItems | c.FinishWorker | c.StopWorker | c.KillWorker):
+            elif isinstance(command, TO_WORKERS):
                 worker = self.workers[command.worker]
                 self.after(
                     worker.host.latency_s,
@@ -222,7 +226,12 @@ class World:
             return
         worker.has_collected = True
         worker.hangs_at_end = self.draw("hang")
-        self.send(worker, e.WorkerCollected(worker=worker.name, ids=worker.ids))
+        groups = tuple(
+            (position, worker.host.groups[node_id])
+            for position, node_id in enumerate(worker.ids)
+            if node_id in worker.host.groups
+        )
+        self.send(worker, e.WorkerCollected(worker=worker.name, ids=worker.ids, groups=groups))
         if self.draw("crash_anywhere"):
             delay_s = worker.host.collect_s * self.random.random()
             self.after(delay_s, lambda: self.crash_anywhere(worker))
@@ -244,6 +253,8 @@ class World:
         match command:
             case c.RunItems():
                 worker.queue.extend(command.positions)
+            case c.ReclaimItems():
+                self.give_back(worker, command.positions)
             case c.FinishWorker():
                 worker.told_to_finish = True
             case c.StopWorker():
@@ -251,6 +262,14 @@ class World:
             case c.KillWorker():
                 self.die(worker)
         self.go_on(worker)
+
+    def give_back(self, worker: FakeWorker, positions: tuple[int, ...]) -> None:
+        """Return what is asked for, but for the next item: the worker has prepared for that."""
+        returned = [position for position in list(worker.queue)[1:] if position in positions]
+        for position in returned:
+            worker.queue.remove(position)
+        if not worker.is_ending:
+            self.send(worker, e.ItemsReturned(worker=worker.name, positions=tuple(returned)))
 
     def go_on(self, worker: FakeWorker) -> None:
         """Begin the next item, or end the session, if the worker may."""
