@@ -14,7 +14,8 @@ from remotest.spec import AUTO, GatewaySpec, WorkerCount
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from remotest.settings import DistributionMode, Settings
+    from remotest.scheduling.modes import DistMode
+    from remotest.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def plan_environments(settings: Settings) -> tuple[EnvironmentPlan, ...]:
     return tuple(plans)
 
 
-def _split(count: WorkerCount, mode: DistributionMode) -> Iterable[WorkerCount]:
+def _split(count: WorkerCount, mode: DistMode) -> Iterable[WorkerCount]:
     if mode == "each" and count != AUTO:
         return [1] * int(count)
     return [count]

@@ -104,7 +104,8 @@ def worker_arguments(worker: str, place: Place, settings: Settings) -> list[str]
         options=settings.option_arities,
         left_out={*CONTROLLER_OPTIONS, *DONE_HERE, *FOUND_HERE},
     )
-    found = [f"--rootdir={place.paths.to_host(str(settings.root_dir))}"]
+    # addopts in a config file that travels may name a mode that the command line overrides.
+    found = [f"--dist={settings.mode}", f"--rootdir={place.paths.to_host(str(settings.root_dir))}"]
     if settings.config_file is not None:
         found += ["-c", str(place.paths.to_host(str(settings.config_file)))]
     if place.base_folder is not None:

@@ -76,6 +76,8 @@ class Places:
             dist=self.mode,
             max_worker_restart=self._settings.max_worker_restart,
             max_chunk=self._settings.max_chunk_items,
+            reorder_scopes=self._settings.reorder_scopes,
+            strict_collection=self._settings.strict_collection,
         )
 
     def environment(self, name: str) -> EnvironmentPlan:

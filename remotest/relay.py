@@ -30,6 +30,7 @@ class Worker:
     environment: str
     node: WorkerController
     ids: list[str] = field(default_factory=list)
+    groups: dict[int, str] = field(default_factory=dict)
     has_collected: bool = False
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Relay:
         self.durations_s: dict[str, float] = {}
         self._handlers: dict[type, Callable[[Worker, Any], Sequence[Event]]] = {
             messages.SessionStarted: self._session_started,
+            messages.ItemGroups: self._item_groups,
             messages.Collected: self._collected,
             messages.LogStart: self._log_start,
             messages.LogFinish: self._log_finish,
@@ -112,6 +114,15 @@ class Relay:
         self._config.hook.pytest_testnodeready(node=worker.node)
         return [events.WorkerReady(worker=worker.name)]
 
+    def _item_groups(self, worker: Worker, message: messages.ItemGroups) -> list[Event]:
+        for row in message.rows:
+            match row:
+                case [int(position), str(group)]:
+                    worker.groups[position] = group
+                case _:
+                    raise messages.ProtocolError("a group that is no position and name")
+        return []
+
     def _collected(self, worker: Worker, message: messages.Collected) -> list[Event]:
         worker.ids += message.ids
         if not message.last:
@@ -120,7 +131,11 @@ class Relay:
         self._config.hook.pytest_xdist_node_collection_finished(
             node=worker.node, ids=list(worker.ids)
         )
-        return [events.WorkerCollected(worker=worker.name, ids=tuple(worker.ids))]
+        return [
+            events.WorkerCollected(
+                worker=worker.name, ids=tuple(worker.ids), groups=tuple(worker.groups.items())
+            )
+        ]
 
     def _session_output(self, worker: Worker, message: messages.SessionOutput) -> list[Event]:
         worker.output.append(message.text)

@@ -7,7 +7,7 @@ import shlex
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
     from remotest.inventory import Inventory
     from remotest.pathmap import Arity
+    from remotest.scheduling.modes import DistMode
     from remotest.sync.rules import Rule
-
-DistributionMode = Literal["each", "load"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -38,11 +36,13 @@ class Settings:
     ``local_base_folder`` returns, once pytest is configured, the folder for temporary folders.
     """
 
-    mode: DistributionMode
+    mode: DistMode
     requests: tuple[TxRequest, ...]
     proxies: tuple[GatewaySpec, ...]
     max_worker_restart: int | None
     max_chunk_items: int | None
+    reorder_scopes: bool
+    strict_collection: bool
     ramp_s: float
     run_uid: str
     arguments: tuple[str, ...]
@@ -80,6 +80,8 @@ def read_settings(config: pytest.Config) -> Settings:
         proxies=tuple(_parse_proxy(text) for text in option.px),
         max_worker_restart=_parse_restarts(option.maxworkerrestart),
         max_chunk_items=option.maxschedchunk,
+        reorder_scopes=option.loadscopereorder,
+        strict_collection=option.strict_collection,
         ramp_s=option.ramp,
         run_uid=option.testrunuid or uuid.uuid4().hex,
         arguments=_read_arguments(config),

@@ -45,6 +45,7 @@ EXAMPLES = (
     m.Finish(),
     m.StopSession("stopping after 1 failures"),
     m.SessionStarted({"dict": [["executable", "/usr/bin/python3"]]}),
+    m.ItemGroups([[0, "database"]]),
     m.Collected(["test_a.py::test_a"], True),
     m.LogStart(0, "test_a.py::test_a", ["test_a.py", None, "test_a"]),
     m.LogFinish(0, "test_a.py::test_a", None),

@@ -200,6 +200,12 @@ class SessionStarted(NamedTuple):
     info: Any
 
 
+class ItemGroups(NamedTuple):
+    """Rows [position, ``xdist_group``] of items to be collected; only under ``loadgroup``."""
+
+    rows: List[List[Any]]
+
+
 class Collected(NamedTuple):
     """Node ids in the worker's order; ``last`` ends the list."""
 
@@ -290,8 +296,8 @@ _MESSAGES = (
     Greeting, SyncWant, SyncDone, SyncFailed, Room, WorkerExited, WorkerOutput,
     SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
-    SessionStarted, Collected, LogStart, LogFinish, TestReport, CollectReport, WarningRecorded,
-    ItemFinished, ItemsReturned, InternalError, SessionOutput, SessionFinished,
+    SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,
+    WarningRecorded, ItemFinished, ItemsReturned, InternalError, SessionOutput, SessionFinished,
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ ignores every one.
 
 from typing import Any, Union
 
-DISTRIBUTION_MODES = ("each", "load", "no")
+DISTRIBUTION_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 
 # Options that mean something to the controller alone, and whether each takes a value: these are
 # taken out of the arguments that a worker gets.
@@ -29,6 +29,7 @@ CONTROLLER_OPTIONS = {
     "--ramp": True,
     "--loadscope-reorder": False,
     "--no-loadscope-reorder": False,
+    "--strict-collection": False,
 }
 
 
@@ -104,7 +105,9 @@ def add_options(parser: Any) -> None:
         dest="dist",
         default="no",
         help="each: run every test in every environment. load: give each test to one worker "
-        "that is free. no: run here (default).",
+        "that is free. loadscope, loadfile, loadgroup: the same, but tests of one class or module, "
+        "of one file, or of one 'xdist_group' run on one worker. worksteal: share the tests out "
+        "at once; who is done takes over from others. no: run here (default).",
     )
     group.addoption(
         "-d",
@@ -118,13 +121,21 @@ def add_options(parser: Any) -> None:
         dest="loadscopereorder",
         action="store_true",
         default=True,
-        help="Begin with the largest scopes under --dist=loadscope (default).",
+        help="Begin with the largest scopes under --dist=loadscope, loadfile and loadgroup "
+        "(default).",
     )
     group.addoption(
         "--no-loadscope-reorder",
         dest="loadscopereorder",
         action="store_false",
         help="Keep scopes in the order of collection.",
+    )
+    group.addoption(
+        "--strict-collection",
+        action="store_true",
+        default=False,
+        help="Run nothing if workers collect different tests, where each test is to run once. "
+        "Default: each test runs on a worker that has it, and the summary tells what some lack.",
     )
     group.addoption(
         "--tx",

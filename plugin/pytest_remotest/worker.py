@@ -14,7 +14,7 @@ from typing import Any, Dict, Generator, Iterator, List, Optional
 
 import pytest
 
-from pytest_remotest import fixtures, hookspecs, messages, options, values, xdist_module
+from pytest_remotest import fixtures, groups, hookspecs, messages, options, values, xdist_module
 from pytest_remotest.pipes import read_body
 from pytest_remotest.reportwire import report_to_wire
 from pytest_remotest.runqueue import RunQueue
@@ -145,6 +145,7 @@ class WorkerSession:
         self.config = config
         config.workerinput = self.worker_input
         config.workeroutput = {}
+        config.option.loadgroup = config.option.dist == "loadgroup"  # xdist's frozen name
         config.option.dist = "no"
         config.option.distload = False
         config.option.numprocesses = None
@@ -192,6 +193,8 @@ class WorkerSession:
         outcome = yield
         if outcome.excinfo is not None:
             return
+        if self.config.option.loadgroup:
+            self.link.send(*groups.in_messages(session.items), flush=False)
         parts = list(in_parts([values.cut(str(item.nodeid)) for item in session.items]))
         for part in parts:
             self.link.send(messages.Collected(part, last=part is parts[-1]), flush=True)

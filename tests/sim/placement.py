@@ -22,7 +22,7 @@ def scope_of(dist: str, node_id: str, group: str | None) -> Scope:
     if dist == "loadscope":
         return "::".join(node_id.split("::")[:-1])
     if dist == "loadfile":
-        return node_id.split("::")[0]
+        return node_id.partition("::")[0]
     return node_id if group is None else f"@{group}"
 
 
