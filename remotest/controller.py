@@ -26,8 +26,9 @@ from remotest.driver import (
     TreeFailed,
     TreePushed,
 )
-from remotest.errors import EnvError, HostError, UsageError
+from remotest.errors import EnvError, HostError, SyncError, UsageError
 from remotest.gateways.opener import GatewayOpener
+from remotest.lastwords import describe_end
 from remotest.places import Places
 from remotest.preflight import check_interpreter, read_interpreter
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
@@ -88,6 +89,7 @@ class Controller:
         self._crash_reports: dict[tuple[str, str], pytest.TestReport] = {}
         self._workers: dict[str, Worker] = {}
         self._preflight: dict[str, HostError | None] = {}
+        self._tree_error: SyncError | None = None
         self._ended = False
         self._stop_told = False
         self._saw_usage_error = False
@@ -136,7 +138,7 @@ class Controller:
         Raises:
             Interrupted: the run was stopped before its end.
         """
-        self._report.notes("sync", self._places.scan_tree())
+        self._read_tree()
         self._make_machine()
         self._apply(self._machine.start(self._now()))
         while not self._ended:
@@ -262,8 +264,20 @@ class Controller:
         if not unusable:
             self._bring_trees([name for name, e in self._preflight.items() if e is None])
 
+    def _read_tree(self) -> None:
+        """Read what travels; where that cannot be, only agents that need no tree can run."""
+        try:
+            self._report.notes("sync", self._places.scan_tree())
+        except SyncError as error:
+            self._report.host_failed(error)
+            self._tree_error = error
+
     def _bring_trees(self, agents: list[str]) -> None:
         """Push one tree to each place that needs one; the other agents are ready at once."""
+        if self._tree_error is not None:
+            for agent in filter(self._places.awaits_tree, agents):
+                self._tell(events.AgentFailed(agent=agent, reason=self._tree_error.cause))
+            agents = [agent for agent in agents if not self._places.awaits_tree(agent)]
         for agent in self._places.assign_trees(agents):
             self._nodes.sync_started(self._places.roots)
             self._driver.push(agent, self._places.pusher(agent))
@@ -421,19 +435,3 @@ class Controller:
     def _end_run(self, command: commands.EndRun) -> None:
         self._ended = True
         self._report.ended(command)
-
-
-def describe_end(status: int, output: str) -> str:
-    """Return how a worker's process ended with its last line; all its last words follow below."""
-    if status < 0:
-        try:
-            how = f"ended by signal {signal.Signals(-status).name}"
-        except ValueError:
-            how = f"ended by signal {-status}"
-    else:
-        how = f"ended with exit status {status}"
-    words = output.strip().splitlines()
-    if not words:
-        return how
-    first = f"{how}: {words[-1].strip()}"
-    return "\n".join([first, *words]) if len(words) > 1 else first

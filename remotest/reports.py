@@ -63,10 +63,10 @@ def _plain_report(data: Mapping[str, Any], reason: str) -> pytest.TestReport:
 
 def lost_item_report(node_id: str, text: str) -> pytest.TestReport:
     """Return the report of an item whose worker died while it ran."""
-    path = node_id.partition("::")[0]
+    path, _, name = node_id.partition("::")
     return pytest.TestReport(
         nodeid=node_id,
-        location=(path, None, path),
+        location=(path, None, name.replace("::", ".") or path),
         keywords={},
         outcome="failed",
         longrepr=text,

@@ -58,6 +58,7 @@ class TerminalReport:
         self._summary = ""
         self._last_words_shown: set[tuple[str, ...]] = set()
         self._last_width = 0
+        self._told_causes: set[str] = set()
 
     def install(self) -> None:
         """Register what needs pytest's hooks."""
@@ -106,14 +107,18 @@ class TerminalReport:
 
     def host_failed(self, error: HostError) -> None:
         """Write the paragraph of a host that cannot be used."""
+        self._told_causes.add(error.cause)
         self._important(printable(error.paragraph()))
 
     def host_lost(self, agent: str, reason: str) -> None:
         """Write that a host is gone."""
+        self._told_causes.add(reason)
         self._important(f"{agent}: lost: {printable(reason)}")
 
     def environment_failed(self, environment: str, reason: str) -> None:
-        """Write that an environment did not run, or not to its end."""
+        """Write that an environment did not run, or not to its end, if that is news."""
+        if reason in self._told_causes:
+            return
         label = self._places.label(environment)
         self._line(f"environment {label} failed: {printable(reason.splitlines()[0])}", red=True)
 
@@ -187,6 +192,10 @@ class TerminalReport:
 
     def scheduling_started(self, scheduler: str) -> None:
         """Write that tests are given out now, and by which scheduler."""
+        # A worker that has not collected by now never will.
+        self._stages = {
+            name: stage for name, stage in self._stages.items() if stage is Stage.COLLECTED
+        }
         self._show_status(to_log=True)
         self._line("")
         if self._verbosity > 0:

@@ -21,7 +21,7 @@ LAYERS: Final = tuple(
     parts.split()
     for parts in (
         "errors spec spec_rules yaml_nodes pathmap",
-        "inventory settings scheduling run sync env environments preflight launch",
+        "inventory settings scheduling run sync env environments preflight launch lastwords",
         "gateways",
         "driver",
         "controller places relay reports reporting compat check cli",
@@ -35,6 +35,7 @@ PURE: Final = (
     "pathmap",
     "environments",
     "preflight",
+    "lastwords",
     "scheduling",
     "run",
     "sync.rules",

@@ -1,0 +1,68 @@
+"""How a worker's process ended, and which of its last words help. Pure."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_FATAL: Final = "Fatal Python error: "
+_FRAME: Final = re.compile(r'  File "(?P<path>[^"]*)", line \d+ in ')
+_MACHINERY: Final = re.compile(r".*/(_pytest|pluggy)/|<remotest>/|<string>$")
+"""Files whose frames stand between the interpreter's start and every test."""
+
+
+def describe_end(status: int, output: str) -> str:
+    """Return how a process ended with the most telling of its last words.
+
+    Where there are more words than that, all of them follow below, but frames of pytest.
+
+    Args:
+        status: its exit status, negative for a signal.
+        output: the last that it printed.
+    """
+    words = list(_without_machinery(output.strip().splitlines()))
+    how = _how(status)
+    if not words:
+        return how
+    first = f"{how}: {_most_telling(words)}"
+    return "\n".join([first, *words]) if len(words) > 1 else first
+
+
+def _how(status: int) -> str:
+    if status >= 0:
+        return f"ended with exit status {status}"
+    try:
+        return f"ended by signal {signal.Signals(-status).name}"
+    except ValueError:
+        return f"ended by signal {-status}"
+
+
+def _most_telling(words: list[str]) -> str:
+    """Return what the interpreter says killed it, or the last line as of a traceback."""
+    fatal = (line for line in words if line.startswith(_FATAL))
+    # pytest puts an E in front of errors of a conftest.
+    return re.sub(r"^E\s+", "", next(fatal, words[-1])).strip()
+
+
+def _without_machinery(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a dump; for frames that are the same for every test, how many."""
+    left_out = 0
+    for line in lines:
+        frame = _FRAME.match(line)
+        if frame is not None and _MACHINERY.match(frame["path"]):
+            left_out += 1
+            continue
+        if left_out:
+            yield _left_out_line(left_out)
+            left_out = 0
+        yield line
+    if left_out:
+        yield _left_out_line(left_out)
+
+
+def _left_out_line(count: int) -> str:
+    return f"  ({count} frame{'' if count == 1 else 's'} of pytest)"
