@@ -112,6 +112,7 @@ class Controller:
             commands.ReportEnvironmentFailed: self._report_environment_failed,
             commands.ReportNote: self._report_note,
             commands.ReportSchedulingStarted: self._report_scheduling_started,
+            commands.ReportCollectionsDiffer: self._report_collections_differ,
             commands.EndRun: self._end_run,
         }
 
@@ -431,6 +432,9 @@ class Controller:
 
     def _report_scheduling_started(self, _: commands.ReportSchedulingStarted) -> None:
         self._report.scheduling_started(self._scheduler_name)
+
+    def _report_collections_differ(self, command: commands.ReportCollectionsDiffer) -> None:
+        self._relay.report_collections_differ(command.worker, command.text)
 
     def _end_run(self, command: commands.EndRun) -> None:
         self._ended = True

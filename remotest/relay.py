@@ -103,6 +103,11 @@ class Relay:
             self.outcomes[worker.environment, report.nodeid] = "failed"
         self._config.hook.pytest_runtest_logreport(report=report)
 
+    def report_collections_differ(self, worker: str, text: str) -> None:
+        """Report, as an error of collecting, that a worker collected other tests than another."""
+        report = pytest.CollectReport(nodeid=worker, outcome="failed", longrepr=text, result=[])
+        self._config.hook.pytest_collectreport(report=report)
+
     # -- the session -----------------------------------------------------------------------
 
     def _session_started(self, worker: Worker, message: messages.SessionStarted) -> list[Event]:

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_remotest import messages
 from remotest.reporting import junit, progress
+from remotest.reporting.gaps import gap_lines
 from remotest.reporting.matrix import (
     Row,
     disagreement_lines,
@@ -34,7 +35,14 @@ MISSING_SHOWN = 20
 OUTPUT_SHOWN_LINES = 30
 """Last lines of a dead worker's output that are shown at once: a faulthandler dump fits."""
 
-SCHEDULER_NAMES = {"each": "EachScheduling", "load": "LoadScheduling"}
+SCHEDULER_NAMES = {
+    "each": "EachScheduling",
+    "load": "LoadScheduling",
+    "loadscope": "LoadScopeScheduling",
+    "loadfile": "LoadFileScheduling",
+    "loadgroup": "LoadGroupScheduling",
+    "worksteal": "WorkStealingScheduling",
+}
 """What ``-v`` calls the schedulers: pytest-xdist's names, which tools look for."""
 
 
@@ -223,6 +231,7 @@ class TerminalReport:
         if self._result is not None and self._relay is not None:
             self._write_matrix(terminalreporter, self._result, self._relay)
             self._write_missing(terminalreporter, self._result)
+            self._write_gaps(terminalreporter, self._result)
 
     @pytest.hookimpl(tryfirst=True, hookwrapper=True)
     def pytest_report_teststatus(self, report: Any) -> Generator[None, Any, None]:
@@ -298,6 +307,14 @@ class TerminalReport:
             terminal.write_line(f"[{self._places.label(environment)}] {node_id}")
         if len(result.missing) > MISSING_SHOWN:
             terminal.write_line(f"... and {len(result.missing) - MISSING_SHOWN} more")
+
+    def _write_gaps(self, terminal: Any, result: RunResult) -> None:
+        """List which workers lack which tests, unless the run was refused for that."""
+        if not result.gaps or result.are_gaps_refused:
+            return
+        terminal.write_sep("=", "tests that not every worker collected")
+        for line in gap_lines(result.gaps, self._places.label):
+            terminal.write_line(line)
 
 
 def is_well(environment: EnvironmentResult) -> bool:
