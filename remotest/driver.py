@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from pytest_remotest import messages
+from pytest_remotest import frames, messages
 from remotest.errors import ConnectError, HostError, HostLost, UsageError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Driver:
         That the gateway is gone is no error here: its end arrives as an event of its own.
         """
         try:
-            self._gateways[agent].send(messages.encode(batch, worker))
+            self._gateways[agent].send(frames.encode(batch, worker))
         except HostLost:
             return
 
@@ -272,7 +272,7 @@ class Driver:
         Raises:
             pytest_remotest.messages.ProtocolError: it is no frame; the gateway then closes.
         """
-        worker, batch = messages.decode(frame)
+        worker, batch = frames.decode(frame)
         ours: list[Any] = []
         for message in batch:
             if worker is None and isinstance(message, messages.Greeting):

@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_remotest import messages
+from pytest_remotest import frames, messages
 from pytest_remotest.receive import Receiver
 from remotest.sync.plan import Manifest, project_key
 from remotest.sync.push import Destination, Pushed, push
@@ -79,8 +79,8 @@ class Host:
         self.receiver = Receiver(self._answer, {"HOME": str(home), **environ})
 
     def _answer(self, message: Any) -> None:
-        frame = messages.encode([message])
-        self.answers.extend(messages.decode(frame)[1])
+        frame = frames.encode([message])
+        self.answers.extend(frames.decode(frame)[1])
 
     def send(self, frame: bytes) -> None:
         """Hand a frame of the controller to the receiver, as an agent does."""
@@ -91,7 +91,7 @@ class Host:
             messages.SyncCommit: self.receiver.commit,
             messages.AskRoom: self.receiver.tell_room,
         }
-        for message in messages.decode(frame)[1]:
+        for message in frames.decode(frame)[1]:
             self.sent.append(message)
             handlers[type(message)](message)
 

@@ -11,7 +11,7 @@ import subprocess
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_remotest import loader, messages, values
+from pytest_remotest import frames, loader, messages, values
 from pytest_remotest.pipes import read_body, write_body
 from pytest_remotest.reportwire import report_from_wire
 from remotest.gateways.bundle import read_bundle
@@ -70,7 +70,7 @@ class TestWorker:
 
     def send(self, *batch: Any) -> None:
         """Say something to the worker."""
-        write_body(self._to_worker, messages.encode_body(batch))
+        write_body(self._to_worker, frames.encode_body(batch))
 
     def next(self) -> Any:
         """Wait for the next message; None at the end."""
@@ -79,7 +79,7 @@ class TestWorker:
             poller.register(self._from_worker, select.POLLIN)
             assert poller.poll(WAIT_S * 1000), f"nothing came; it printed:\n{self.printed()}"
             try:
-                self._come = messages.decode_body(read_body(self._from_worker))
+                self._come = frames.decode_body(read_body(self._from_worker))
             except EOFError:
                 return None
         return self._come.pop(0)

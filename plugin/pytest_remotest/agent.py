@@ -14,7 +14,7 @@ import signal
 import threading
 from typing import Any, Callable, Deque, Dict, Iterator, Optional
 
-from pytest_remotest import describe, messages, supervise
+from pytest_remotest import describe, frames, messages, supervise
 from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.receive import Receiver
 from pytest_remotest.workerprocess import WorkerProcess
@@ -129,14 +129,14 @@ class Agent:
     def _handle(self, frame: Optional[bytes]) -> None:
         if frame is None:
             self._leaving = True
-        elif frame[:1] == messages.WORKER_KIND:
-            name, body = messages.split_worker_frame(frame)
+        elif frame[:1] == frames.WORKER_KIND:
+            name, body = frames.split_worker_frame(frame)
             worker = self._workers.get(name)
             if worker is not None:  # else it died while this was under way
                 worker.write(body)
                 self._want_write(worker)
         else:
-            for message in messages.decode(frame)[1]:
+            for message in frames.decode(frame)[1]:
                 self._handlers[type(message)](message)
 
     def _spawn(self, start: messages.SpawnWorker) -> None:
@@ -174,7 +174,7 @@ class Agent:
 
     def _relay(self, worker: WorkerProcess) -> None:
         name = worker.name.encode("ascii")
-        prefix = messages.WORKER_KIND + bytes([len(name)]) + name
+        prefix = frames.WORKER_KIND + bytes([len(name)]) + name
         try:
             for body in worker.read_bodies():
                 self._send(prefix + body)
@@ -211,7 +211,7 @@ class Agent:
     # -- to the controller -----------------------------------------------------------------
 
     def _send_message(self, message: Any) -> None:
-        self._send(messages.encode([message]))
+        self._send(frames.encode([message]))
 
     def _send(self, frame: bytes) -> None:
         try:

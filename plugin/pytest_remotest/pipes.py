@@ -1,11 +1,13 @@
 """Message bodies on a pipe: four bytes of length, then the body.
 
 The pipe is a bare descriptor. A file object around it would have a lock and a buffer, and a thread
-that waits in one at the end of an interpreter can bring that down.
+that waits in one at the end of an interpreter can bring that down. What is called to read and
+write is an argument because a test may have patched ``os``, or the whole file system.
 """
 
 import os
 import struct
+from typing import Callable
 
 from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
 
@@ -26,17 +28,19 @@ def read_body(descriptor: int) -> bytes:
     return _read_exactly(descriptor, size)
 
 
-def _read_exactly(descriptor: int, size: int) -> bytes:
+def _read_exactly(descriptor: int, size: int, read: Callable[[int, int], bytes] = os.read) -> bytes:
     data = bytearray()
     while len(data) < size:
-        piece = os.read(descriptor, size - len(data))
+        piece = read(descriptor, size - len(data))
         if not piece:
             raise EOFError("the pipe ended")
         data += piece
     return bytes(data)
 
 
-def write_body(descriptor: int, body: bytes) -> None:
+def write_body(
+    descriptor: int, body: bytes, write: Callable[[int, memoryview], int] = os.write
+) -> None:
     """Write one body whole. It waits for as long as the other side lives.
 
     Raises:
@@ -44,4 +48,4 @@ def write_body(descriptor: int, body: bytes) -> None:
     """
     data = memoryview(HEADER.pack(len(body)) + body)
     while data:
-        data = data[os.write(descriptor, data) :]
+        data = data[write(descriptor, data) :]

@@ -4,10 +4,10 @@ The serialised form, made and read by pytest's own hooks, is nearly JSON: it has
 and tests put values of any type in.
 """
 
-import json
 import re
 from typing import Any, Callable, Dict, List, Optional
 
+from pytest_remotest.frames import to_json
 from pytest_remotest.messages import MAX_MESSAGE_BYTES, ProtocolError
 from pytest_remotest.values import (
     MAX_DECIMAL_BITS,
@@ -61,13 +61,13 @@ def report_to_wire(data: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _size(value: Any) -> int:
-    return len(json.dumps(value, separators=(",", ":")))
+    return len(to_json(value))
 
 
 def _size_if_exact(value: Any) -> Optional[int]:
     """Return the size of a value as JSON, or None where JSON does not hold it for certain."""
     try:
-        text = json.dumps(value, separators=(",", ":"))
+        text = to_json(value)
     except Exception:  # noqa: BLE001  a user's object may raise anything
         return None
     return None if _LONG_NUMBER.search(text) else len(text)

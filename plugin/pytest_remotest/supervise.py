@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from typing import Container, List
+from typing import Callable, Container, List
 
 PR_SET_CHILD_SUBREAPER = 36  # From <linux/prctl.h>.
 KILL_DEADLINE_S = 5.0  # A killed process that is not gone by then hangs in the kernel.
@@ -55,6 +55,16 @@ def signal_group(pid: int, number: int) -> None:
     """Send a signal to a worker's process group; that it is already gone is no error."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+def end_own_group(
+    kill_group: Callable[[int, int], None] = os.killpg, get_group: Callable[[int], int] = os.getpgid
+) -> None:
+    """Kill this process and what it has started: its agent is gone.
+
+    What is called is an argument because a test may have patched ``os``.
+    """
+    kill_group(get_group(0), signal.SIGKILL)
 
 
 def kill_tree(group_leaders: List[int]) -> None:

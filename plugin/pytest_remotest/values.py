@@ -6,9 +6,9 @@ Packing is total: what has no such form becomes text.
 """
 
 import base64
-import json
 from typing import Any, Callable, Dict, Iterable, List
 
+from pytest_remotest.frames import from_json, to_json
 from pytest_remotest.messages import ProtocolError
 
 MAX_DEPTH = 60  # Nesting that is followed: deeper values become text instead of a RecursionError.
@@ -132,7 +132,7 @@ _FORMS: Dict[str, Callable[[Any], Any]] = {
 
 def pack_text(value: Any) -> str:
     """Return the JSON text of a packed value, in ASCII."""
-    return json.dumps(pack(value), separators=(",", ":"))
+    return to_json(pack(value))
 
 
 def unpack_text(text: str) -> Any:
@@ -142,7 +142,7 @@ def unpack_text(text: str) -> Any:
         ProtocolError: for a text that ``pack_text`` cannot have made.
     """
     try:
-        form = json.loads(text)
+        form = from_json(text)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("a packed value is not JSON: %s" % (error,)) from None
     return unpack(form)

@@ -5,19 +5,29 @@ that nothing a test prints or closes by number 0, 1 or 2 is ever read as protoco
 """
 
 import contextlib
+import io
 import os
-import signal
 import sys
 import threading
-import time
+from time import perf_counter
 from typing import Any, Dict, Generator, Iterator, List, Optional
 
 import pytest
 
-from pytest_remotest import fixtures, groups, hookspecs, messages, options, values, xdist_module
+from pytest_remotest import (
+    fixtures,
+    frames,
+    groups,
+    hookspecs,
+    messages,
+    options,
+    values,
+    xdist_module,
+)
 from pytest_remotest.pipes import read_body
 from pytest_remotest.reportwire import report_to_wire
 from pytest_remotest.runqueue import RunQueue
+from pytest_remotest.supervise import end_own_group
 from pytest_remotest.workerlink import WorkerLink
 
 try:
@@ -38,7 +48,7 @@ def main(read_fd: int, write_fd: int) -> int:
     for descriptor in (read_fd, write_fd):
         # What tests start shall neither read nor write here, nor hold the pipes open.
         os.set_inheritable(descriptor, False)
-    (start,) = messages.decode_body(read_body(read_fd))
+    (start,) = frames.decode_body(read_body(read_fd))
     prepare_process(start)
     xdist_module.install()
     link = WorkerLink(write_fd)
@@ -75,12 +85,12 @@ def read_commands(read_fd: int, queue: RunQueue, link: WorkerLink) -> None:
     """
     try:
         while True:
-            for message in messages.decode_body(read_body(read_fd)):
+            for message in frames.decode_body(read_body(read_fd)):
                 obey(message, queue, link)
     except (EOFError, OSError, messages.ProtocolError):
         pass
     finally:
-        os.killpg(os.getpgid(0), signal.SIGKILL)
+        end_own_group()
 
 
 def obey(message: Any, queue: RunQueue, link: WorkerLink) -> None:
@@ -96,6 +106,14 @@ def obey(message: Any, queue: RunQueue, link: WorkerLink) -> None:
         queue.stop(message.reason)
     else:
         raise messages.ProtocolError("a worker was sent %s" % type(message).__name__)
+
+
+class Nowhere(io.TextIOBase):
+    """A text file that keeps nothing, and has no descriptor that a test could close."""
+
+    def write(self, text: str) -> int:
+        """Take all of a text."""
+        return len(text)
 
 
 class DistributionOptions:
@@ -161,9 +179,7 @@ class WorkerSession:
         write to it.
         """
         if config.pluginmanager.has_plugin("terminalreporter"):
-            # Open until the process ends: the reporter keeps it.
-            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  see above
-            config.get_terminal_writer()._file = nowhere  # noqa: SLF001  pytest has no public way
+            config.get_terminal_writer()._file = Nowhere()  # noqa: SLF001  there is no public way
 
     # -- collection ------------------------------------------------------------------------
 
@@ -222,9 +238,9 @@ class WorkerSession:
         next_item = None if successor is None else items[successor]
         self.position = position
         set_title("[pytest-xdist running] " + str(item.nodeid))
-        began = time.perf_counter()
+        began = perf_counter()
         self.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
-        duration_s = time.perf_counter() - began
+        duration_s = perf_counter() - began
         set_title("[pytest-xdist idle]")
         self.link.send(messages.ItemFinished(position, duration_s), flush=True)
 

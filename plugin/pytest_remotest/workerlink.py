@@ -1,11 +1,16 @@
-"""A worker's way to its agent: messages collect and go out in bodies on a pipe."""
+"""A worker's way to its agent: messages collect and go out in bodies on a pipe.
+
+Reports go out while a test's patches are still in place: of ``os``, of ``json``, of the whole file
+system. So what is called here is looked up once, before any test.
+"""
 
 import os
 import threading
 from typing import Any, List
 
-from pytest_remotest import messages
+from pytest_remotest import frames, messages
 from pytest_remotest.pipes import write_body
+from pytest_remotest.supervise import end_own_group
 
 FORKED_CHILD_STATUS = 70  # EX_SOFTWARE: a test's fork came back into pytest; it must not go on.
 LINK_LOST_STATUS = 74  # EX_IOERR: a test has closed our pipe; nothing can be told any more.
@@ -16,6 +21,10 @@ class WorkerLink:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._get_pid = os.getpid
+        self._status_of = os.fstat
+        self._is_same_file = os.path.samestat
+        self._exit = os._exit
         self._pipe = os.fstat(descriptor)
         self._waiting: List[bytes] = []
         self._waiting_bytes = 0
@@ -27,10 +36,10 @@ class WorkerLink:
 
         Where they cannot go out this process ends: nobody would hear of what it does.
         """
-        if os.getpid() != self._owner_pid:
+        if self._get_pid() != self._owner_pid:
             # A test forked and its child came back into pytest: it must not speak for us.
-            os._exit(FORKED_CHILD_STATUS)
-        encoded = [messages.encode_message(message) for message in batch]
+            self._exit(FORKED_CHILD_STATUS)
+        encoded = [frames.encode_message(message) for message in batch]
         with self._lock:
             for row in encoded:
                 if self._waiting_bytes + len(row) > messages.MAX_BATCH_BYTES:
@@ -43,13 +52,15 @@ class WorkerLink:
     def _write(self) -> None:
         if not self._waiting:
             return
-        body = messages.join_messages(self._waiting)
+        body = frames.join_messages(self._waiting)
         self._waiting.clear()
         self._waiting_bytes = 0
         try:
-            now = os.fstat(self._descriptor)
-            if not os.path.samestat(now, self._pipe):
-                raise BrokenPipeError("the descriptor is another file's by now")
-            write_body(self._descriptor, body)
-        except OSError:
-            os._exit(LINK_LOST_STATUS)
+            if self._is_same_file(self._status_of(self._descriptor), self._pipe):
+                write_body(self._descriptor, body)
+                return
+        except BrokenPipeError:  # The agent is gone.
+            end_own_group()
+        except OSError:  # The descriptor is closed.
+            pass
+        self._exit(LINK_LOST_STATUS)

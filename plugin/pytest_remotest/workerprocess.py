@@ -6,7 +6,7 @@ import signal
 import subprocess
 from typing import Dict, List, Optional
 
-from pytest_remotest import loader, messages
+from pytest_remotest import frames, loader, messages
 from pytest_remotest.pipes import HEADER
 from pytest_remotest.supervise import signal_group
 from pytest_remotest.workerlink import LINK_LOST_STATUS
@@ -61,7 +61,7 @@ class WorkerProcess:
         arguments = list(start.arguments)
         if not any(argument.startswith("--basetemp") for argument in arguments):
             arguments.insert(0, "--basetemp=" + os.path.join(base_folder, "popen-" + self.name))
-        self.write(messages.encode_body([start._replace(arguments=arguments)]))
+        self.write(frames.encode_body([start._replace(arguments=arguments)]))
 
     def write(self, body: bytes) -> None:
         """Queue one body for the worker; ``send_waiting`` writes as much as the pipe takes."""

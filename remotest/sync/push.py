@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest.entries import to_bytes
+from pytest_remotest.frames import encode, encode_blob
 from pytest_remotest.messages import (
     AskRoom,
     Blob,
@@ -17,8 +18,6 @@ from pytest_remotest.messages import (
     SyncFailed,
     SyncOpen,
     SyncWant,
-    encode,
-    encode_blob,
 )
 from remotest.errors import ProtocolError, SyncError
 from remotest.sync.plan import Manifest, batches

@@ -12,7 +12,7 @@ import interpreters
 import pytest
 from synctrees import Host, manifest_of, snapshot, trees_in
 
-from pytest_remotest import messages
+from pytest_remotest import frames, messages
 from pytest_remotest.mirror import find_doubles
 from remotest.errors import ProtocolError, SyncError
 from remotest.sync.push import Destination, Lacking, preview, push
@@ -77,7 +77,7 @@ def test_disk_that_fills_up_meanwhile_is_told(project: Path, home: Path, small_d
 
     class FillingHost(Host):
         def send(self, frame: bytes) -> None:
-            if frame[:1] == messages.BLOB_KIND:
+            if frame[:1] == frames.BLOB_KIND:
                 (small_disk / "other").write_bytes(b"x" * 100_000)
             super().send(frame)
 
@@ -98,7 +98,7 @@ def test_names_that_are_one_to_a_file_system_are_found() -> None:
 def test_tree_that_somebody_writes_to_meanwhile_is_refused(project: Path, home: Path) -> None:
     class MeddledHost(Host):
         def send(self, frame: bytes) -> None:
-            if frame[:1] == messages.BLOB_KIND:
+            if frame[:1] == frames.BLOB_KIND:
                 [base] = trees_in(home / ".cache").glob("*/0/base")
                 (base / "conftest.py").write_text("raise SystemExit\n")
             super().send(frame)
@@ -120,7 +120,7 @@ def test_host_gets_nothing_but_what_was_offered(project: Path, tmp_path: Path, d
             sent.append,
             lambda _: messages.SyncWant([digest], last=True),
         )
-    assert [frame for frame in sent if frame[:1] == messages.BLOB_KIND] == []
+    assert [frame for frame in sent if frame[:1] == frames.BLOB_KIND] == []
 
 
 def test_host_that_asks_twice_is_refused(project: Path) -> None:
@@ -205,9 +205,9 @@ def test_file_that_changes_after_it_was_read_is_named(
 def test_receiver_refuses_what_no_controller_says(home: Path, wrong: list[Any]) -> None:
     host = Host(home)
     *before, last = [
-        messages.encode_blob(message)
+        frames.encode_blob(message)
         if isinstance(message, messages.Blob)
-        else messages.encode([message])
+        else frames.encode([message])
         for message in wrong
     ]
     for frame in before:
@@ -235,10 +235,10 @@ def test_preview_tells_the_size_and_changes_nothing(project: Path, home: Path) -
 SERVE = """
 import struct, sys
 sys.path.insert(0, sys.argv[1])
-from pytest_remotest import messages, slots
+from pytest_remotest import frames, messages, slots
 from pytest_remotest.receive import Receiver
 def send(message):
-    frame = messages.encode([message])
+    frame = frames.encode([message])
     sys.stdout.buffer.write(struct.pack("!I", len(frame)) + frame)
     sys.stdout.buffer.flush()
 receiver = Receiver(send)
@@ -250,7 +250,7 @@ while True:
     header = sys.stdin.buffer.read(4)
     if not header:
         break
-    for message in messages.decode(sys.stdin.buffer.read(struct.unpack("!I", header)[0]))[1]:
+    for message in frames.decode(sys.stdin.buffer.read(struct.unpack("!I", header)[0]))[1]:
         handlers[type(message)](message)
 receiver.release()
 """
@@ -281,7 +281,7 @@ def test_old_interpreter_in_the_c_locale_receives_odd_names(
 
         def receive(_: float) -> Any:
             size = int.from_bytes(stdout.read(4), "big")
-            _, [message] = messages.decode(stdout.read(size))
+            _, [message] = frames.decode(stdout.read(size))
             return message
 
         destination = Destination(host="box", project="p", run_uid="r")

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wireexamples import EXAMPLES, REPORT
 
+from pytest_remotest import frames, reportwire, values
 from pytest_remotest import messages as m
-from pytest_remotest import reportwire, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ FIELDS: Final[dict[Any, st.SearchStrategy[Any]]] = {
     dict[str, Any]: st.dictionaries(TEXTS, JSON),
     dict[str, str]: st.dictionaries(TEXTS, TEXTS),
 }
-MESSAGE_TYPES: Final[tuple[Any, ...]] = m._MESSAGES
+MESSAGE_TYPES: Final[tuple[Any, ...]] = m.MESSAGES
 
 
 def builtin_type(kind: Any) -> Any:
@@ -71,19 +71,22 @@ MESSAGES: Final = st.one_of([messages_of(kind) for kind in MESSAGE_TYPES if kind
 
 @given(st.lists(MESSAGES, max_size=3), st.none() | NAMES)
 def test_what_is_sent_arrives(batch: list[Any], worker: str | None) -> None:
-    received = m.decode(m.encode(batch, worker))
+    received = frames.decode(frames.encode(batch, worker))
     assert received == (worker, batch)
     assert [type(message) for message in received[1]] == [type(message) for message in batch]
 
 
 @given(messages_of(m.Blob))
 def test_a_blob_arrives(blob: m.Blob) -> None:
-    assert m.decode(m.encode_blob(blob)) == (None, [blob])
+    assert frames.decode(frames.encode_blob(blob)) == (None, [blob])
 
 
 @given(st.lists(MESSAGES, max_size=3), NAMES)
 def test_a_worker_frame_is_split_without_a_look_inside(batch: list[Any], worker: str) -> None:
-    assert m.split_worker_frame(m.encode(batch, worker)) == (worker, m.encode_body(batch))
+    assert frames.split_worker_frame(frames.encode(batch, worker)) == (
+        worker,
+        frames.encode_body(batch),
+    )
 
 
 # -- only ProtocolError escapes ----------------------------------------------------------------
@@ -101,7 +104,7 @@ def only_protocol_errors() -> contextlib.AbstractContextManager[None]:
     return contextlib.suppress(m.ProtocolError)
 
 
-@pytest.mark.parametrize("decoder", [m.decode, m.decode_body, m.split_worker_frame])
+@pytest.mark.parametrize("decoder", [frames.decode, frames.decode_body, frames.split_worker_frame])
 @given(frame=FRAMES)
 def test_a_broken_frame_is_a_protocol_error(decoder: Callable[[bytes], Any], frame: bytes) -> None:
     with only_protocol_errors():
@@ -112,7 +115,7 @@ def test_a_broken_frame_is_a_protocol_error(decoder: Callable[[bytes], Any], fra
 def test_fields_of_other_types_are_a_protocol_error(kind: Any, fields: list[Any]) -> None:
     body = json.dumps([[kind.__name__, *fields]]).encode()
     try:
-        (message,) = m.decode_body(body)
+        (message,) = frames.decode_body(body)
     except m.ProtocolError:
         return
     assert message == kind(*fields)
@@ -149,7 +152,7 @@ def test_a_broken_report_is_a_protocol_error(wire: dict[str, Any]) -> None:
 )
 def test_a_hostile_body_is_a_protocol_error(body: bytes) -> None:
     with pytest.raises(m.ProtocolError):
-        m.decode_body(body)
+        frames.decode_body(body)
 
 
 def test_a_packed_value_of_any_depth_is_read_or_is_a_protocol_error() -> None:
@@ -161,7 +164,7 @@ def test_a_packed_value_of_any_depth_is_read_or_is_a_protocol_error() -> None:
 
 def test_a_frame_over_the_limit_is_a_protocol_error() -> None:
     with pytest.raises(m.ProtocolError, match="a frame of 16777217 bytes is over the limit"):
-        m.decode(bytes(m.MAX_FRAME_BYTES + 1))
+        frames.decode(bytes(m.MAX_FRAME_BYTES + 1))
 
 
 # -- golden files ------------------------------------------------------------------------------
@@ -179,25 +182,25 @@ def test_there_is_an_example_of_each_message() -> None:
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
 def test_a_message_looks_on_the_wire_as_it_always_did(message: Any) -> None:
     """A change here is a change of the protocol: raise ``PROTOCOL`` when it is released."""
-    assert m.encode_body([message]) == golden_body(message)
-    assert m.decode_body(golden_body(message)) == [message]
+    assert frames.encode_body([message]) == golden_body(message)
+    assert frames.decode_body(golden_body(message)) == [message]
 
 
 def test_frames_look_as_they_always_did() -> None:
-    assert m.encode([m.Finish(), m.Goodbye()]) == b'A[["Finish"],["Goodbye"]]'
-    assert m.encode([m.Finish()], "gw10") == b'W\x04gw10[["Finish"]]'
-    assert m.encode_blob(m.Blob("00ff", True, b"\xff")) == b'B\0\0\0\x0e["00ff", true]\xff'
+    assert frames.encode([m.Finish(), m.Goodbye()]) == b'A[["Finish"],["Goodbye"]]'
+    assert frames.encode([m.Finish()], "gw10") == b'W\x04gw10[["Finish"]]'
+    assert frames.encode_blob(m.Blob("00ff", True, b"\xff")) == b'B\0\0\0\x0e["00ff", true]\xff'
 
 
 PEER: Final = """
 import sys
 sys.path[:0] = sys.argv[1:]
 from wireexamples import EXAMPLES
-from pytest_remotest import messages
+from pytest_remotest import frames
 for line in sys.stdin:
-    (message,) = messages.decode_body(line.strip().encode("ascii"))
+    (message,) = frames.decode_body(line.strip().encode("ascii"))
     assert message in EXAMPLES, line
-    print(messages.encode_body([message]).decode("ascii"))
+    print(frames.encode_body([message]).decode("ascii"))
 """
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_remotest import messages
-from pytest_remotest.messages import MAX_MESSAGE_BYTES, ProtocolError, encode_message
+from pytest_remotest.frames import encode_message
+from pytest_remotest.messages import MAX_MESSAGE_BYTES, ProtocolError
 from pytest_remotest.reportwire import report_from_wire, report_to_wire
 
 

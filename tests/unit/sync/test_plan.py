@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_remotest import messages
+from pytest_remotest import frames, messages
 from pytest_remotest.entries import Entry, check_tree, from_row, to_bytes, to_row, to_text
 from pytest_remotest.messages import ProtocolError
 from remotest.sync.plan import batches, lay_out, project_key
@@ -116,7 +116,7 @@ entries = st.one_of(
 def test_entries_cross_the_wire(given_entries: list[Entry]) -> None:
     received = []
     for batch in batches(given_entries):
-        _, [message] = messages.decode(messages.encode([batch]))
+        _, [message] = frames.decode(frames.encode([batch]))
         received += [from_row(row) for row in message.entries]
     assert received == given_entries
 
@@ -124,10 +124,10 @@ def test_entries_cross_the_wire(given_entries: list[Entry]) -> None:
 def test_batches_are_far_smaller_than_a_frame_may_be() -> None:
     longest = "base/" + "/".join([to_text(b"\xff" * 250)] * 16)
     many = [Entry(longest, "l", target=longest)] * 4000
-    frames = [messages.encode([batch]) for batch in batches(many)]
-    assert max(map(len, frames)) < messages.MAX_FRAME_BYTES / 2
-    lasts = [messages.decode(frame)[1][0].last for frame in frames]
-    assert lasts == [False] * (len(frames) - 1) + [True]
+    encoded = [frames.encode([batch]) for batch in batches(many)]
+    assert max(map(len, encoded)) < messages.MAX_FRAME_BYTES / 2
+    lasts = [frames.decode(frame)[1][0].last for frame in encoded]
+    assert lasts == [False] * (len(encoded) - 1) + [True]
 
 
 def test_an_empty_manifest_is_one_message() -> None:

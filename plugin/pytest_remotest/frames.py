@@ -1,0 +1,173 @@
+"""The codec of frames and message bodies, which both ends share.
+
+A *frame* is the bytes of one channel item: a kind byte, then for ``W`` the worker that it comes
+from or goes to, then a *body*: a JSON array of messages, each ``[name, field, ...]``. A ``B`` frame
+carries exactly one ``Blob`` with its raw bytes behind the JSON. Decoding validates names, counts
+and types: only ``ProtocolError`` escapes.
+"""
+
+import json
+import struct
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+
+from pytest_remotest import messages
+from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
+
+# Looked up once: a test may have patched json when its report goes out.
+to_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
+from_json: Callable[[str], Any] = json.JSONDecoder().decode
+
+
+def _is_int(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    def check(value: Any) -> bool:
+        return type(value) is list and all(type(item) is kind for item in value)
+
+    return check
+
+
+_CHECKS: Dict[Any, Callable[[Any], bool]] = {
+    Any: lambda _: True,
+    str: lambda value: type(value) is str,
+    int: _is_int,
+    bool: lambda value: type(value) is bool,
+    float: lambda value: type(value) in (int, float),
+    Optional[str]: lambda value: value is None or type(value) is str,
+    Optional[int]: lambda value: value is None or type(value) is int,
+    List[int]: _is_list_of(int),
+    List[str]: _is_list_of(str),
+    List[Any]: lambda value: type(value) is list,
+    List[List[Any]]: _is_list_of(list),
+    Optional[List[Any]]: lambda value: value is None or type(value) is list,
+    Dict[str, Any]: lambda value: type(value) is dict,
+    Dict[str, str]: lambda value: (
+        type(value) is dict and all(type(item) is str for item in value.values())
+    ),
+}
+
+_TABLE: Dict[str, Tuple[Any, Tuple[Callable[[Any], bool], ...]]] = {
+    message.__name__: (
+        message,
+        tuple(_CHECKS[kind] for kind in message.__annotations__.values() if kind is not bytes),
+    )
+    for message in messages.MESSAGES
+}
+
+AGENT_KIND = b"A"
+WORKER_KIND = b"W"
+BLOB_KIND = b"B"
+_BLOB_HEADER = struct.Struct("!I")
+
+
+def encode(batch: Iterable[Any], worker: Optional[str] = None) -> bytes:
+    """Return the frame of some messages, for the agent or (from or to) one worker."""
+    body = encode_body(batch)
+    if worker is None:
+        return AGENT_KIND + body
+    name = worker.encode("ascii")
+    return WORKER_KIND + bytes([len(name)]) + name + body
+
+
+def encode_body(batch: Iterable[Any]) -> bytes:
+    """Return the JSON array of some messages, as it stands in a frame."""
+    return join_messages([encode_message(message) for message in batch])
+
+
+def encode_message(message: Any) -> bytes:
+    """Return the JSON of one message, for ``join_messages``."""
+    row = [type(message).__name__, *message]
+    return to_json(row).encode("ascii")
+
+
+def join_messages(encoded: Iterable[bytes]) -> bytes:
+    """Return the body of messages that ``encode_message`` has encoded."""
+    return b"[" + b",".join(encoded) + b"]"
+
+
+def encode_blob(blob: messages.Blob) -> bytes:
+    """Return the frame of one blob."""
+    header = json.dumps([blob.digest, blob.last]).encode("ascii")
+    return BLOB_KIND + _BLOB_HEADER.pack(len(header)) + header + blob.data
+
+
+def decode(frame: bytes) -> Tuple[Optional[str], List[Any]]:
+    """Return (worker or None, messages) of a frame.
+
+    Raises:
+        ProtocolError: for anything that ``encode`` or ``encode_blob`` cannot have made.
+    """
+    if len(frame) > MAX_FRAME_BYTES:
+        raise ProtocolError("a frame of %d bytes is over the limit" % len(frame))
+    kind = frame[:1]
+    if kind == AGENT_KIND:
+        return None, decode_body(frame[1:])
+    if kind == WORKER_KIND:
+        worker, body = split_worker_frame(frame)
+        return worker, decode_body(body)
+    if kind == BLOB_KIND:
+        return None, [_decode_blob(frame)]
+    raise ProtocolError("unknown kind of frame %r" % (kind,))
+
+
+def split_worker_frame(frame: bytes) -> Tuple[str, bytes]:
+    """Return (worker, body) of a ``W`` frame without looking into the body."""
+    if len(frame) < 2 or len(frame) < 2 + frame[1]:  # noqa: PLR2004  kind and length byte
+        raise ProtocolError("a worker frame ends inside its header")
+    start = 2 + frame[1]
+    try:
+        return frame[2:start].decode("ascii"), frame[start:]
+    except UnicodeDecodeError:
+        raise ProtocolError("a worker's name is not ASCII") from None
+
+
+def decode_body(body: bytes) -> List[Any]:
+    """Return the messages of a JSON array, validated.
+
+    Raises:
+        ProtocolError: for anything that ``encode_body`` cannot have made.
+    """
+    rows = _load_json(body)
+    if type(rows) is not list:
+        raise ProtocolError("a body is not a list of messages")
+    return [_decode_row(row) for row in rows]
+
+
+def _load_json(text: bytes) -> Any:
+    try:
+        return from_json(text.decode("ascii"))
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise ProtocolError("not JSON: %s" % (error,)) from None
+
+
+def _decode_row(row: Any) -> Any:
+    if type(row) is not list or not row or type(row[0]) is not str:
+        raise ProtocolError("a message is not a list that begins with its name")
+    message, checks = _TABLE.get(row[0], (None, ()))
+    if message is None or message is messages.Blob:
+        raise ProtocolError("unknown message %.40r" % (row[0],))
+    fields = row[1:]
+    if len(fields) != len(checks):
+        raise ProtocolError("%s has %d fields" % (row[0], len(fields)))
+    for name, check, value in zip(message._fields, checks, fields):  # noqa: B905  3.10 has strict
+        if not check(value):
+            kind = type(value).__name__
+            raise ProtocolError("%s.%s has a wrong value, a %s" % (row[0], name, kind))
+    return message(*fields)
+
+
+def _decode_blob(frame: bytes) -> messages.Blob:
+    start = 1 + _BLOB_HEADER.size
+    if len(frame) < start:
+        raise ProtocolError("a blob ends inside its header")
+    end = start + _BLOB_HEADER.unpack(frame[1:start])[0]
+    header = _load_json(frame[start:end])
+    if (
+        end > len(frame)
+        or type(header) is not list
+        or [type(field) for field in header] != [str, bool]
+    ):
+        raise ProtocolError("a blob has a wrong header")
+    return messages.Blob(header[0], header[1], frame[end:])
