@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _FATAL: Final = "Fatal Python error: "
+"""How faulthandler begins to say what killed the interpreter."""
+
 _FRAME: Final = re.compile(r'  File "(?P<path>[^"]*)", line \d+ in ')
 _MACHINERY: Final = re.compile(r".*/(_pytest|pluggy)/|<remotest>/|<string>$")
 """Files whose frames stand between the interpreter's start and every test."""
@@ -18,7 +20,8 @@ _MACHINERY: Final = re.compile(r".*/(_pytest|pluggy)/|<remotest>/|<string>$")
 def describe_end(status: int, output: str) -> str:
     """Return how a process ended with the most telling of its last words.
 
-    Where there are more words than that, all of them follow below, but frames of pytest.
+    That is what the interpreter says killed it, or the last line, as of a traceback. Where there
+    are more words than that, they follow below, but frames of pytest.
 
     Args:
         status: its exit status, negative for a signal.
@@ -26,9 +29,14 @@ def describe_end(status: int, output: str) -> str:
     """
     words = list(_without_machinery(output.strip().splitlines()))
     how = _how(status)
+    fatal = next((line for line in words if line.startswith(_FATAL)), None)
+    if fatal is not None:
+        words.remove(fatal)
+        return "\n".join([f"{how}: {fatal.strip()}", *words])
     if not words:
         return how
-    first = f"{how}: {_most_telling(words)}"
+    # pytest puts an E in front of errors of a conftest.
+    first = f"{how}: {re.sub(r'^E +', '', words[-1]).strip()}"
     return "\n".join([first, *words]) if len(words) > 1 else first
 
 
@@ -39,13 +47,6 @@ def _how(status: int) -> str:
         return f"ended by signal {signal.Signals(-status).name}"
     except ValueError:
         return f"ended by signal {-status}"
-
-
-def _most_telling(words: list[str]) -> str:
-    """Return what the interpreter says killed it, or the last line as of a traceback."""
-    fatal = (line for line in words if line.startswith(_FATAL))
-    # pytest puts an E in front of errors of a conftest.
-    return re.sub(r"^E\s+", "", next(fatal, words[-1])).strip()
 
 
 def _without_machinery(lines: Iterable[str]) -> Iterator[str]:

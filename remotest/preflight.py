@@ -72,7 +72,8 @@ def check_interpreter(host: str, interpreter: Interpreter) -> None:
         raise EnvError(
             host=host,
             phase="preflight",
-            cause=f"{where} has pytest {interpreter.pytest_version}; workers need {needed} or newer",
+            cause=f"{where} has pytest {interpreter.pytest_version}: "
+            f"workers need {needed} or newer",
             remedy=f"{install}, there, or name an interpreter that has one with python=",
         )
 

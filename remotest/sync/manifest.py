@@ -188,6 +188,6 @@ def _cannot_read(reasons: dict[str, str]) -> SyncError:
     return SyncError(
         host=THIS_MACHINE,
         phase="reading the tree",
-        cause=f"{len(reasons)} of the files to be sent cannot be read:\n{files}",
+        cause=f"{len(reasons)} of the files to be sent cannot be read\n{files}",
         remedy="make them readable, or leave them out with rsyncignore",
     )

@@ -366,7 +366,7 @@ def test_unreadable_files_are_an_error_that_lists_them(open_directory: Path) -> 
         timeout=60,
     )
     assert answer.stdout == (
-        "this machine: reading the tree failed: 3 of the files to be sent cannot be read:\n"
+        "this machine: reading the tree failed: 3 of the files to be sent cannot be read\n"
         f"    {project}/closed: Permission denied\n"
         f"    {project}/closed.py: Permission denied\n"
         f"    {project}/z/closed.txt: Permission denied\n"
