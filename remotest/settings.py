@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from remotest.scheduling.modes import DistMode
     from remotest.sync.rules import Rule
 
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """One run, as asked for.

@@ -41,9 +41,9 @@ class Phase(Enum):
 OVERDUE: Final[Mapping[Phase, str]] = {
     Phase.STARTING: f"no sign of life within {WORKER_START_TIMEOUT_S:g} s",
     Phase.COLLECTING: f"it was still collecting after {COLLECT_TIMEOUT_S:g} s",
+    Phase.FINISHING: f"its session did not end within {FINISH_TIMEOUT_S:g} s",
 }
-END_OVERDUE: Final = f"its session did not end within {FINISH_TIMEOUT_S:g} s"
-"""What is said of a worker whose deadline has come: by its phase, and in all later phases."""
+"""What is said of a worker whose deadline has come. Running workers have none."""
 
 
 @dataclass(eq=False)
@@ -98,6 +98,11 @@ class WorkerState:
     def has_collected(self) -> bool:
         """Whether its start-up is over, so that its loss is the loss of a proven worker."""
         return self.collection is not None
+
+    @property
+    def overdue(self) -> str:
+        """What is wrong with it when its deadline has come."""
+        return OVERDUE[self.phase]
 
     def item(self, position: int) -> int:
         """Return the item number at a position of its collection."""

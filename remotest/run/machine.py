@@ -16,7 +16,6 @@ from remotest.run.commands import (
     FinishWorker,
     KillWorker,
     ReportEnvironmentFailed,
-    ReportLostItem,
     ReportNote,
     ReportSchedulingStarted,
     SplitEnvironment,
@@ -45,18 +44,10 @@ from remotest.run.events import (
     WorkerLost,
     WorkerReady,
 )
-from remotest.run.fleet import (
-    END_OVERDUE,
-    MAX_AUTO_WORKERS,
-    OVERDUE,
-    EnvironmentState,
-    Fleet,
-    Phase,
-    WorkerState,
-)
+from remotest.run.fleet import MAX_AUTO_WORKERS, EnvironmentState, Fleet, Phase, WorkerState
 from remotest.run.gaps import tell_gaps
+from remotest.run.losses import Losses
 from remotest.run.restarts import Restarts
-from remotest.run.result import EnvironmentEnd, RunResult, WorkerLoss
 from remotest.scheduling.catalogue import Catalogue
 from remotest.scheduling.modes import make_scheduler
 from remotest.spec import AUTO
@@ -66,6 +57,7 @@ if TYPE_CHECKING:
 
     from remotest.run.events import WorkerEvent
     from remotest.run.plan import RunPlan
+    from remotest.run.result import EnvironmentEnd, RunResult
     from remotest.scheduling.base import Scheduler, SchedulingCommand
 
 
@@ -90,12 +82,11 @@ class RunMachine:
         self._scheduler = scheduler or make_scheduler(
             plan.dist, max_chunk=plan.max_chunk, reorder_scopes=plan.reorder_scopes
         )
-        self._runs_again = runs_again
         self._deadlines = Deadlines()
         self._restarts = Restarts(plan.max_worker_restart)
         self._awaited_agents = {environment.agent for environment in plan.environments}
         self._ready_agents: set[str] = set()
-        self._losses: list[WorkerLoss] = []
+        self._losses = Losses(runs_again)
         self._is_scheduling = False
         self._is_ended = False
         self._stopped_reason: str | None = None
@@ -146,7 +137,7 @@ class RunMachine:
         return make_result(
             self._fleet.environments,
             self._catalogue,
-            losses=self._losses,
+            losses=self._losses.all,
             shares_items=self._plan.dist != "each",
             stopped_reason=self._stopped_reason,
             are_gaps_refused=self._are_gaps_refused,
@@ -335,15 +326,10 @@ class RunMachine:
                     f"worker {worker.name} was lost before it had collected: {reason}",
                 )
             return
-        begun = self._blame(worker, reason)
-        self._losses.append(
-            WorkerLoss(
-                worker=worker.name,
-                environment=environment.name,
-                reason=reason,
-                node_ids=tuple(worker.node_id(position) for position in sorted(worker.running)),
-            )
-        )
+        reports, begun = self._losses.blame(worker, reason)
+        self._commands += reports
+        for position in sorted(begun):
+            self._settle(worker, position, "failed")
         is_needed = self._scheduler.wants_replacement(worker.name, begun=begun)
         self._apply(self._scheduler.remove_worker(worker.name, begun=begun))
         if self._stopped_reason is not None or environment.declared.agent not in self._ready_agents:
@@ -356,26 +342,6 @@ class RunMachine:
                 "failed",
                 f"worker {worker.name} was lost at the end of its session: {reason}",
             )
-
-    def _blame(self, worker: WorkerState, reason: str) -> frozenset[int]:
-        """Report what a lost worker was running; return those positions that are settled by it."""
-        settled = []
-        for position in sorted(worker.running):
-            node_id = worker.node_id(position)
-            again = self._runs_again is not None and self._runs_again(worker.name, node_id, reason)
-            if not again:
-                self._settle(worker, position, "failed")
-                settled.append(position)
-            self._commands.append(
-                ReportLostItem(
-                    worker=worker.name,
-                    environment=worker.environment.name,
-                    node_id=node_id,
-                    reason=reason,
-                    runs_again=again,
-                )
-            )
-        return frozenset(settled)
 
     def _replace(self, worker: WorkerState) -> None:
         """Start another worker in the place of a lost one, within the limit."""
@@ -410,7 +376,7 @@ class RunMachine:
             if self._stopped_reason is not None:
                 self._drop(worker, self._stopped_reason)
             else:
-                self._give_up(worker, OVERDUE.get(worker.phase, END_OVERDUE))
+                self._give_up(worker, worker.overdue)
 
     def _stop(self, event: StopRequested) -> None:
         if self._stopped_reason is None:
@@ -447,6 +413,7 @@ class RunMachine:
 
     def _advance(self) -> list[Command]:
         """Begin scheduling, or end, if it is time; return and forget the commands so far."""
+        self._apply(self._scheduler.redistribute())
         is_stopped = self._stopped_reason is not None
         if not self._is_scheduling and not self._fleet.coming and not self._awaited_agents:
             self._is_scheduling = True

@@ -70,6 +70,13 @@ class Scheduler(ABC):
         run by somebody else.
         """
 
+    def redistribute(self) -> list[SchedulingCommand]:
+        """Give what removed workers left to those that wait for items.
+
+        Called after one or more removals, when all workers that go together have been removed.
+        """
+        return []
+
     @abstractmethod
     def close(self) -> list[SchedulingCommand]:
         """Give out nothing that may go to any worker: each runs what it holds and finishes."""

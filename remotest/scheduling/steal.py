@@ -42,6 +42,7 @@ class StealScheduler(SharingScheduler[PoolLane]):
         self._asked: dict[str, dict[int, None]] = {}
         self._idle: dict[str, None] = {}
         self._queues = Lengths()
+        self._has_removed = False
 
     def _make_lane(self, collection: Collection) -> PoolLane:
         return self._pool.add_lane(collection)
@@ -92,7 +93,14 @@ class StealScheduler(SharingScheduler[PoolLane]):
     def remove_worker(self, worker: str, *, begun: frozenset[int]) -> list[SchedulingCommand]:
         """See ``Scheduler``. What it was asked for is free with the rest of what it held."""
         self._asked.pop(worker, None)
-        super().remove_worker(worker, begun=begun)
+        self._has_removed = True
+        return super().remove_worker(worker, begun=begun)
+
+    def redistribute(self) -> list[SchedulingCommand]:
+        """See ``Scheduler``."""
+        if not self._has_removed:
+            return []
+        self._has_removed = False
         return self._feed(list(self._idle))
 
     # -- who is idle ---------------------------------------------------------------------------

@@ -1,0 +1,58 @@
+"""Which workers were lost, and what is said of the items that they were running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remotest.run.commands import ReportLostItem
+from remotest.run.result import WorkerLoss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remotest.run.fleet import WorkerState
+
+
+class Losses:
+    """The losses of one run, in the order in which they happened."""
+
+    def __init__(self, runs_again: Callable[[str, str, str], bool] | None) -> None:
+        """Take what decides by (worker, node id, reason) whether an item runs once more."""
+        self._runs_again = runs_again
+        self.all: list[WorkerLoss] = []
+
+    def blame(
+        self, worker: WorkerState, reason: str
+    ) -> tuple[list[ReportLostItem], frozenset[int]]:
+        """Note the loss of a worker that had collected.
+
+        Returns:
+            The reports of what it was running, and the positions that have failed by that; the
+            others run again.
+        """
+        running = {position: worker.node_id(position) for position in sorted(worker.running)}
+        again = {
+            position
+            for position, node_id in running.items()
+            if self._runs_again is not None and self._runs_again(worker.name, node_id, reason)
+        }
+        environment = worker.environment.name
+        self.all.append(
+            WorkerLoss(
+                worker=worker.name,
+                environment=environment,
+                reason=reason,
+                node_ids=tuple(running.values()),
+            )
+        )
+        reports = [
+            ReportLostItem(
+                worker=worker.name,
+                environment=environment,
+                node_id=node_id,
+                reason=reason,
+                runs_again=position in again,
+            )
+            for position, node_id in running.items()
+        ]
+        return reports, frozenset(running.keys() - again)
