@@ -8,13 +8,10 @@ from typing import Any, Callable, List
 
 import pytest
 
-from pytest_remotest import cpus, fixtures, hookspecs, options, xdist_module
+from pytest_remotest import cpus, fixtures, groups, hookspecs, options, xdist_module
 
 NAME = "remotest-distribution"
 
-GROUP_MARKER = (
-    "xdist_group(name): run tests of one group on the same worker under --dist=loadgroup."
-)
 LOOP_ADVICE = (
     "-f/--looponfail is gone: a run is not started again by itself. Try pytest-watcher "
     "('ptw . -- PYTEST-ARGUMENTS'), which runs any pytest command again when a file changes."
@@ -71,7 +68,7 @@ class Distribution:
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
         """Register fixtures and marker; hand over to the controller where the run distributes."""
-        config.addinivalue_line("markers", GROUP_MARKER)
+        config.addinivalue_line("markers", groups.MARKER)
         config.pluginmanager.register(fixtures)
         if is_distributing(config):
             controller = self._make_controller(config)
