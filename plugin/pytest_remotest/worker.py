@@ -134,12 +134,12 @@ class DistributionOptions:
         What is a plugin on the controller must not become one here by ``-p`` or ``pytest_plugins``.
         """
         pluginmanager.add_hookspecs(hookspecs)
+        for name in CONTROLLER_PLUGINS:
+            pluginmanager.set_blocked(name)
 
     def pytest_configure(self, config: Any) -> None:
         """Know the marker of groups."""
         config.addinivalue_line("markers", groups.MARKER)
-        for name in CONTROLLER_PLUGINS:
-            pluginmanager.set_blocked(name)
 
 
 class WorkerSession:
