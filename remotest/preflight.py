@@ -39,7 +39,7 @@ def read_interpreter(info: Mapping[str, Any]) -> Interpreter:
     """Return what a greeting says, with every value forced to its type."""
     pytest_version = info.get("pytest_version")
     numbers = info.get("version_info")
-    version = ".".join(str(part) for part in numbers) if isinstance(numbers, list) else "?"
+    version = ".".join(str(part) for part in numbers[:3]) if isinstance(numbers, list) else "?"
     count = info.get("cpu_count")
     return Interpreter(
         implementation=str(info.get("implementation")),

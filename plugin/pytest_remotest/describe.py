@@ -19,7 +19,7 @@ def describe() -> Dict[str, Any]:
     packages = distributions()
     return {
         "version": sys.version,
-        "version_info": list(sys.version_info[:3]),
+        "version_info": list(sys.version_info),
         "implementation": platform.python_implementation(),
         "executable": sys.executable,
         "prefix": sys.prefix,

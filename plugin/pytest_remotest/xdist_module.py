@@ -5,8 +5,8 @@ package always wins. The same finder answers who asks for the metadata of ``pyte
 name only: some plugins decide by its version what they do.
 """
 
+import importlib
 import importlib.machinery
-import importlib.util
 import re
 import sys
 import types
@@ -143,7 +143,7 @@ def installed_version() -> Optional[str]:
     """Return the version of a pytest-xdist that is really installed, or None."""
     from importlib import metadata  # noqa: PLC0415  only the controller asks; see above
 
-    spec = importlib.util.find_spec("xdist")
+    spec = importlib.import_module("xdist").__spec__
     if spec is None or isinstance(spec.loader, XdistFinder):
         return None
     return metadata.version(DISTRIBUTION)
@@ -156,3 +156,8 @@ def install(
     if not any(isinstance(finder, XdistFinder) for finder in sys.meta_path):
         finder: Any = XdistFinder(find, hooks)
         sys.meta_path.append(finder)
+
+
+def installed_finder() -> XdistFinder:
+    """Return the finder that ``install`` has made."""
+    return next(finder for finder in sys.meta_path if isinstance(finder, XdistFinder))

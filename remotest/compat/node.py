@@ -17,7 +17,7 @@ class InterpreterInfo:
     """What ``gateway._rinfo()`` answers, with execnet's field names."""
 
     executable: str
-    version_info: tuple[int, ...]
+    version_info: tuple[int | str, ...]
     platform: str
     cwd: str
     pid: int
@@ -27,7 +27,10 @@ def interpreter_info(greeting: Mapping[str, Any]) -> InterpreterInfo:
     """Return what an agent's greeting says of its interpreter, forced to the right types."""
     return InterpreterInfo(
         executable=str(greeting.get("executable")),
-        version_info=tuple(int(part) for part in greeting.get("version_info", ())),
+        version_info=tuple(
+            part if isinstance(part, int) else str(part)
+            for part in greeting.get("version_info", ())
+        ),
         platform=str(greeting.get("sysplatform")),
         cwd=str(greeting.get("cwd")),
         pid=int(greeting.get("pid", 0)),
