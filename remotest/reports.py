@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from remotest.run.events import Outcome
 
-_OUTCOMES = ("passed", "failed", "skipped")
-
-
 def rebuild_report(
     config: pytest.Config, wire: dict[str, Any]
 ) -> pytest.TestReport | pytest.CollectReport:
@@ -34,7 +31,7 @@ def rebuild_report(
         pytest_remotest.messages.ProtocolError: ``wire`` is no report at all.
     """
     data = report_from_wire(wire)
-    if not isinstance(data.get("nodeid"), str) or data.get("outcome") not in _OUTCOMES:
+    if not isinstance(data.get("nodeid"), str) or not isinstance(data.get("outcome"), str):
         raise messages.ProtocolError("a report without a node id or outcome")
     try:
         report = config.hook.pytest_report_from_serializable(config=config, data=dict(data))
@@ -77,7 +74,8 @@ def lost_item_report(node_id: str, text: str) -> pytest.TestReport:
 def combine_outcomes(previous: Outcome | None, report: pytest.TestReport) -> Outcome | None:
     """Return the outcome of an item after one more of its reports.
 
-    A failure outside of the call is an error; what was worse before stays.
+    A failure outside of the call is an error; what was worse before stays. An outcome that pytest
+    does not know says nothing: plugins have their own, as "rerun", for what is not the last word.
     """
     if previous in ("failed", "error"):
         return previous
@@ -85,7 +83,7 @@ def combine_outcomes(previous: Outcome | None, report: pytest.TestReport) -> Out
         return "failed" if report.when == "call" else "error"
     if report.skipped:
         return "xfailed" if hasattr(report, "wasxfail") else "skipped"
-    if report.when == "call":
+    if report.when == "call" and report.passed:
         return "xpassed" if hasattr(report, "wasxfail") else previous or "passed"
     return previous
 
