@@ -318,7 +318,9 @@ class World:
 
     def nonsense(self, worker: FakeWorker) -> e.Event:
         position = self.random.randrange(-2, len(worker.ids) + 2)
-        name = self.random.choice([*self.workers, "nobody"])
+        # Not of one that hangs before it has collected: nobody would ever wait for it in vain.
+        names = [name for name, other in self.workers.items() if other.has_collected]
+        name = self.random.choice([*names, "nobody"])
         return self.random.choice(
             [
                 e.ItemFinished(worker=name, position=position, outcome="failed", duration_s=0.0),
