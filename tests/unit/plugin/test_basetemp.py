@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -91,6 +92,25 @@ def test_what_somebody_else_put_there_is_refused(parent: Path, make: object, bel
     make(parent / below if below else parent)
     with pytest.raises(PermissionError, match=re.escape(str(parent))):
         RunFolder("run")
+
+
+def test_one_who_comes_as_the_last_leaves_makes_a_new_folder(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaving = [RunFolder("run")]
+    lock = fcntl.flock
+
+    def lock_late(descriptor: int, how: int) -> None:
+        """Let the other leave between the opening of the lock and the locking."""
+        if how == fcntl.LOCK_SH and leaving:
+            leaving.pop().leave()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    folder = RunFolder("run")
+    assert leaving == []
+    assert names_in(parent) == ["run"]
+    assert names_in(Path(folder.path)) == [".agents"]
 
 
 CROWD: Final = """
