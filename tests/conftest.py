@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 import hypothesis
 
 # A busy machine is slow now and then: no test is judged by its time.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.load_profile("here")
+
+# A shell that starts the tests in the background hands SIGINT down ignored, and what the tests
+# start would not end by a Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)

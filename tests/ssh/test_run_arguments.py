@@ -201,7 +201,7 @@ def test_a_root_outside_of_the_project_is_importable_as_here(project: Project, w
                 from shared import tool
 
                 def test_tool():
-                    assert "/work/lib/" not in tool.__file__
+                    assert "/outside/" in tool.__file__
                 """,
         }
     )
