@@ -23,19 +23,16 @@ def pytest_addhooks(pluginmanager: Any) -> None:
     """
     if pluginmanager.has_plugin(distribution.NAME) or any(map(pluginmanager.is_blocked, NAMES)):
         return
-    for name in SUPERFLUOUS:
+    for name in (*NAMES, *SUPERFLUOUS):
         if not _is_ours(pluginmanager.get_plugin(name)):
-            pluginmanager.set_blocked(name)  # It also removes one that is there.
-    if not _is_ours(pluginmanager.get_plugin("xdist")):
-        pluginmanager.unregister(name="xdist")
-    for name in NAMES:
-        if not pluginmanager.has_plugin(name):
-            pluginmanager.register(_Name(), name)
+            pluginmanager.unregister(name=name)
+            # Not blocked: "-p" unblocks. A name that is taken is passed over by all.
+            pluginmanager.register(_TakenName(), name)
     pluginmanager.register(distribution.Distribution(_make_controller), distribution.NAME)
 
 
-class _Name:
-    """What holds a name that plugins ask for, so that no other entry point takes it."""
+class _TakenName:
+    """What holds a name that plugins ask for, so that nobody else takes it."""
 
 
 def _is_ours(plugin: Any) -> bool:

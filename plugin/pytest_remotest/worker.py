@@ -40,7 +40,7 @@ except ImportError:  # It is a convenience that a host may lack.
 
 OUTPUT_PIECE_CHARS = messages.MAX_BATCH_BYTES // 2  # Of a workeroutput's text: escapes double it.
 
-CONTROLLER_PLUGINS = ("pytest_remotest.entry", "pytest_remotest.xdist_entry", "xdist.plugin")
+CONTROLLER_PLUGINS = ("pytest_remotest.entry", "xdist.plugin", "xdist.looponfail")
 
 
 def main(read_fd: int, write_fd: int) -> int:
@@ -131,15 +131,20 @@ class DistributionOptions:
     def pytest_addhooks(self, pluginmanager: Any) -> None:
         """Know the hooks that a conftest may implement for the controller's side.
 
-        What is a plugin on the controller must not become one here by ``-p`` or ``pytest_plugins``.
+        What is a plugin on the controller must not become one here by ``-p`` or ``pytest_plugins``:
+        a name that is taken is passed over, one that is only blocked is unblocked by ``-p``.
         """
         pluginmanager.add_hookspecs(hookspecs)
         for name in CONTROLLER_PLUGINS:
-            pluginmanager.set_blocked(name)
+            pluginmanager.register(TakenName(), name)
 
     def pytest_configure(self, config: Any) -> None:
         """Know the marker of groups."""
         config.addinivalue_line("markers", groups.MARKER)
+
+
+class TakenName:
+    """What holds the name of a plugin that is not to be loaded."""
 
 
 class WorkerSession:
