@@ -12,6 +12,12 @@ from pytest_remotest import cpus, fixtures, groups, hookspecs, options, xdist_mo
 
 NAME = "remotest-distribution"
 
+# By their names in ``config.option``: what is not registered here (-p no:setuponly) is not set.
+SHOWING_OPTIONS = (
+    *("collectonly", "showfixtures", "show_fixtures_per_test", "markers"),
+    *("cacheshow", "setuponly", "setupplan", "help", "version"),
+)
+
 LOOP_ADVICE = (
     "-f/--looponfail is gone: a run is not started again by itself. Try pytest-watcher "
     "('ptw . -- PYTEST-ARGUMENTS'), which runs any pytest command again when a file changes."
@@ -118,6 +124,10 @@ def use_local_workers(option: Any, count: int) -> None:
 
 
 def is_distributing(config: Any) -> bool:
-    """Return whether this process is to be the controller of a distributed run."""
+    """Return whether this process is to be the controller of a distributed run.
+
+    What only shows something runs no test, also where ``addopts`` distribute.
+    """
     option = config.option
-    return option.dist != "no" and bool(option.tx) and not option.collectonly
+    shows_only = any(getattr(option, name, None) for name in SHOWING_OPTIONS)
+    return option.dist != "no" and bool(option.tx) and not shows_only
