@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -10,12 +9,26 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rich.table import Table
-
     from remotest.run.events import Outcome
 
 MAX_DISAGREEMENTS: Final = 50
 """Tests listed as not agreeing: more do not fit a screen's memory; the rest is counted."""
+
+HEADINGS: Final[Mapping[Outcome, tuple[str, str]]] = {
+    "passed": ("passed", "pass"),
+    "failed": ("failed", "fail"),
+    "skipped": ("skipped", "skip"),
+    "error": ("errors", "err"),
+    "xfailed": ("xfailed", "xfail"),
+    "xpassed": ("xpassed", "xpass"),
+}
+"""Outcomes in the order of their columns, with a heading and a short one."""
+
+SELDOM: Final = frozenset({"xfailed", "xpassed"})
+"""Outcomes that have a column only where there are any."""
+
+NAMES: Final = 3
+"""Columns of names, in front of those of numbers."""
 
 ABSENT: Final = "not there"
 FAILING: Final = frozenset({"failed", "error"})
@@ -71,41 +84,43 @@ def find_disagreements(
 
 
 def matrix_lines(rows: Sequence[Row], width: int) -> list[str]:
-    """Return the table: a heading, then a row for each environment."""
-    # Not at the top: it takes a seventh of a second, and a run without a matrix needs none.
-    from rich.table import Table  # noqa: PLC0415
+    """Return the table: a heading, then a row for each environment.
 
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="", padding=(0, 1, 0, 0))
-    table.add_column("environment", overflow="fold")
-    table.add_column("interpreter", no_wrap=True)
-    table.add_column("pytest", no_wrap=True)
-    seldom: tuple[Outcome, ...] = ("xfailed", "xpassed")
-    outcomes: list[Outcome] = ["passed", "failed", "skipped", "error"]
-    outcomes += [outcome for outcome in seldom if any(row.counts.get(outcome) for row in rows)]
-    for outcome in outcomes:
-        heading = "errors" if outcome == "error" else outcome
-        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
-    table.add_column("time", justify="right", no_wrap=True, min_width=len("00.0s"))
-    for row in rows:
-        nothing = "0" if row.has_run else "-"
-        counts = [str(row.counts.get(outcome, nothing)) for outcome in outcomes]
-        table.add_row(
-            row.label,
-            row.interpreter,
-            row.pytest_version,
-            *counts,
-            f"{row.duration_s:.1f}s" if row.has_run else "-",
-        )
-    return _drawn(table, width)
+    Where it would be wider than ``width``, its headings are short. It is never cut: a terminal
+    that is narrower still wraps the lines.
+    """
+    outcomes = [
+        outcome
+        for outcome in HEADINGS
+        if outcome not in SELDOM or any(row.counts.get(outcome) for row in rows)
+    ]
+    cells = [_cells(row, outcomes) for row in rows]
+    full, short = (
+        _align([["environment", "interpreter", "pytest", *headings, " time"], *cells])
+        for headings in zip(*(HEADINGS[outcome] for outcome in outcomes), strict=True)
+    )
+    return full if max(map(len, full)) <= width else short
 
 
-def _drawn(table: Table, width: int) -> list[str]:
-    """Return the lines of a table, without colours."""
-    from rich.console import Console  # noqa: PLC0415  as above
+def _cells(row: Row, outcomes: Iterable[Outcome]) -> list[str]:
+    nothing = "0" if row.has_run else "-"
+    return [
+        *(row.label, row.interpreter, row.pytest_version),
+        *(str(row.counts.get(outcome, nothing)) for outcome in outcomes),
+        f"{row.duration_s:.1f}s" if row.has_run else "-",
+    ]
 
-    screen = io.StringIO()
-    Console(file=screen, width=width, color_system=None, markup=False, highlight=False).print(table)
-    return [line.rstrip() for line in screen.getvalue().splitlines()]
+
+def _align(table: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table: names to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for cells in table:
+        blanks = [" " * (width - len(c)) for c, width in zip(cells, widths, strict=True)]
+        names = [c + blank for c, blank in zip(cells[:NAMES], blanks, strict=False)]
+        numbers = [blank + c for c, blank in zip(cells[NAMES:], blanks[NAMES:], strict=True)]
+        lines.append(" ".join([*names, *numbers]).rstrip())
+    return lines
 
 
 def disagreement_lines(
