@@ -131,6 +131,7 @@ class AdaptedScheduler(Scheduler):
                 # Schedulers by scope of pytest-xdist have no such method: they keep the item.
                 with contextlib.suppress(NotImplementedError):
                     self._theirs.mark_test_pending(not_begun)
+            self._schedule()
         return self._take_commands()
 
     def close(self) -> list[SchedulingCommand]:
@@ -224,6 +225,9 @@ class AdaptedScheduler(Scheduler):
             self._theirs.add_node(member.node)
         for member in members:
             self._theirs.add_node_collection(member.node, list(member.collection.ids))
+        self._schedule()
+
+    def _schedule(self) -> None:
         if self._theirs.collection_is_completed:
             self._theirs.schedule()
 

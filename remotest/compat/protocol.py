@@ -53,11 +53,11 @@ class Scheduling(Protocol):
         ...
 
     def mark_test_pending(self, item: str) -> None:
-        """Let the test run again that ``remove_node`` has returned."""
+        """Let the test run again that ``remove_node`` has returned. ``schedule`` follows."""
         ...
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Forget a node; return the test that it was running, or None."""
+        """Forget a node; return the test that it was running, or None. ``schedule`` follows."""
         ...
 
     def remove_pending_tests_from_node(
@@ -67,5 +67,5 @@ class Scheduling(Protocol):
         ...
 
     def schedule(self) -> None:
-        """Give out tests: first when all have collected, then again for each node that is new."""
+        """Give out tests: first when all have collected, then again when nodes came or went."""
         ...

@@ -113,7 +113,6 @@ class IndexScheduling:
         """See ``Scheduling``."""
         assert self.collection is not None
         self.pending.insert(0, self.collection.index(item))
-        self.schedule()
 
     def remove_pending_tests_from_node(
         self, node: WorkerController, indices: Sequence[int]
@@ -123,15 +122,15 @@ class IndexScheduling:
         self.schedule()
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """See ``Scheduling``: the first test that it holds is the one that it was running."""
+        """See ``Scheduling``: the first test that it holds is the one that it was running.
+
+        ``schedule`` follows: until then that test may still be put back.
+        """
         held = self.node2pending.pop(node)
-        self.node2collection.pop(node, None)
         crashed = None
         if held and self.collection is not None:
             crashed = self.collection[held.pop(0)]
             self.pending.extend(held)
-        if self.collection is not None:
-            self.schedule()
         return crashed
 
     def schedule(self) -> None:
@@ -195,9 +194,12 @@ class LoadScheduling(IndexScheduling):
         """Give a node more if it holds little, or let it end if nothing is left."""
         if node.shutting_down or node not in self.node2collection:
             return
+        if self.pending:
+            self._refill(node, duration)
         if not self.pending:
             node.shutdown()
-            return
+
+    def _refill(self, node: WorkerController, duration: float) -> None:
         share = len(self.pending) // len(self.node2pending)
         held_count = len(self.node2pending[node])
         is_slow = duration >= LONG_TEST_S and held_count >= LOOK_AHEAD

@@ -91,7 +91,6 @@ class LoadScopeScheduling:
         left = self.workqueue.pop(scope, {})
         self.workqueue[scope] = {item: False, **left}
         self.workqueue.move_to_end(scope, last=False)
-        self._reschedule_all()
 
     def remove_pending_tests_from_node(
         self, node: WorkerController, indices: Sequence[int]
@@ -100,9 +99,11 @@ class LoadScopeScheduling:
         raise NotImplementedError
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """See ``Scheduling``: what is left of its scopes goes in front of the others."""
+        """See ``Scheduling``: what is left of its scopes goes in front of the others.
+
+        ``schedule`` follows: until then the test that is returned may still be put back.
+        """
         work = self.assigned_work.pop(node)
-        self.registered_collections.pop(node, None)
         open_names = [
             (scope, name) for scope, unit in work.items() for name, done in unit.items() if not done
         ]
@@ -115,7 +116,6 @@ class LoadScopeScheduling:
         for scope in reversed(units):
             self.workqueue[scope] = units[scope]
             self.workqueue.move_to_end(scope, last=False)
-        self._reschedule_all()
         return crashed
 
     def schedule(self) -> None:
@@ -152,13 +152,22 @@ class LoadScopeScheduling:
             self._reschedule(node)
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Give a node another scope if it holds little, or let it end if none is left."""
+        """Give a node another scope if it holds little, or let it end if none is left.
+
+        What a crash has left of a scope may be so little that the node needs yet another one.
+        """
         if node.shutting_down:
             return
+        work = self.assigned_work[node]
+        waiting_count = len(self.workqueue)
+        if waiting_count and self._pending_of(work) <= LOOK_AHEAD:
+            self._assign_work_unit(node)
+        # A subclass may have reasons to assign nothing now.
+        while 0 < len(self.workqueue) < waiting_count and self._pending_of(work) < LOOK_AHEAD:
+            waiting_count = len(self.workqueue)
+            self._assign_work_unit(node)
         if not self.workqueue:
             node.shutdown()
-        elif self._pending_of(self.assigned_work[node]) <= LOOK_AHEAD:
-            self._assign_work_unit(node)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         """Give a node the next scope."""
