@@ -47,13 +47,15 @@ class RunFolder:
         raise FileExistsError("%s is removed as often as it is made" % self.path)
 
     def leave(self) -> None:
-        """Remove the folder, unless another agent of the run is still there."""
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # Another agent is there.
-            os.close(self._lock)
-        else:
-            _remove(self.path, self._lock)
+        """Remove the folder, unless another agent of the run is still there.
+
+        It takes along what runs have left whose agents were killed.
+        """
+        os.close(self._lock)
+        parent = os.path.dirname(self.path)
+        with contextlib.suppress(OSError):  # Somebody cleans up the temporary folder as well.
+            for name in os.listdir(parent):
+                _remove_if_left(os.path.join(parent, name))
 
 
 def folder_name(run_uid: str) -> str:
@@ -86,12 +88,19 @@ def _lock(folder: str, how: int) -> Optional[int]:
     return None
 
 
-def _remove(folder: str, lock: int) -> None:
-    """Remove a folder on which the exclusive lock is held, and let go of the lock."""
+def _remove_if_left(folder: str) -> None:
+    """Remove a run's folder if no agent is there any more."""
+    try:
+        lock = _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # An agent is there, or it is no folder of a run.
+        return
+    if lock is None:  # It is gone already.
+        return
     aside = "%s.%d.gone" % (folder, os.getpid())
-    with contextlib.suppress(OSError):  # Somebody cleans up the temporary folder as well.
+    try:
         os.rename(folder, aside)
-    os.close(lock)
+    finally:
+        os.close(lock)
     shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -49,14 +49,17 @@ def test_the_last_to_leave_removes_it(parent: Path) -> None:
     assert names_in(parent) == []
 
 
-def test_an_agent_that_died_does_not_count(parent: Path) -> None:
+def test_what_a_killed_agent_left_goes_with_the_next_run(parent: Path) -> None:
     program = (
-        "from pytest_remotest.basetemp import RunFolder; import os; RunFolder('run'); os._exit(9)"
+        "import os; from pytest_remotest.basetemp import RunFolder; RunFolder('old'); os._exit(9)"
     )
     environment = {**os.environ, "PYTHONPATH": str(PLUGIN), "TMPDIR": str(parent.parent)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=False)
-    assert names_in(parent) == ["run"]
-    RunFolder("run").leave()
+    alive, folder = RunFolder("alive"), RunFolder("run")
+    assert names_in(parent) == ["alive", "old", "run"]
+    folder.leave()
+    assert names_in(parent) == ["alive"]
+    alive.leave()
     assert names_in(parent) == []
 
 
