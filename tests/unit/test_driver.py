@@ -1,0 +1,238 @@
+"""The driver's threads and inbox, with gateways that are in memory."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_remotest import frames, messages
+from remotest.driver import (
+    Driver,
+    DriverEvent,
+    GatewayClosed,
+    GatewayFailed,
+    GatewayOpened,
+    MessagesCame,
+    TreeFailed,
+    TreePushed,
+)
+from remotest.errors import ConnectError, HostLost, SyncError, UsageError
+from remotest.sync.push import Pushed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remotest.gateways.base import OnClosed, OnFrame
+
+WAIT_S: Final = 30.0
+INFO: Final = {"hostname": "box"}
+
+
+class MemoryGateway:
+    """A gateway whose host is the test: what is sent is kept, what comes is said by the test."""
+
+    def __init__(self, on_frame: OnFrame, on_closed: OnClosed) -> None:
+        self.say = on_frame
+        self.hang_up = on_closed
+        self.sent: list[Any] = []
+        self.is_closed = threading.Event()
+
+    def send(self, frame: bytes) -> None:
+        if self.is_closed.is_set():
+            raise HostLost(host="box", phase="send", cause="closed")
+        self.sent.append(frames.decode(frame))
+
+    def close(self, timeout_s: float) -> None:
+        assert timeout_s > 0
+        self.is_closed.set()
+
+
+class MemoryHosts:
+    """Opens gateways in memory; each host greets as it is told to, or fails to open."""
+
+    def __init__(self) -> None:
+        self.gateways: dict[str, MemoryGateway] = {}
+        self.errors: dict[str, Exception] = {}
+        self.greetings: dict[str, Callable[[MemoryGateway], None]] = {}
+
+    def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> MemoryGateway:
+        if agent in self.errors:
+            raise self.errors[agent]
+        gateway = self.gateways[agent] = MemoryGateway(on_frame, on_closed)
+        self.greetings.get(agent, greet)(gateway)
+        return gateway
+
+
+def greet(gateway: MemoryGateway) -> None:
+    gateway.say(frames.encode([messages.Greeting(messages.PROTOCOL, INFO)]))
+
+
+def greet_from_the_future(gateway: MemoryGateway) -> None:
+    gateway.say(frames.encode([messages.Greeting(messages.PROTOCOL + 1, INFO)]))
+
+
+def leave(gateway: MemoryGateway) -> None:
+    gateway.hang_up("it is gone")
+
+
+def receive(driver: Driver) -> DriverEvent:
+    event = driver.receive(WAIT_S)
+    assert event is not None
+    return event
+
+
+@pytest.fixture
+def hosts() -> MemoryHosts:
+    return MemoryHosts()
+
+
+def opened(hosts: MemoryHosts, *agents: str) -> Driver:
+    driver = Driver(hosts)
+    driver.open(agents)
+    found = [receive(driver) for _ in agents]
+    assert sorted(found, key=lambda event: event.agent) == [
+        GatewayOpened(agent=agent, info=INFO) for agent in agents
+    ]
+    return driver
+
+
+def test_agents_open_and_what_they_say_comes_with_their_names(hosts: MemoryHosts) -> None:
+    driver = opened(hosts, "a", "b")
+    finish = messages.Finish()
+    returned = messages.ItemsReturned([1])
+
+    driver.send("a", [finish], "gw0")
+    hosts.gateways["b"].say(frames.encode([returned, returned], "gw1"))
+    hosts.gateways["a"].say(frames.encode([messages.WorkerExited("gw0", 0, "")]))
+    hosts.gateways["a"].hang_up("the end")
+
+    assert hosts.gateways["a"].sent == [("gw0", [finish])]
+    assert [receive(driver) for _ in range(3)] == [
+        MessagesCame(agent="b", worker="gw1", messages=(returned, returned)),
+        MessagesCame(agent="a", worker=None, messages=(messages.WorkerExited("gw0", 0, ""),)),
+        GatewayClosed(agent="a", reason="the end"),
+    ]
+    assert driver.receive(0) is None
+
+
+def test_a_gateway_that_does_not_open(hosts: MemoryHosts) -> None:
+    error = ConnectError(host="a", phase="connect", cause="refused")
+    hosts.errors = {"a": error, "b": UsageError("ssh_config: line 3 makes no sense")}
+    driver = Driver(hosts)
+
+    driver.open(["a"])
+    assert receive(driver) == GatewayFailed(agent="a", error=error)
+
+    driver.open(["b"])
+    failed = receive(driver)
+    assert isinstance(failed, GatewayFailed)
+    assert failed.error.paragraph() == ("b: connect failed: ssh_config: line 3 makes no sense")
+
+
+def test_an_agent_of_another_protocol_is_closed(hosts: MemoryHosts) -> None:
+    hosts.greetings["a"] = greet_from_the_future
+    driver = Driver(hosts)
+    driver.open(["a"])
+
+    failed = receive(driver)
+
+    assert isinstance(failed, GatewayFailed)
+    assert failed.error.phase == "start the agent"
+    assert hosts.gateways["a"].is_closed.wait(WAIT_S)
+
+
+def test_an_agent_that_ends_before_it_greets(hosts: MemoryHosts) -> None:
+    hosts.greetings["a"] = leave
+    driver = Driver(hosts)
+    driver.open(["a"])
+
+    found = [receive(driver), receive(driver)]
+
+    assert found[0] == GatewayClosed(agent="a", reason="it is gone")
+    assert isinstance(found[1], GatewayFailed)
+    assert found[1].error.paragraph() == "a: start the agent failed: it is gone"
+
+
+def test_a_frame_that_is_none_is_the_gateways_fault(hosts: MemoryHosts) -> None:
+    opened(hosts, "a")
+    with pytest.raises(messages.ProtocolError):
+        hosts.gateways["a"].say(b"?")
+
+
+def test_to_send_to_a_lost_agent_is_no_error(hosts: MemoryHosts) -> None:
+    driver = opened(hosts, "a")
+    hosts.gateways["a"].close(1)
+    driver.send("a", [messages.Finish()], "gw0")
+
+
+def test_answers_of_a_sync_reach_the_one_who_asked(hosts: MemoryHosts) -> None:
+    driver = opened(hosts, "a")
+    want = messages.SyncWant(["00"], last=True)
+    exited = messages.WorkerExited("gw0", 0, "")
+
+    def push(send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Pushed:
+        send(frames.encode([messages.SyncCommit()]))
+        hosts.gateways["a"].say(frames.encode([want, exited]))
+        assert receive(WAIT_S) == want
+        with pytest.raises(TimeoutError):
+            receive(0)
+        return Pushed(tree="/c/0", notes=("one",), sent_bytes=3)
+
+    driver.push("a", push)
+
+    assert [receive(driver), receive(driver)] == [
+        MessagesCame(agent="a", worker=None, messages=(exited,)),
+        TreePushed(agent="a", tree="/c/0", notes=("one",)),
+    ]
+    assert hosts.gateways["a"].sent == [(None, [messages.SyncCommit()])]
+
+
+def test_a_sync_that_fails(hosts: MemoryHosts) -> None:
+    driver = opened(hosts, "a")
+    error = SyncError(host="a", phase="sync", cause="no room")
+
+    def push(*_: object) -> Pushed:
+        raise error
+
+    driver.push("a", push)
+    assert receive(driver) == TreeFailed(agent="a", error=error)
+
+
+def test_a_host_that_is_lost_during_a_sync(hosts: MemoryHosts) -> None:
+    driver = opened(hosts, "a")
+
+    def push(_: object, receive: Callable[[float], Any]) -> Pushed:
+        hosts.gateways["a"].hang_up("gone")
+        return Pushed(tree=receive(WAIT_S), notes=(), sent_bytes=0)
+
+    driver.push("a", push)
+
+    assert receive(driver) == GatewayClosed(agent="a", reason="gone")
+    failed = receive(driver)
+    assert isinstance(failed, TreeFailed)
+    assert failed.error.paragraph() == "a: sync failed: the connection was lost"
+
+
+def test_the_end_says_goodbye_and_closes_all(hosts: MemoryHosts) -> None:
+    driver = opened(hosts, "a", "b")
+
+    driver.close()
+
+    for gateway in hosts.gateways.values():
+        assert gateway.sent == [(None, [messages.Goodbye()])]
+        assert gateway.is_closed.is_set()
+
+
+def test_a_gateway_that_opens_after_the_end_is_closed(hosts: MemoryHosts) -> None:
+    may_open = threading.Event()
+    hosts.greetings["a"] = lambda gateway: may_open.wait(WAIT_S) and greet(gateway)
+    driver = Driver(hosts)
+    driver.open(["a"])
+
+    driver.close()
+    may_open.set()
+
+    assert receive(driver) == GatewayOpened(agent="a", info=INFO)
+    assert hosts.gateways["a"].is_closed.is_set()

@@ -1,0 +1,62 @@
+"""What a worker that died is said to have died of."""
+
+from __future__ import annotations
+
+import pytest
+
+from remotest.lastwords import describe_end
+
+DUMP = """\
+from a test
+Fatal Python error: Segmentation fault
+
+Current thread 0x1 (most recent call first):
+  File "/tree/test_it.py", line 4 in test_it
+  File "/opt/lib/python3.9/site-packages/_pytest/python.py", line 157 in call
+  File "/opt/lib/python3.9/site-packages/pluggy/_hooks.py", line 512 in __call__
+  File "<remotest>/pytest_remotest/worker.py", line 216 in run_item
+  File "/tree/conftest.py", line 1 in wrapper
+  File "<string>", line 18 in <module>
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "expected"),
+    [
+        (0, "", "ended with exit status 0"),
+        (3, " \n\n", "ended with exit status 3"),
+        (-9, "", "ended by signal SIGKILL"),
+        (-250, "", "ended by signal 250"),
+        (1, "MemoryError\n", "ended with exit status 1: MemoryError"),
+        (
+            4,
+            "ImportError while loading conftest\nE   No module named 'x'\n",
+            (
+                "ended with exit status 4: No module named 'x'\n"
+                "ImportError while loading conftest\n"
+                "E   No module named 'x'"
+            ),
+        ),
+        (
+            -11,
+            DUMP,
+            (
+                "ended by signal SIGSEGV: Fatal Python error: Segmentation fault\n"
+                "from a test\n"
+                "\n"
+                "Current thread 0x1 (most recent call first):\n"
+                '  File "/tree/test_it.py", line 4 in test_it\n'
+                "  (3 frames of pytest)\n"
+                '  File "/tree/conftest.py", line 1 in wrapper\n'
+                "  (1 frame of pytest)"
+            ),
+        ),
+        (
+            -6,
+            "Fatal Python error: Aborted\n",
+            "ended by signal SIGABRT: Fatal Python error: Aborted",
+        ),
+    ],
+)
+def test_how_a_process_ended(status: int, output: str, expected: str) -> None:
+    assert describe_end(status, output) == expected
