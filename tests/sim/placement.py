@@ -34,7 +34,9 @@ class Placement:
         self.collected_by = collected_by
         self.scopes: dict[Key, Scope] = {}
         self.free: defaultdict[Scope, set[Key]] = defaultdict(set)
+        self.kind_count = 0  # Kinds of worker so far.
         self.sets: list[set[Key]] = []
+        self.kind_counts: list[int] = []  # By set: a kind that came later may find it cut.
         self.set_of: dict[Key, int] = {}
         self.set_count: Counter[Scope] = Counter()
         self.owners: defaultdict[int, set[str]] = defaultdict(set)
@@ -53,10 +55,15 @@ class Placement:
         for scope, together in by_scope.items():
             self.set_of.update(dict.fromkeys(together, len(self.sets)))
             self.sets.append(together)
+            self.kind_counts.append(self.kind_count)
             self.set_count[scope] += 1
 
     def covers(self, kind: int, keys: Iterable[Key]) -> bool:
         return all(self.collected_by(kind, key) for key in keys)
+
+    def could_keep(self, kind: int, number: int) -> bool:
+        """Return whether a kind of worker has a set whole, and had when it was made."""
+        return kind < self.kind_counts[number] and self.covers(kind, self.sets[number])
 
     def give(self, name: str, positions: list[int], seats: Mapping[str, Seat]) -> None:
         """Check what a worker is given."""
@@ -79,11 +86,11 @@ class Placement:
         together, owners = self.sets[number], self.owners[number]
         others = {owner for owner in owners if owner in seats and owner != name}
         for other in others:
-            assert not self.covers(seats[other].kind, together), f"torn apart: {together}"
+            assert not self.could_keep(seats[other].kind, number), f"torn apart: {together}"
         scope = self.scopes[next(iter(together))]
         if not owners and self.set_count[scope] == 1:
             kinds = {s.kind for s in seats.values() if s.keys is not None and not s.told_to_end}
-            if len(kinds) > 1 and any(self.covers(kind, together) for kind in kinds):
+            if len(kinds) > 1 and any(self.could_keep(kind, number) for kind in kinds):
                 assert self.covers(seats[name].kind, together), f"cut without need: {together}"
         owners.add(name)
 

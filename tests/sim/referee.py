@@ -135,6 +135,8 @@ class Referee:
                 keys.append((scope, node_id, seen[node_id]))
                 seen[node_id] += 1
             self.keys_by_kind.append(keys)
+            if self.placement is not None:
+                self.placement.kind_count = len(self.kinds)
             fresh = []
             for position, key in enumerate(keys):
                 if key not in self.known:

@@ -147,6 +147,20 @@ def test_only_what_the_idle_worker_has_collected_is_asked_for() -> None:
     assert work(scheduler, "gw0", 2) == [finish("gw0")]
 
 
+def test_what_a_worker_may_have_begun_is_not_asked_for() -> None:
+    scheduler = made(("a", "b", "c", "d", "e"), ("a", "x"))
+    assert scheduler.start() == [run("gw0", 0, 1, 2), run("gw1", 1), finish("gw1")]
+
+
+def test_an_item_that_ended_meanwhile_cannot_come_back() -> None:
+    scheduler = alike(2, 8)
+    scheduler.start()
+    assert work(scheduler, "gw0", 0, 1, 2) == [ask("gw1", 6, 7)]
+    scheduler.finish_item("gw1", 6, duration_s=0.0)
+    assert not scheduler.has_asked("gw1", [6, 7])
+    assert scheduler.has_asked("gw1", [7])
+
+
 def test_after_the_end_was_told_to_all_nothing_moves() -> None:
     scheduler = alike(2, 8)
     scheduler.start()
