@@ -23,7 +23,8 @@ def ask_on_terminal(path: Path) -> str | None:
             pass
     except OSError:
         return None
-    return getpass.getpass(f"Passphrase of {path}: ")
+    # The line may hold the progress of the run's start already.
+    return getpass.getpass(f"\nPassphrase of {path}: ")
 
 
 @dataclass(frozen=True, kw_only=True)
