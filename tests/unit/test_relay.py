@@ -1,0 +1,263 @@
+"""What workers say becomes hook calls and machine events, in whole answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.config import get_config
+
+from pytest_remotest import hookspecs, messages, values
+from pytest_remotest.reportwire import report_to_wire
+from remotest.compat.node import InterpreterInfo, NodeGateway, NodeManager, WorkerController
+from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
+from remotest.run import events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCATION = ["test_a.py", 3, "test_b"]
+COLLECT_REPORT = {
+    "$report_type": "CollectReport",
+    "nodeid": "a",
+    "outcome": "failed",
+    "longrepr": None,
+    "result": None,
+    "sections": [],
+}
+
+
+class Recorder:
+    """A plugin that keeps what it is called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def pytest_testnodeready(self, node: Any) -> None:
+        self.calls.append(("ready", node.gateway.id))
+
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
+        self.calls.append(("down", node.gateway.id, error))
+
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        self.calls.append(("collected", node.gateway.id, ids))
+
+    def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
+        self.calls.append(("start", nodeid, location))
+
+    def pytest_runtest_logfinish(self, nodeid: str, location: Any) -> None:
+        self.calls.append(("finish", nodeid, location))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        facts = (report.worker_id, report.testrun_uid, report.node.gateway.id)
+        index = getattr(report, "item_index", None)
+        self.calls.append(("report", report.nodeid, report.when, report.outcome, *facts, index))
+
+    def pytest_collectreport(self, report: Any) -> None:
+        self.calls.append(("collectreport", report.nodeid, str(report.longrepr)))
+
+    def pytest_warning_recorded(
+        self, warning_message: Any, when: str, nodeid: str, location: Any
+    ) -> None:
+        self.calls.append(("warning", str(warning_message.message), when, nodeid, location))
+
+
+class Scene:
+    """A relay between one worker and a recorder."""
+
+    def __init__(self, config: pytest.Config, recorder: Recorder) -> None:
+        self.config = config
+        self.recorder = recorder
+        self.relay = Relay(config, "run1")
+        self.worker = self.make_worker("gw0")
+
+    def make_worker(self, name: str, environment: str = "environment0") -> Worker:
+        info = InterpreterInfo(
+            executable="python", version_info=(3, 9), platform="linux", cwd="/", pid=1
+        )
+        node = WorkerController(
+            config=self.config,
+            gateway=NodeGateway(id=name, spec="popen", info=info),
+            nodemanager=NodeManager(config=self.config, testrunuid="run1"),
+            workerinput={},
+            environment=environment,
+            finish=lambda: None,
+        )
+        return Worker(name=name, agent="popen", environment=environment, node=node)
+
+    def say(self, *spoken: Any, worker: Worker | None = None) -> list[events.Event]:
+        """Let the worker say something; return what the machine is told."""
+        told: list[events.Event] = []
+        for message in spoken:
+            told += self.relay.handle(worker or self.worker, message)
+        return told
+
+    def report(self, when: str, outcome: str) -> messages.TestReport:
+        report = pytest.TestReport(
+            nodeid="test_a.py::test_b",
+            location=("test_a.py", 3, "test_b"),
+            keywords={},
+            outcome=outcome,
+            longrepr="boom" if outcome == "failed" else None,
+            when=when,
+        )
+        hook = self.config.hook.pytest_report_to_serializable
+        return messages.TestReport(0, report_to_wire(hook(config=self.config, report=report)))
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    config = get_config()
+    config.pluginmanager.add_hookspecs(hookspecs)
+    recorder = Recorder()
+    config.pluginmanager.register(recorder)
+    yield Scene(config, recorder)
+    config._ensure_unconfigure()
+
+
+def test_the_life_of_a_session(scene: Scene) -> None:
+    told = scene.say(
+        messages.SessionStarted(values.pack({"executable": "/opt/python", "id": "?"})),
+        messages.Collected(["a", "b"], last=False),
+        messages.Collected(["c"], last=True),
+        messages.SessionOutput(values.pack_text({"exitstatus": 0, "plugin": (1, 2)})[:9]),
+        messages.SessionOutput(values.pack_text({"exitstatus": 0, "plugin": (1, 2)})[9:]),
+        messages.SessionFinished(""),
+    )
+    assert told == [
+        events.WorkerReady(worker="gw0"),
+        events.WorkerCollected(worker="gw0", ids=("a", "b", "c")),
+        events.WorkerFinished(worker="gw0"),
+    ]
+    assert scene.recorder.calls == [
+        ("ready", "gw0"),
+        ("collected", "gw0", ["a", "b", "c"]),
+        ("down", "gw0", None),
+    ]
+    assert scene.worker.node.workerinfo == {
+        "executable": "/opt/python",
+        "id": "gw0",
+        "spec": "popen",
+    }
+    assert scene.worker.node.workeroutput == {"exitstatus": 0, "plugin": (1, 2)}
+    assert scene.worker.is_finished
+
+
+def test_an_item(scene: Scene) -> None:
+    told = scene.say(
+        messages.Collected(["test_a.py::test_b"], last=True),
+        messages.LogStart(0, "test_a.py::test_b", LOCATION),
+        scene.report("setup", "passed"),
+        scene.report("call", "failed"),
+        scene.report("teardown", "passed"),
+        messages.LogFinish(0, "test_a.py::test_b", LOCATION),
+        messages.ItemFinished(0, 0.5),
+    )
+    assert told[1:] == [
+        events.ItemStarted(worker="gw0", position=0),
+        events.ItemFinished(worker="gw0", position=0, outcome="failed", duration_s=0.5),
+    ]
+    facts = ("gw0", "run1", "gw0", 0)
+    assert scene.recorder.calls[1:] == [
+        ("start", "test_a.py::test_b", ("test_a.py", 3, "test_b")),
+        ("report", "test_a.py::test_b", "setup", "passed", *facts),
+        ("report", "test_a.py::test_b", "call", "failed", *facts),
+        ("report", "test_a.py::test_b", "teardown", "passed", *facts),
+        ("finish", "test_a.py::test_b", ("test_a.py", 3, "test_b")),
+    ]
+    assert scene.relay.outcomes == {("environment0", "test_a.py::test_b"): "failed"}
+    assert scene.relay.durations_s == {"environment0": 0.5}
+
+
+def test_an_item_without_a_report_has_no_outcome(scene: Scene) -> None:
+    scene.say(messages.Collected(["a"], last=True))
+    assert scene.say(messages.ItemFinished(0, 0.0)) == [
+        events.ItemFinished(worker="gw0", position=0, outcome=None, duration_s=0.0)
+    ]
+    assert scene.relay.outcomes == {}
+
+
+def test_an_interrupted_session_stops_the_run(scene: Scene) -> None:
+    told = scene.say(
+        messages.Collected(["a"], last=True),
+        messages.SessionOutput(values.pack_text({})),
+        messages.SessionFinished("Exit: enough"),
+    )
+    assert told[1:] == [
+        events.StopRequested(reason="Exit: enough"),
+        events.WorkerFinished(worker="gw0"),
+    ]
+    assert scene.relay.interruption == "gw0: Exit: enough"
+
+
+def test_maxfail_of_a_worker_stops_the_run(scene: Scene) -> None:
+    told = scene.say(
+        messages.Collected(["a"], last=True),
+        messages.SessionOutput(values.pack_text({"shouldfail": "stopping after 1 failures"})),
+        messages.SessionFinished(""),
+    )
+    assert told[1:] == [
+        events.StopRequested(reason="stopping after 1 failures"),
+        events.WorkerFinished(worker="gw0"),
+    ]
+
+
+def test_a_collection_error_is_told_once_for_each_environment(scene: Scene) -> None:
+    report = pytest.CollectReport("test_a.py", "failed", "no module x", None)
+    hook = scene.config.hook.pytest_report_to_serializable
+    message = messages.CollectReport(report_to_wire(hook(config=scene.config, report=report)))
+    same = scene.make_worker("gw1")
+    other = scene.make_worker("gw2", "environment1")
+
+    assert [scene.say(message, worker=w) for w in (scene.worker, same, other)] == [[], [], []]
+
+    assert scene.recorder.calls == [("collectreport", "test_a.py", "no module x")] * 2
+
+
+def test_a_warning(scene: Scene) -> None:
+    message = messages.WarningRecorded(
+        *("DeprecationWarning", "builtins", "old", "a.py", 3, "runtest", "test_a.py::test_b"),
+        location=["a.py", 3, "f"],
+    )
+    assert scene.say(message) == []
+    assert scene.recorder.calls == [
+        ("warning", "old", "runtest", "test_a.py::test_b", ("a.py", 3, "f"))
+    ]
+
+
+def test_a_lost_worker_and_its_item(scene: Scene) -> None:
+    assert scene.relay.lost(scene.worker, "Not properly terminated", "signal 9") == [
+        events.WorkerLost(worker="gw0", reason="signal 9")
+    ]
+    report = scene.relay.lost_item_report(scene.worker, "test_a.py::test_b", "signal 9")
+    scene.relay.log_lost_item(scene.worker, report, runs_again=False)
+
+    assert report.longrepr == ("worker 'gw0' crashed while running 'test_a.py::test_b'\nsignal 9")
+    assert scene.recorder.calls == [
+        ("down", "gw0", "Not properly terminated"),
+        ("report", "test_a.py::test_b", "???", "failed", "gw0", "run1", "gw0", None),
+    ]
+    assert scene.relay.outcomes == {("environment0", "test_a.py::test_b"): "failed"}
+    assert scene.worker.node.is_down
+
+
+def test_an_internal_error_of_a_worker_is_raised_here(scene: Scene) -> None:
+    with pytest.raises(InternalErrorOnWorkerError, match=r"on worker gw0:\nboom"):
+        scene.say(messages.InternalError("boom"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        messages.Finish(),
+        messages.Goodbye(),
+        messages.SessionStarted(values.pack([])),
+        messages.SessionStarted({"tuple": 3}),
+        messages.SessionFinished(""),
+        messages.TestReport(0, {}),
+        messages.TestReport(0, COLLECT_REPORT),
+    ],
+)
+def test_what_no_worker_says(scene: Scene, message: Any) -> None:
+    with pytest.raises(messages.ProtocolError):
+        scene.say(message)
