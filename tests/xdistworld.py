@@ -14,9 +14,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import interpreters
+import projects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from projects import Project
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CACHE: Final = interpreters.CACHE.with_name("compat")
@@ -107,6 +113,10 @@ def _forget_old() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def shell(binaries: Path) -> dict[str, str]:
-    """Return the variables of a shell in which the commands of an environment come first."""
-    return {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+def project(
+    directory: Path, files: Mapping[str, str], *requirements: str, with_remotest: bool = True
+) -> Project:
+    """Return a new project whose commands are those of an environment."""
+    binaries = environment(*requirements, with_remotest=with_remotest)
+    made = projects.make(directory, os.environ, files)
+    return made.with_variables({"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"})
