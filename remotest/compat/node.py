@@ -25,15 +25,16 @@ class InterpreterInfo:
 
 def interpreter_info(greeting: Mapping[str, Any]) -> InterpreterInfo:
     """Return what an agent's greeting says of its interpreter, forced to the right types."""
+    numbers, pid = greeting.get("version_info"), greeting.get("pid")
     return InterpreterInfo(
         executable=str(greeting.get("executable")),
         version_info=tuple(
             part if isinstance(part, int) else str(part)
-            for part in greeting.get("version_info", ())
+            for part in (numbers if isinstance(numbers, list) else ())
         ),
         platform=str(greeting.get("sysplatform")),
         cwd=str(greeting.get("cwd")),
-        pid=int(greeting.get("pid", 0)),
+        pid=pid if isinstance(pid, int) else 0,
     )
 
 

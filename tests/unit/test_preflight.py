@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remotest.compat.node import interpreter_info
 from remotest.errors import EnvError
 from remotest.preflight import Interpreter, check_interpreter, read_interpreter
 
@@ -37,7 +38,7 @@ def test_a_greeting_is_read() -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(sorted(GREETING)),
+        st.sampled_from([*GREETING, "pid", "cwd", "sysplatform"]),
         st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5),
     )
 )
@@ -45,6 +46,7 @@ def test_whatever_a_host_says_can_be_read(greeting: dict[str, Any]) -> None:
     interpreter = read_interpreter(greeting)
     assert isinstance(interpreter.tag, str)
     assert interpreter.cpu_count >= 1
+    assert isinstance(interpreter_info(greeting).pid, int)
 
 
 @pytest.mark.parametrize(
