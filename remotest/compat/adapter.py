@@ -224,7 +224,7 @@ class AdaptedScheduler(Scheduler):
         for member in members:
             self._theirs.add_node(member.node)
         for member in members:
-            self._theirs.add_node_collection(member.node, list(member.collection.ids))
+            self._theirs.add_node_collection(member.node, member.collection.marked_ids())
         self._schedule()
 
     def _schedule(self) -> None:

@@ -27,6 +27,13 @@ class Collection:
         self.items = items
         self._positions = {item: position for position, item in enumerate(items)}
 
+    def marked_ids(self) -> list[str]:
+        """Return the ids as pytest-xdist writes them: with the group, if any, as ``@group``."""
+        return [
+            f"{node_id}@{self.groups[position]}" if position in self.groups else node_id
+            for position, node_id in enumerate(self.ids)
+        ]
+
     def position(self, item: int) -> int | None:
         """Return where an item stands in this collection, or None where it is not in it."""
         return self._positions.get(item)

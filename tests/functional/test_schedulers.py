@@ -203,6 +203,21 @@ def test_a_group_changes_no_node_id(tmp_path: Path) -> None:
     assert ran(again).popitem()[1] == [("test_b.py::test_it[2]", "PASSED")]
 
 
+def test_a_scheduler_of_other_people_sees_the_groups(tmp_path: Path) -> None:
+    conftest = """
+        from xdist.scheduler import LoadGroupScheduling
+
+        def pytest_xdist_make_scheduler(config, log):
+            return LoadGroupScheduling(config, log)
+        """
+    _, answer = run(tmp_path, {**SUITE, "conftest.py": conftest}, "--dist=loadgroup")
+    assert answer.status == 0, answer.output
+    grouped = [
+        {node_id for node_id, _ in told if "grouped" in node_id} for told in ran(answer).values()
+    ]
+    assert max(map(len, grouped)) == 8
+
+
 def test_the_command_line_overrides_the_mode_of_the_config_file(tmp_path: Path) -> None:
     suite = {
         **CRASHING,

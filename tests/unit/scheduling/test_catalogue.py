@@ -17,3 +17,13 @@ def test_workers_with_the_same_ids_share_one_collection() -> None:
     catalogue = Catalogue()
     assert catalogue.enter(("a", "b")) is catalogue.enter(tuple(iter(["a", "b"])))
     assert catalogue.enter(("a", "b")) is not catalogue.enter(("b", "a"))
+
+
+def test_groups_are_kept_beside_the_ids() -> None:
+    catalogue = Catalogue()
+    plain, grouped = catalogue.enter(("a", "b")), catalogue.enter(("a", "b"), ((1, "db"),))
+    assert (plain.ids, plain.groups, plain.marked_ids()) == (("a", "b"), {}, ["a", "b"])
+    assert (grouped.ids, grouped.groups) == (("a", "b"), {1: "db"})
+    assert grouped.marked_ids() == ["a", "b@db"]
+    assert grouped.items == plain.items
+    assert catalogue.enter(("a", "b"), ((1, "db"),)) is grouped
