@@ -43,6 +43,7 @@ class Losses:
                 environment=environment,
                 reason=reason,
                 node_ids=tuple(running.values()),
+                is_excused=bool(running) and len(again) == len(running),
             )
         )
         reports = [

@@ -37,12 +37,16 @@ class EnvironmentResult:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerLoss:
-    """A worker that had collected and did not end in order, with the items it was running."""
+    """A worker that had collected and did not end in order, with the items it was running.
+
+    ``is_excused``: a plugin let all of those run again, so the loss alone is no fault of the run.
+    """
 
     worker: str
     environment: str
     reason: str
     node_ids: tuple[str, ...] = ()
+    is_excused: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,14 +20,16 @@ def exit_code(result: RunResult, *, tests_failed: bool) -> int:
     """Return the exit code of a run.
 
     0 only if every declared environment ran every item it collected to an outcome, no worker was
-    lost on the way, and something was collected. ``tests_failed`` is what the controller saw in
-    reports: failed or erroneous items, lost items, errors while collecting.
+    lost on the way (but for one whose items a plugin let run again), and something was
+    collected. ``tests_failed`` is what the controller saw in reports: failed or erroneous items,
+    lost items, errors while collecting.
     """
     if result.stopped_reason is not None:
         return EXIT_INTERRUPTED
     if tests_failed or result.are_gaps_refused:
         return EXIT_TESTS_FAILED
-    if result.missing or result.losses or any(e.end != "finished" for e in result.environments):
+    has_losses = any(not loss.is_excused for loss in result.losses)
+    if result.missing or has_losses or any(e.end != "finished" for e in result.environments):
         return EXIT_HOST_FAILED
     if not any(environment.collected for environment in result.environments):
         return EXIT_NOTHING_COLLECTED
