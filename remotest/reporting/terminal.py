@@ -235,12 +235,17 @@ class TerminalReport:
 
     @pytest.hookimpl(tryfirst=True, hookwrapper=True)
     def pytest_report_teststatus(self, report: Any) -> Generator[None, Any, None]:
-        """Name the environment in the FAILED lines of the summary."""
+        """Name the environment in the FAILED lines of the summary, and in those like them.
+
+        Not where one line tells of the skips of all: pytest takes its first word from any.
+        """
         outcome = yield
         node = getattr(report, "node", None)
         if not self._in_summary or node is None:
             return
         category, letter, word = outcome.get_result()
+        if category == "skipped" and getattr(self._config.option, "fold_skipped", True):
+            return
         text, *markup = word if isinstance(word, tuple) else (word,)
         text = f"{text} [{self._places.label(node.environment)}]"
         outcome.force_result((category, letter, (text, *markup) if markup else text))
