@@ -7,10 +7,13 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _FATAL: Final = "Fatal Python error: "
 """How faulthandler begins to say what killed the interpreter."""
+
+_USAGE_ERROR: Final = re.compile(r"\S+: error: (?P<cause>.*)")
+"""How argparse says what is wrong with a command line; pytest adds where it looked."""
 
 _FRAME: Final = re.compile(r'  File "(?P<path>[^"]*)", line \d+ in ')
 _MACHINERY: Final = re.compile(r".*/(_pytest|pluggy)/|<remotest>/|<string>$")
@@ -20,8 +23,9 @@ _MACHINERY: Final = re.compile(r".*/(_pytest|pluggy)/|<remotest>/|<string>$")
 def describe_end(status: int, output: str) -> str:
     """Return how a process ended with the most telling of its last words.
 
-    That is what the interpreter says killed it, or the last line, as of a traceback. Where there
-    are more words than that, they follow below, but frames of pytest.
+    That is what the interpreter says killed it, what pytest says is wrong with its command line,
+    or the last line, as of a traceback. Where there are more words than that, they follow below,
+    but frames of pytest.
 
     Args:
         status: its exit status, negative for a signal.
@@ -35,9 +39,16 @@ def describe_end(status: int, output: str) -> str:
         return "\n".join([f"{how}: {fatal.strip()}", *words])
     if not words:
         return how
-    # pytest puts an E in front of errors of a conftest.
-    first = f"{how}: {re.sub(r'^E +', '', words[-1]).strip()}"
+    first = f"{how}: {_most_telling(words)}"
     return "\n".join([first, *words]) if len(words) > 1 else first
+
+
+def _most_telling(words: Sequence[str]) -> str:
+    for line in words:
+        if usage_error := _USAGE_ERROR.match(line.strip()):
+            return usage_error["cause"]
+    # pytest puts an E in front of errors of a conftest.
+    return re.sub(r"^E +", "", words[-1]).strip()
 
 
 def _how(status: int) -> str:

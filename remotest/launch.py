@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_remotest import messages, values
 from pytest_remotest.options import CONTROLLER_OPTIONS
-from remotest.pathmap import DONE_HERE, PathMap, map_arguments
+from remotest.pathmap import DONE_HERE, SHOWN_HERE, PathMap, map_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,7 +102,7 @@ def worker_arguments(worker: str, place: Place, settings: Settings) -> list[str]
         paths=place.paths,
         invocation_dir=str(settings.invocation_dir),
         options=settings.option_arities,
-        left_out={*CONTROLLER_OPTIONS, *DONE_HERE, *FOUND_HERE},
+        left_out={*CONTROLLER_OPTIONS, *DONE_HERE, *SHOWN_HERE, *FOUND_HERE},
     )
     # addopts in a config file that travels may name a mode that the command line overrides.
     found = [f"--dist={settings.mode}", f"--rootdir={place.paths.to_host(str(settings.root_dir))}"]

@@ -19,11 +19,16 @@ Arity: TypeAlias = Literal["none", "one", "optional", "many"]
 
 DONE_HERE: Final = frozenset(
     (
-        *("--junitxml", "--junit-xml", "--log-file", "--debug", "--pastebin"),
+        *("--junitxml", "--junit-xml", "--log-file", "--log-file-mode", "--debug", "--pastebin"),
         "--basetemp",  # A worker is given its own on its host.
     )
 )
 """Options of pytest for files that are written on this machine and not on a host."""
+
+SHOWN_HERE: Final = frozenset(
+    ("--no-fold-skipped", "--force-short-summary", "--xfail-tb", "--max-warnings")
+)
+"""Options of pytest for its words at the end of a run: older ones, on hosts, do not know them."""
 
 PLAIN_TEXT: Final = frozenset(("-k", "-m", "-p", "-r", "-W", "--pythonwarnings"))
 """Options whose value is never a path, whatever it looks like."""

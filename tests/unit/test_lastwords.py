@@ -38,6 +38,20 @@ Current thread 0x1 (most recent call first):
             ),
         ),
         (
+            4,
+            (
+                "ERROR: usage: -c [options]\n"
+                "  -c: error: unrecognized arguments: --new\n"
+                "  rootdir: /tree\n"
+            ),
+            (
+                "ended with exit status 4: unrecognized arguments: --new\n"
+                "ERROR: usage: -c [options]\n"
+                "  -c: error: unrecognized arguments: --new\n"
+                "  rootdir: /tree"
+            ),
+        ),
+        (
             -11,
             DUMP,
             (

@@ -112,6 +112,17 @@ def test_arguments_without_a_config_file_and_with_a_base_folder() -> None:
     ]
 
 
+def test_a_worker_is_not_told_what_is_only_shown_here() -> None:
+    """An older pytest on a host would refuse what it does not know."""
+    shown = ("--no-fold-skipped", "--xfail-tb", "--force-short-summary", "--max-warnings=3")
+    run = settings(arguments=("-v", *shown, "--log-file-mode=a"), config_file=None)
+    assert worker_arguments("gw0", REMOTE, run) == [
+        "--dist=load",
+        "--rootdir=/c/0/base",
+        "-v",
+    ]
+
+
 def test_a_worker_here_has_the_whole_environment() -> None:
     found = worker_variables(
         worker="gw0",
