@@ -11,7 +11,7 @@ from sim.world import Faults, Host, Scenario, World
 from remotest.compat.adapter import AdaptedScheduler, BadScheduleError
 from remotest.compat.node import InterpreterInfo, NodeGateway, NodeManager, WorkerController
 from remotest.compat.scheduling import EachScheduling, LoadScheduling, WorkStealingScheduling
-from remotest.compat.scopes import LoadFileScheduling, LoadScopeScheduling
+from remotest.compat.scopes import LoadFileScheduling, LoadGroupScheduling, LoadScopeScheduling
 from remotest.run.commands import FinishWorker, ReclaimItems, RunItems
 from remotest.run.machine import RunMachine
 from remotest.run.plan import Environment, RunPlan
@@ -207,6 +207,18 @@ def test_each_gives_every_item_to_every_worker() -> None:
         RunItems(worker="gw1", positions=(0, 1)),
         FinishWorker(worker="gw1"),
     ]
+
+
+def test_groups_are_told_as_pytest_xdist_tells_them() -> None:
+    ours, theirs = adapted(LoadGroupScheduling)
+    collection = Catalogue().enter(("t.py::a", "t.py::b", "t.py::c"), ((0, "g"), (2, "g")))
+    ours.add_worker("gw0", collection)
+    ours.add_worker("gw1", collection)
+    assert ours.start()[:2] == [
+        RunItems(worker="gw0", positions=(0, 2)),
+        RunItems(worker="gw1", positions=(1,)),
+    ]
+    assert theirs.collection == ["t.py::a@g", "t.py::b", "t.py::c@g"]
 
 
 class Stingy(DuckTyped):
