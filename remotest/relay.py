@@ -5,6 +5,7 @@ All of it on the main thread, so plugins see what they would see in a run withou
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class Relay:
         self.interruption = ""
         self.outcomes: dict[tuple[str, str], Outcome] = {}
         self.durations_s: dict[str, float] = {}
+        self.collection_errors: Counter[str] = Counter()
         self._handlers: dict[type, Callable[[Worker, Any], Sequence[Event]]] = {
             messages.SessionStarted: self._session_started,
             messages.ItemGroups: self._item_groups,
@@ -231,6 +233,7 @@ class Relay:
         if key in self._seen_collection_errors:
             return []
         self._seen_collection_errors.add(key)
+        self.collection_errors[worker.environment] += report.failed
         report.node = worker.node  # type: ignore[union-attr]  # xdist's frozen name
         self._config.hook.pytest_collectreport(report=report)
         return []

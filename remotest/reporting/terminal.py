@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -263,13 +263,15 @@ class TerminalReport:
         rows = []
         for environment in result.environments:
             facts = self._places.facts(environment.name)
+            counts = Counter(environment.outcomes)
+            counts["error"] += relay.collection_errors[environment.name]
             rows.append(
                 Row(
                     label=facts["name"],
                     interpreter=facts.get("interpreter", "-"),
                     pytest_version=facts.get("pytest", "-"),
-                    has_run=environment.collected > 0,
-                    counts=environment.outcomes,
+                    has_run=environment.collected > 0 or counts["error"] > 0,
+                    counts=counts,
                     duration_s=relay.durations_s.get(environment.name, 0.0),
                 )
             )

@@ -68,3 +68,23 @@ def test_no_skip_is_told_of_an_environment_that_did_not_skip(
 
     assert {line for line in answer.lines if line.startswith("SKIPPED")} == lines
     assert answer.status == 0
+
+
+def test_an_error_of_collecting_is_counted_where_it_happened(tmp_path: Path) -> None:
+    files = {
+        "pytest.ini": "[pytest]\n",
+        "test_new.py": "def test_new():\n    assert (number := 1)\n",
+        "test_it.py": "def test_it():\n    pass\n",
+    }
+    project = projects.make(tmp_path / "project", os.environ, files)
+    words = [f"--tx=popen//python={interpreters.with_pytest(name)}" for name in ("3.6", "3.9")]
+
+    answer = project.pytest("--dist=each", *words)
+
+    rows = [line.split() for line in answer.section("environments")[:3]]
+    assert [[row[0], *row[-5:-1]] for row in rows] == [
+        ["environment", "passed", "failed", "skipped", "errors"],
+        ["local-py36", "1", "0", "0", "1"],
+        ["local-py39", "2", "0", "0", "0"],
+    ]
+    assert answer.status == 1
