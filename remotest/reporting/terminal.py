@@ -59,7 +59,7 @@ class TerminalReport:
         self._shows_output = config.option.capture == "no"
         self._stages: dict[str, Stage] = {}
         self._item_count = 0
-        self._collected: defaultdict[str, int] = defaultdict(int)
+        self._collected: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._in_summary = False
         self._result: RunResult | None = None
         self._relay: Relay | None = None
@@ -174,12 +174,18 @@ class TerminalReport:
             self._show_status()
         elif isinstance(message, messages.Collected) and message.last:
             self._stages[worker.name] = Stage.COLLECTED
-            self._item_count = max(self._item_count, len(worker.ids))
-            key = worker.environment if self._places.mode == "each" else ""
-            self._collected[key] = max(self._collected[key], len(worker.ids))
+            self._count_items(worker)
             if session is not None:
-                session.testscollected = sum(self._collected.values())
+                session.testscollected = sum(map(Counter.total, self._collected.values()))
             self._show_status()
+
+    def _count_items(self, worker: Worker) -> None:
+        """Add to what is to run those items of a worker that others before it lack."""
+        key = worker.environment if self._places.mode == "each" else ""
+        known = self._collected[key]
+        if worker.ids != list(known.elements()):  # Mostly they are alike, and a union is slow.
+            known |= Counter(worker.ids)
+        self._item_count = max(self._item_count, known.total())
 
     def _interpreter_line(self, worker: Worker) -> None:
         info = worker.node.workerinfo
