@@ -16,10 +16,14 @@ import pytest
 
 PACKAGES: Final = {
     "attrs==25.3.0": 1000,
+    "cachetools==5.5.2": 200,
     "click==8.1.8": 500,
     "toolz==1.0.0": 150,
 }
 """Packages whose source distributions carry their tests, and how many tests that is at least."""
+
+SLOW: Final = "attrs==25.3.0"
+"""Its suite alone takes longer than the others together, here and there."""
 
 REQUIREMENTS: Final = ("pytest==8.4.2", "hypothesis==6.112.0", "cloudpickle==3.1.1")
 """What these suites, of that time, need on a host."""
@@ -74,7 +78,10 @@ def outcomes(path: Path) -> Counter[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize("requirement", PACKAGES)
+@pytest.mark.parametrize(
+    "requirement",
+    [pytest.param(name, marks=pytest.mark.slow) if name == SLOW else name for name in PACKAGES],
+)
 def test_outcomes_are_those_of_plain_pytest(
     tmp_path: Path, shell: dict[str, str], requirement: str
 ) -> None:
