@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from html import unescape
 from typing import TYPE_CHECKING, Final
-from xml.etree import ElementTree as ET
 
 import pytest
 import xdistworld
@@ -107,6 +107,16 @@ BDD: Final = {
         """,
 }
 
+EXCLUSIVE: Final = {
+    "tests/resources/exclusive_tests.txt": "test_mix.py::test_fails\n",
+    "conftest.py": """
+        from xdist_scheduling_exclusive import ExclusiveLoadScopeScheduling
+
+        def pytest_xdist_make_scheduler(config, log):
+            return ExclusiveLoadScopeScheduling(config, log)
+        """,
+}
+
 PLUGINS: Final[dict[str, tuple[str, dict[str, str], str]]] = {
     "allure-pytest==2.16.2": ("--alluredir=results", {}, COUNTS),
     "anyio==4.16.0": (
@@ -176,6 +186,7 @@ PLUGINS: Final[dict[str, tuple[str, dict[str, str], str]]] = {
         more("def test_it(snapshot):\n    assert {'a': 1} == snapshot\n"),
         COUNTS_MORE,
     ),
+    "xdist-scheduling-exclusive==1.2.0": ("", EXCLUSIVE, COUNTS),
 }
 """Requirements -> arguments, files beside the suite, and what the last line says."""
 
@@ -205,7 +216,8 @@ def test_outcomes_are_those_of_the_suite(tmp_path: Path, requirement: str) -> No
 
 def test_the_page_lists_what_is_tested() -> None:
     page = (xdistworld.ROOT / "docs" / "reference" / "plugins.md").read_text()
-    rows = re.findall(r"(?m)^\| ([a-z-]+) ([0-9.]+) \|", page)
+    tried, _, _ = page.partition("## What cannot work")
+    rows = re.findall(r"(?m)^\| ([a-z-]+) ([0-9.]+) \|", tried)
     tested = [name.split()[0] for name in (*PLUGINS, *TESTED_APART)]
     assert sorted(f"{name}=={version}" for name, version in rows) == sorted(tested)
 
@@ -236,7 +248,7 @@ def test_reports_of_html_json_and_metadata(tmp_path: Path) -> None:
     project = make(
         tmp_path, "pytest-html==4.2.0", "pytest-json-report==1.5.0", "pytest-metadata==3.1.1"
     )
-    answer = project.pytest("-n2", "--html=report.html", "--json-report", "--junitxml=junit.xml")
+    answer = project.pytest("-n2", "--html=report.html", "--json-report")
     assert answer.status == 1, answer.output
     html = (project.directory / "report.html").read_text()
     assert re.findall(r"(\d+) (Failed|Passed|Skipped|Errors),?", html)[:2] == [
@@ -253,10 +265,10 @@ def test_reports_of_html_json_and_metadata(tmp_path: Path) -> None:
         "total": 10,
         "collected": 10,
     }
-    suite = ET.parse(project.directory / "junit.xml").getroot().find("testsuite")
-    assert suite is not None
-    names = [item.get("name") for item in suite.iter("property")]
-    assert {"Python", "Platform", "Packages", "Plugins"} <= set(names)
+    blob = re.search(r'data-jsonblob="([^"]*)"', html)
+    assert blob is not None
+    environment = json.loads(unescape(blob[1]))["environment"]
+    assert {"Python", "Platform", "Packages", "Plugins"} <= set(environment)
 
 
 FLAKY: Final = textwrap.dedent("""
