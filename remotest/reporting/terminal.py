@@ -270,7 +270,8 @@ class TerminalReport:
         for environment in result.environments:
             facts = self._places.facts(environment.name)
             counts = Counter(environment.outcomes)
-            counts["error"] += relay.collection_errors[environment.name]
+            if errors := relay.collection_errors[environment.name]:
+                counts["error"] += errors
             rows.append(
                 Row(
                     label=facts["name"],
