@@ -10,7 +10,7 @@ import importlib.machinery
 import re
 import sys
 import types
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Tuple
 
 from pytest_remotest import api, hookspecs, options
 
@@ -112,15 +112,15 @@ class XdistFinder:
             names.update({hook.__name__: hook for hook in self._hooks})
         return names
 
-    def find_distributions(self, context: Any) -> List[Any]:
+    def find_distributions(self, context: Any) -> Iterator[Any]:
         """Answer ``importlib.metadata`` for pytest-xdist, when it is asked for by this name.
 
         An installed one has answered before; lists of all that is installed stay true.
         """
         name = getattr(context, "name", None)
         if name is None or re.sub(r"[-_.]+", "-", name).lower() != DISTRIBUTION:
-            return []
-        return [stand_in_distribution()]
+            return
+        yield stand_in_distribution()
 
 
 def stand_in_distribution() -> Any:

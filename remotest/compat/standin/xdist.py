@@ -12,12 +12,12 @@ from importlib.machinery import PathFinder
 _here = os.path.dirname(__file__)  # noqa: PTH120  as it stands in sys.path
 # An installed pytest-xdist comes first on the way here, but for one: ours is in the user's
 # site-packages, which come before the interpreter's, where that is.
-_spec = PathFinder.find_spec(__name__, [entry for entry in sys.path if entry != _here])
+_spec = PathFinder.find_spec("xdist", [entry for entry in sys.path if entry != _here])
 if _spec is None:
     from pytest_remotest import entry, xdist_module  # noqa: F401  entry says what to find
 
-    _spec = xdist_module.installed_finder().find_spec(__name__)
+    _spec = xdist_module.installed_finder().find_spec("xdist")
 assert _spec is not None
 assert _spec.loader is not None
-sys.modules[__name__] = _module = importlib.util.module_from_spec(_spec)
+sys.modules["xdist"] = _module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_module)
