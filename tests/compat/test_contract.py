@@ -7,6 +7,7 @@ import os
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
+import interpreters
 import projects
 import pytest
 
@@ -336,4 +337,24 @@ def test_what_plugins_import_is_there_on_controller_and_workers(
     tmp_path: Path, arguments: list[str]
 ) -> None:
     answer = make(tmp_path, EVERY_NAME).pytest(*arguments)
+    assert answer.status == 0, answer.output
+
+
+@pytest.mark.parametrize("name", ["3.6", "3.8", interpreters.PYPY])
+def test_what_plugins_import_is_there_on_old_workers(tmp_path: Path, name: str) -> None:
+    conftest = """
+        import sys
+        from xdist.scheduler.loadfile import LoadScopeScheduling
+        from xdist.workermanage import WorkerController
+
+        class Mine(LoadScopeScheduling):
+            pass
+
+        def pytest_configure(config):
+            if sys.version_info >= (3, 8):
+                from importlib.metadata import version
+                assert version("pytest-xdist") == "3.8.0"
+        """
+    python = interpreters.with_pytest(name)
+    answer = make(tmp_path, conftest).pytest("-d", f"--tx=popen//python={python}")
     assert answer.status == 0, answer.output
