@@ -11,7 +11,7 @@ from pytest_remotest.entries import FILE, Entry, to_bytes, to_row
 from pytest_remotest.messages import MAX_BATCH_ITEMS, SyncEntries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 BASE: Final = "base"
 OUTSIDE: Final = "outside"
@@ -87,6 +87,7 @@ def lay_out(
     *,
     python_path: Sequence[str] = (),
     aliases: Iterable[tuple[str, str]] = (),
+    holder_of: Callable[[str], str] = lambda base: base,
 ) -> Layout:
     """Return the layout of some roots.
 
@@ -100,10 +101,12 @@ def lay_out(
         roots: absolute, normal paths of what travels.
         python_path: ``sys.path`` of this machine.
         aliases: (path, real path) of directories; see ``Layout``.
+        holder_of: returns the directory that holds the package which a directory is or is part
+            of, so that the package keeps its name; the directory itself if it is none.
     """
     ordered = sorted(set(roots), key=lambda root: (root.count("/"), root))
     above = next((root for root in ordered if is_within(base, root)), base)
-    places = [Place(root=above, anchor=above, there=BASE)]
+    places = [Place(root=above, anchor=holder_of(above), there=BASE)]
     for root in ordered:
         if any(is_within(root, place.root) for place in places):
             continue

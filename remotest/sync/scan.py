@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from dataclasses import dataclass
@@ -93,9 +94,16 @@ def survey(request: Request) -> Survey:
     python_path = [_real(path) for path in request.python_path if path.startswith("/")]
     python_path += [top for root in named if (top := _package_top(root)) is not None]
     aliases = [(os.path.normpath(path), _real(path)) for path in starting_points]
-    layout = lay_out(base, named + whole, python_path=python_path, aliases=aliases)
+    place = functools.partial(
+        lay_out,
+        base,
+        python_path=python_path,
+        aliases=aliases,
+        holder_of=_package_holder,
+    )
+    layout = place(named + whole)
     support = tuple(_support_files(layout, [*named, *whole]))
-    layout = lay_out(base, [*named, *whole, *support], python_path=python_path, aliases=aliases)
+    layout = place([*named, *whole, *support])
     directories = [path for path in map(_real, starting_points) if layout.locate(path) is not None]
     return Survey(
         layout=layout,
@@ -112,6 +120,12 @@ def _package_top(root: str) -> str | None:
     if not parents or not _is_package(parents[0]):
         return None
     return next((parent for parent in parents if not _is_package(parent)), None)
+
+
+def _package_holder(directory: str) -> str:
+    """Return the first directory from this one upwards that is no package itself."""
+    upwards = [directory, *_parents(directory)]
+    return next((path for path in upwards if not _is_package(path)), directory)
 
 
 def _is_package(directory: str) -> bool:

@@ -95,6 +95,25 @@ def test_a_source_folder_named_in_the_config_file(project: Project) -> None:
     assert " 1 passed in " in answer.lines[-1]
 
 
+def test_a_project_whose_root_is_a_package_keeps_its_name(project: Project) -> None:
+    name = project.directory.name
+    project.write(
+        {
+            "pytest.ini": "[pytest]\n",
+            "__init__.py": "",
+            "core.py": "ONE = 1\n",
+            "test_core.py": f"""
+                from {name} import core
+
+                def test_one():
+                    assert core.ONE == 1
+                """,
+        }
+    )
+    answer = project.pytest("-d", "--tx", "ssh=myhost//python=python3.9")
+    assert answer.status == 0, answer.output
+
+
 def test_helpers_beside_tests_and_fixtures_of_every_folder(project: Project) -> None:
     project.write(
         {
