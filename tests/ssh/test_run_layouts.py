@@ -110,7 +110,10 @@ def test_a_project_whose_root_is_a_package_keeps_its_name(project: Project) -> N
                 """,
         }
     )
-    answer = project.pytest("-d", "--tx", "ssh=myhost//python=python3.9")
+    tx = f"--tx=ssh=myhost//python={interpreters.with_pytest('3.9')}"
+
+    answer = project.pytest("-d", tx)
+
     assert answer.status == 0, answer.output
 
 
