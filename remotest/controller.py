@@ -164,6 +164,8 @@ class Controller:
             session.exitstatus = exit_code(result, tests_failed=failed)
             if self._saw_usage_error and not any(e.collected for e in result.environments):
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        elif self._ended and self._relay.interrupt_status is not None:
+            session.exitstatus = self._relay.interrupt_status
 
     # -- the loop --------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class Relay:
         self._config = config
         self._run_uid = run_uid
         self._seen_collection_errors: set[tuple[str, str]] = set()
-        self.interruption = ""
+        self.interrupt_status: int | None = None
         self.outcomes: dict[tuple[str, str], Outcome] = {}
         self.durations_s: dict[str, float] = {}
         self.collection_errors: Counter[str] = Counter()
@@ -165,8 +165,9 @@ class Relay:
         stop = message.interrupted or output.get("shouldfail") or output.get("shouldstop")
         if stop:
             finished.append(events.StopRequested(reason=str(stop)))
-        if message.interrupted and not self.interruption:
-            self.interruption = f"{worker.name}: {message.interrupted}"
+        if message.interrupted and self.interrupt_status is None:
+            status = output.get("exitstatus")  # That of `pytest.exit`, where it names one.
+            self.interrupt_status = status if type(status) is int else pytest.ExitCode.INTERRUPTED
         return [*finished, events.WorkerFinished(worker=worker.name)]
 
     def _internal_error(self, worker: Worker, message: messages.InternalError) -> list[Event]:

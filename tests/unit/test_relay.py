@@ -180,14 +180,23 @@ def test_an_item_without_a_report_has_no_outcome(scene: Scene) -> None:
 def test_an_interrupted_session_stops_the_run(scene: Scene) -> None:
     told = scene.say(
         messages.Collected(["a"], last=True),
-        messages.SessionOutput(values.pack_text({})),
+        messages.SessionOutput(values.pack_text({"exitstatus": 7})),
         messages.SessionFinished("Exit: enough"),
     )
     assert told[1:] == [
         events.StopRequested(reason="Exit: enough"),
         events.WorkerFinished(worker="gw0"),
     ]
-    assert scene.relay.interruption == "gw0: Exit: enough"
+    assert scene.relay.interrupt_status == 7
+
+
+def test_an_interrupted_session_with_a_strange_status_is_just_interrupted(scene: Scene) -> None:
+    scene.say(
+        messages.Collected(["a"], last=True),
+        messages.SessionOutput(values.pack_text({"exitstatus": "7"})),
+        messages.SessionFinished("Exit: enough"),
+    )
+    assert scene.relay.interrupt_status == pytest.ExitCode.INTERRUPTED
 
 
 def test_maxfail_of_a_worker_stops_the_run(scene: Scene) -> None:
