@@ -1,18 +1,22 @@
 """One worker's process as its agent holds it: the pipes, the environment, the end."""
 
 import codecs
+import contextlib
+import locale
 import os
 import signal
 import subprocess
 from typing import Dict, List, Optional
 
 from pytest_remotest import frames, loader, messages
+from pytest_remotest.entries import to_bytes
 from pytest_remotest.pipes import HEADER
 from pytest_remotest.supervise import signal_group
 from pytest_remotest.workerlink import LINK_LOST_STATUS
 
 READ_BYTES = 64 * 1024  # The size of a pipe's buffer on Linux: more cannot be there at once.
 OUTPUT_TAIL_BYTES = 8 * 1024  # Of what a worker printed last: a traceback and faulthandler's dump.
+UTF8_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")  # As Python itself tries them.
 
 
 class WorkerProcess:
@@ -36,7 +40,7 @@ class WorkerProcess:
         try:
             self.process = subprocess.Popen(
                 loader.worker_command(child_in, child_out),
-                cwd=start.directory,
+                cwd=to_bytes(start.directory),
                 env=worker_environment(start),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -143,8 +147,35 @@ class WorkerProcess:
         self.process.stdout.close()
 
 
-def worker_environment(start: messages.SpawnWorker) -> Dict[str, str]:
-    """Return the environment of a worker: the host's own, with what the controller adds."""
-    environment = dict(os.environ)
-    environment.update(start.environment)
+def worker_environment(start: messages.SpawnWorker) -> Dict[bytes, bytes]:
+    """Return the environment of a worker: the host's own, with what the controller adds.
+
+    As bytes: where this process has no UTF-8, it could not encode what is not ASCII.
+    """
+    environment = dict(os.environb)
+    environment.update(
+        (to_bytes(name), to_bytes(value)) for name, value in start.environment.items()
+    )
+    asked = [environment.get(name) for name in (b"LC_ALL", b"LC_CTYPE", b"LANG")]
+    if next(filter(None, asked), b"C") in (b"C", b"POSIX"):
+        found = utf8_locale()
+        if found is not None and not environment.get(b"LC_ALL"):
+            environment[b"LC_CTYPE"] = found.encode("ascii")
     return environment
+
+
+def utf8_locale() -> Optional[str]:
+    """Return a locale with UTF-8 that this machine has beside the default one, or None.
+
+    A login by ssh often has no locale at all. Python takes such a one by itself then, but only
+    from 3.7 on (PEP 538): 3.6 could not name what is not ASCII.
+    """
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        for name in UTF8_LOCALES:
+            with contextlib.suppress(locale.Error):
+                locale.setlocale(locale.LC_CTYPE, name)
+                return name
+        return None
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)

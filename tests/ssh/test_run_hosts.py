@@ -152,3 +152,26 @@ def test_a_group_of_the_inventory(project: Project) -> None:
 
     assert "4 workers [4 items]" in answer.lines
     assert_all_pass(answer)
+
+
+def test_a_login_without_a_locale(client: Project, tmp_path: Path) -> None:
+    """Python 3.6 alone knows ASCII only then; from 3.7 on it takes UTF-8 by itself."""
+    client.write(
+        {
+            "ordner ä/test_über.py": """
+                import os
+
+                def test_all_is_utf8(tmp_path):
+                    assert "LANG" not in os.environ
+                    assert os.environ["FARBE"] == "grün"
+                    (tmp_path / "käse").write_text("ß")
+                """,
+        }
+    )
+    pythons = [interpreters.with_pytest(name) for name in ("3.6", "3.13")]
+    with sshd.running(tmp_path) as server:
+        words = [f"--tx={server.spec}//env:FARBE=grün//python={path}" for path in pythons]
+        answer = client.pytest("--dist=each", *words, within="ordner ä")
+
+    assert re.search(r"^=+ 2 passed in ", answer.lines[-1]), answer.output
+    assert answer.status == 0
