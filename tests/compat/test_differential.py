@@ -1,0 +1,109 @@
+"""The same projects and command lines under pytest-xdist and under remotest, side by side."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+import twinruns
+import xdistworld
+
+pytestmark = pytest.mark.skipif(
+    f"pytest=={pytest.__version__}" != xdistworld.PYTEST,
+    reason=f"pytest-xdist is compared with on {xdistworld.PYTEST}, and both must run the same",
+)
+
+CASES: Final = twinruns.cases()
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
+
+CRASH: Final = {"reports": "crash-setup", "junit": "crash-cause", "headings": "crash-cause"}
+STOP_LINE: Final = {"phrases": "stop-line"}
+COLLECTION_ERROR: Final = {"phrases": "collection-error-worker"}
+MISSING: Final = dict.fromkeys(("status", "phrases", "headings"), "missing-path")
+EACH: Final = {
+    "session": "each-collected",
+    "summary": "each-names",
+    "headings": "each-names",
+    "junit suites": "each-junit",
+}
+
+
+def everything_but(*alike: str, row: str) -> dict[str, str]:
+    """Return what names a row for all aspects but these."""
+    return {aspect: row for aspect in twinruns.ASPECTS if aspect not in alike}
+
+
+NAMED: Final[dict[str, dict[str, str]]] = {
+    "exit-first": STOP_LINE,
+    "maxfail": STOP_LINE,
+    "stepwise": STOP_LINE,
+    "shouldstop-in-test": STOP_LINE,
+    "collection-error": COLLECTION_ERROR,
+    "collection-error-continue": COLLECTION_ERROR,
+    "missing-path": MISSING,
+    "missing-test": MISSING,
+    "other-order": everything_but("status", "processes", "session", "notes", row="other-order"),
+    "crash-exit": CRASH,
+    "crash-signal": CRASH,
+    "crash-worksteal": CRASH,
+    "crash-no-restart": CRASH,
+    "crash-one-restart": CRASH,
+    "crash-in-fixture": {"junit": "crash-cause", "headings": "crash-cause"},
+    "crash-in-scope": everything_but("status", "notes", "cache", row="crash-in-scope"),
+    "crash-each": {**CRASH, **EACH},
+    "each": EACH,
+    "interrupt-in-test": everything_but("status", "starts", "notes", row="interrupt-in-test"),
+    "report-all": {"headings": "subtest-letter"},
+    "no-capture": {"phrases": "no-capture"},
+    "bad-number": {"phrases": "usage-words"},
+    "pdb": {"summary": "usage-words", "phrases": "usage-words"},
+    "hooks": {"notes": "node-keys"},
+}
+"""Aspects in which a case differs, and the row of the page that says why."""
+
+
+class Broken(NamedTuple):
+    """How remotest ends a case in which pytest-xdist breaks: there is nothing more to compare."""
+
+    row: str
+    status: int
+    counts: dict[str, int]
+
+
+BROKEN_THERE: Final = {
+    "other-sets": Broken("other-sets", 0, {"passed": 3}),
+    "property": Broken("property", 0, {"passed": 3}),
+    "surrogate": Broken("surrogate", 1, {"failed": 1, "passed": 2}),
+    "warning-class": Broken("warning-class", 0, {"passed": 3, "warning": 1}),
+    "exit-in-test": Broken("exit-in-test", 7, {"passed": 1}),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in BROKEN_THERE])
+def test_both_show_the_same_but_for_what_the_page_names(name: str, tmp_path: Path) -> None:
+    theirs, ours = twinruns.run_both(CASES[name], tmp_path)
+    differing = [aspect for aspect in twinruns.ASPECTS if theirs[aspect] != ours[aspect]]
+    named = [aspect for aspect in twinruns.ASPECTS if aspect in NAMED.get(name, {})]
+    assert differing == named, twinruns.describe(theirs, ours, differing)
+    assert (ours["percentage"] or 0) <= 100
+
+
+@pytest.mark.parametrize("name", BROKEN_THERE)
+def test_remotest_goes_on_where_pytest_xdist_breaks(name: str, tmp_path: Path) -> None:
+    theirs, ours = twinruns.run_both(CASES[name], tmp_path)
+    expected = BROKEN_THERE[name]
+    assert ours["status"] == expected.status, ours["screen"]
+    assert ours["counts"] == expected.counts, ours["screen"]
+    assert theirs["status"] != expected.status, theirs["screen"]
+    assert (ours["percentage"] or 0) <= 100
+
+
+def test_each_named_difference_is_of_a_case_and_has_a_row() -> None:
+    anchors = re.findall(r'^\| <a id="([\w-]+)"></a>', PAGE.read_text(), re.MULTILINE)
+    assert len(anchors) == len(set(anchors))
+    rows = {row for named in NAMED.values() for row in named.values()}
+    rows |= {broken.row for broken in BROKEN_THERE.values()}
+    assert rows == set(anchors)
+    assert {*NAMED, *BROKEN_THERE} - set(CASES) == set()
