@@ -89,6 +89,7 @@ class Controller:
         self._crash_reports: dict[tuple[str, str], pytest.TestReport] = {}
         self._workers: dict[str, Worker] = {}
         self._preflight: dict[str, HostError | None] = {}
+        self._closed_early: dict[str, str] = {}
         self._tree_error: SyncError | None = None
         self._ended = False
         self._stop_told = False
@@ -229,11 +230,16 @@ class Controller:
             elif isinstance(event, MessagesCame):
                 for message in event.messages:
                     if isinstance(message, messages.WorkerExited):
-                        self._worker_exited(message)
+                        self._worker_exited(event.agent, message)
 
     # -- what the driver says --------------------------------------------------------------
 
     def _gateway_opened(self, event: GatewayOpened) -> None:
+        if event.agent in self._closed_early:
+            reason = self._closed_early[event.agent]
+            error = HostLost(host=event.agent, phase="start the agent", cause=reason)
+            self._note_preflight(event.agent, error)
+            return
         interpreter = read_interpreter(event.info)
         self._places.set_interpreter(event.agent, interpreter, event.info)
         try:
@@ -310,26 +316,36 @@ class Controller:
             if worker.agent == event.agent and not (worker.is_finished or worker.has_exited):
                 worker.has_exited = True
                 self._nodes.down(worker.node, event.reason)
-        if event.agent in self._preflight and self._preflight[event.agent] is None:
+        if event.agent not in self._preflight:
+            # Its opening is told by a thread of its own, and may come after its end.
+            self._closed_early[event.agent] = event.reason
+        elif self._preflight[event.agent] is None:
             self._report.host_lost(event.agent, event.reason)
             self._tell(events.AgentLost(agent=event.agent, reason=event.reason))
 
     def _messages_came(self, event: MessagesCame) -> None:
         for message in event.messages:
             if event.worker is None:
-                self._handle_agent_message(message)
+                self._handle_agent_message(event.agent, message)
             else:
                 self._handle_worker_message(event.agent, event.worker, message)
 
-    def _handle_agent_message(self, message: Any) -> None:
+    def _living_worker(self, agent: str, name: str) -> Worker | None:
+        """Return a worker of an agent; None if it was given up, or is another agent's."""
+        worker = self._workers.get(name)
+        if worker is None or worker.has_exited or worker.agent != agent:
+            return None
+        return worker
+
+    def _handle_agent_message(self, agent: str, message: Any) -> None:
         if isinstance(message, messages.WorkerOutput):
             self._report.worker_output(message.worker, message.text)
         elif isinstance(message, messages.WorkerExited):
-            self._worker_exited(message)
+            self._worker_exited(agent, message)
 
-    def _worker_exited(self, message: messages.WorkerExited) -> None:
-        worker = self._workers.get(message.worker)
-        if worker is None or worker.has_exited:
+    def _worker_exited(self, agent: str, message: messages.WorkerExited) -> None:
+        worker = self._living_worker(agent, message.worker)
+        if worker is None:
             return
         worker.has_exited = True
         if worker.is_finished:
@@ -344,9 +360,9 @@ class Controller:
             self._tell(event)
 
     def _handle_worker_message(self, agent: str, name: str, message: Any) -> None:
-        worker = self._workers.get(name)
-        if worker is None or worker.has_exited or worker.agent != agent:
-            return  # Given up, or the agent speaks for a worker that is not its own.
+        worker = self._living_worker(agent, name)
+        if worker is None:
+            return
         try:
             happened = self._relay.handle(worker, message)
         except messages.ProtocolError as error:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from remotest.run.events import Outcome
 
+
 def rebuild_report(
     config: pytest.Config, wire: dict[str, Any]
 ) -> pytest.TestReport | pytest.CollectReport:
