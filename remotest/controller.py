@@ -30,7 +30,7 @@ from remotest.errors import EnvError, HostError, SyncError, UsageError
 from remotest.gateways.opener import GatewayOpener
 from remotest.lastwords import describe_end
 from remotest.places import Places
-from remotest.preflight import check_interpreter, read_interpreter
+from remotest.preflight import Preflight, check_interpreter, read_interpreter
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
 from remotest.reporting.terminal import SCHEDULER_NAMES, TerminalReport
 from remotest.run import commands, events
@@ -88,8 +88,7 @@ class Controller:
         self._scheduler_name = ""
         self._crash_reports: dict[tuple[str, str], pytest.TestReport] = {}
         self._workers: dict[str, Worker] = {}
-        self._preflight: dict[str, HostError | None] = {}
-        self._closed_early: dict[str, str] = {}
+        self._preflight = Preflight(len(self._places.agents))
         self._tree_error: SyncError | None = None
         self._ended = False
         self._stop_told = False
@@ -235,11 +234,6 @@ class Controller:
     # -- what the driver says --------------------------------------------------------------
 
     def _gateway_opened(self, event: GatewayOpened) -> None:
-        if event.agent in self._closed_early:
-            reason = self._closed_early[event.agent]
-            error = HostLost(host=event.agent, phase="start the agent", cause=reason)
-            self._note_preflight(event.agent, error)
-            return
         interpreter = read_interpreter(event.info)
         self._places.set_interpreter(event.agent, interpreter, event.info)
         try:
@@ -253,25 +247,15 @@ class Controller:
         self._note_preflight(event.agent, event.error)
 
     def _note_preflight(self, agent: str, error: HostError | None) -> None:
-        """Keep how an agent's start went; when all are known, go on or give the run up.
-
-        An interpreter that cannot run the suite is a mistake in what was asked for: nothing is
-        collected anywhere then. A host that cannot be reached leaves the others to run.
-        """
-        self._preflight[agent] = error
+        """Keep how an agent's start went; when all are known, go on or give the run up."""
+        self._preflight.note(agent, error)
         if error is not None:
             self._report.host_failed(error)
-        if len(self._preflight) < len(self._places.agents):
-            return
-        unusable = [name for name, e in self._preflight.items() if isinstance(e, EnvError)]
-        for name, failure in self._preflight.items():
-            if failure is not None:
-                self._tell(events.AgentFailed(agent=name, reason=failure.cause))
-            elif unusable:
-                reason = f"nothing was run: {', '.join(unusable)} cannot run the suite"
+        if self._preflight.is_complete:
+            for name, reason in self._preflight.failures().items():
                 self._tell(events.AgentFailed(agent=name, reason=reason))
-        if not unusable:
-            self._bring_trees([name for name, e in self._preflight.items() if e is None])
+            if usable := self._preflight.usable():
+                self._bring_trees(usable)
 
     def _read_tree(self) -> None:
         """Read what travels; where that cannot be, only agents that need no tree can run."""
@@ -316,10 +300,7 @@ class Controller:
             if worker.agent == event.agent and not (worker.is_finished or worker.has_exited):
                 worker.has_exited = True
                 self._nodes.down(worker.node, event.reason)
-        if event.agent not in self._preflight:
-            # Its opening is told by a thread of its own, and may come after its end.
-            self._closed_early[event.agent] = event.reason
-        elif self._preflight[event.agent] is None:
+        if self._preflight.lose(event.agent, event.reason):
             self._report.host_lost(event.agent, event.reason)
             self._tell(events.AgentLost(agent=event.agent, reason=event.reason))
 

@@ -1,4 +1,4 @@
-"""Whether an interpreter can run the suite at all, judged by its agent's greeting. Pure."""
+"""Which agents can run the suite at all, judged by how they start and greet. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from remotest.errors import EnvError
+from remotest.errors import EnvError, HostError, HostLost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,3 +81,55 @@ def check_interpreter(host: str, interpreter: Interpreter) -> None:
 def _release(version: str) -> tuple[int, ...]:
     """Return the leading numbers of a version: enough to compare majors and minors."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+class Preflight:
+    """How the start of each agent of a run went, and what follows when all are known.
+
+    An interpreter that cannot run the suite is a mistake in what was asked for: nothing is
+    collected anywhere then. A host that cannot be reached leaves the others to run.
+    """
+
+    def __init__(self, agent_count: int) -> None:
+        self._agent_count = agent_count
+        self._errors: dict[str, HostError | None] = {}
+        self._lost_early: dict[str, str] = {}
+
+    def note(self, agent: str, error: HostError | None) -> None:
+        """Keep that an agent has started, or why it has not."""
+        reason = self._lost_early.get(agent)
+        if error is None and reason is not None:
+            error = HostLost(host=agent, phase="start the agent", cause=reason)
+        self._errors[agent] = error
+
+    def lose(self, agent: str, reason: str) -> bool:
+        """Keep that an agent has ended; return whether it had started.
+
+        Its start is told by a thread of its own, and may come after its end.
+        """
+        self._lost_early.setdefault(agent, reason)
+        return agent in self._errors and self._errors[agent] is None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every agent has started or failed."""
+        return len(self._errors) == self._agent_count
+
+    def failures(self) -> dict[str, str]:
+        """Return why each agent that must not run does not: agent -> reason."""
+        unusable = self._unusable()
+        nothing_was_run = f"nothing was run: {', '.join(unusable)} cannot run the suite"
+        return {
+            agent: nothing_was_run if error is None else error.cause
+            for agent, error in self._errors.items()
+            if error is not None or unusable
+        }
+
+    def usable(self) -> list[str]:
+        """Return the agents that run the suite."""
+        if self._unusable():
+            return []
+        return [agent for agent, error in self._errors.items() if error is None]
+
+    def _unusable(self) -> list[str]:
+        return [agent for agent, error in self._errors.items() if isinstance(error, EnvError)]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remotest.compat.node import interpreter_info
-from remotest.errors import EnvError
-from remotest.preflight import Interpreter, check_interpreter, read_interpreter
+from remotest.errors import ConnectError, EnvError
+from remotest.preflight import Interpreter, Preflight, check_interpreter, read_interpreter
 
 GREETING: Final[dict[str, Any]] = {
     "implementation": "CPython",
@@ -91,3 +91,38 @@ def test_a_pytest_that_will_not_do(version: str | None, cause: str) -> None:
         "  try: /opt/python3.9 -m pip install 'pytest>=7.0', there, or name an interpreter that "
         "has one with python="
     )
+
+
+def failed(cause: str) -> ConnectError:
+    return ConnectError(host="h", phase="connect", cause=cause)
+
+
+def test_a_host_that_cannot_be_reached_leaves_the_others_to_run() -> None:
+    preflight = Preflight(2)
+    preflight.note("a", None)
+    assert not preflight.is_complete
+    preflight.note("b", failed("refused"))
+    assert preflight.is_complete
+    assert (preflight.failures(), preflight.usable()) == ({"b": "refused"}, ["a"])
+
+
+def test_an_interpreter_without_a_pytest_stops_the_run_everywhere() -> None:
+    preflight = Preflight(3)
+    preflight.note("a", None)
+    preflight.note("b", EnvError(host="h", phase="preflight", cause="no pytest"))
+    preflight.note("c", failed("refused"))
+    assert preflight.usable() == []
+    assert preflight.failures() == {
+        "a": "nothing was run: b cannot run the suite",
+        "b": "no pytest",
+        "c": "refused",
+    }
+
+
+def test_an_agent_that_ends_before_its_start_is_told_has_failed() -> None:
+    preflight = Preflight(2)
+    assert not preflight.lose("a", "killed")
+    preflight.note("a", None)
+    preflight.note("b", None)
+    assert (preflight.failures(), preflight.usable()) == ({"a": "killed"}, ["b"])
+    assert preflight.lose("b", "killed")
