@@ -125,7 +125,7 @@ class Referee:
                 self.expected.add(("kill", name))
 
     def collected(self, name: str, seat: Seat, event: e.WorkerCollected) -> None:
-        ids, groups = event.ids, dict(event.groups)
+        ids = event.ids
         scope = seat.environment if self.is_each else ""
         seat.kind = self.kinds.setdefault((scope, ids), len(self.kinds))
         if seat.kind == len(self.keys_by_kind):
@@ -137,6 +137,7 @@ class Referee:
             self.keys_by_kind.append(keys)
             if self.placement is not None:
                 self.placement.kind_count = len(self.kinds)
+            groups = dict(event.groups)
             fresh = []
             for position, key in enumerate(keys):
                 if key not in self.known:

@@ -106,6 +106,7 @@ class World:
         self.faults_seen: set[str] = set()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
+        self._groups: dict[tuple[str, ...], tuple[tuple[int, str], ...]] = {}
 
     # -- the clock -----------------------------------------------------------------------------
 
@@ -226,16 +227,23 @@ class World:
             return
         worker.has_collected = True
         worker.hangs_at_end = self.draw("hang")
-        groups = tuple(
-            (position, worker.host.groups[node_id])
-            for position, node_id in enumerate(worker.ids)
-            if node_id in worker.host.groups
-        )
+        groups = self.groups_of(worker) if self.scenario.plan.dist == "loadgroup" else ()
         self.send(worker, e.WorkerCollected(worker=worker.name, ids=worker.ids, groups=groups))
         if self.draw("crash_anywhere"):
             delay_s = worker.host.collect_s * self.random.random()
             self.after(delay_s, lambda: self.crash_anywhere(worker))
         self.go_on(worker)
+
+    def groups_of(self, worker: FakeWorker) -> tuple[tuple[int, str], ...]:
+        """Return the groups that a worker announces; found once for all that collect alike."""
+        if worker.ids not in self._groups:
+            groups = worker.host.groups
+            self._groups[worker.ids] = tuple(
+                (position, groups[node_id])
+                for position, node_id in enumerate(worker.ids)
+                if node_id in groups
+            )
+        return self._groups[worker.ids]
 
     def crash_anywhere(self, worker: FakeWorker) -> None:
         if not worker.is_dead and not worker.is_ending:
