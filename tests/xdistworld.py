@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import interpreters
 import projects
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 CACHE: Final = interpreters.CACHE.with_name("compat")
 
-PYTEST: Final = "pytest==9.2.0"
+PYTEST: Final = f"pytest=={pytest.__version__}"  # What is compared runs on the same.
 REAL_XDIST: Final = "pytest-xdist==3.8.0"
 
 SHIPPED: Final = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")

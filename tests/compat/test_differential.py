@@ -8,12 +8,6 @@ from typing import Final, NamedTuple
 
 import pytest
 import twinruns
-import xdistworld
-
-pytestmark = pytest.mark.skipif(
-    f"pytest=={pytest.__version__}" != xdistworld.PYTEST,
-    reason=f"pytest-xdist is compared with on {xdistworld.PYTEST}, and both must run the same",
-)
 
 CASES: Final = twinruns.cases()
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
