@@ -199,12 +199,26 @@ TESTED_APART: Final = (
 )
 
 
+LEANING: Final = (
+    *("allure-pytest", "anyio", "hypothesis", "pytest-benchmark", "pytest-django"),
+    *("pytest-randomly", "pytest-retry", "pytest-shared-session-scope", "pytest-sugar", "syrupy"),
+    "xdist-scheduling-exclusive",
+)
+"""Those that lean on what a run of workers offers. The others would take minutes (-m slow)."""
+
+
 def make(tmp_path: Path, *requirements: str, files: dict[str, str] | None = None) -> Project:
     written = {**SUITE, **(files or {})}
     return xdistworld.project(tmp_path / "project", written, *requirements)
 
 
-@pytest.mark.parametrize("requirement", PLUGINS)
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        pytest.param(name, marks=() if name.partition("==")[0] in LEANING else pytest.mark.slow)
+        for name in PLUGINS
+    ],
+)
 def test_outcomes_are_those_of_the_suite(tmp_path: Path, requirement: str) -> None:
     arguments, files, expected = PLUGINS[requirement]
     answer = make(tmp_path, *requirement.split(), files=files).pytest("-n2", *arguments.split())
