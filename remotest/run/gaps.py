@@ -89,13 +89,16 @@ def describe_differences(
 ) -> list[tuple[str, str]]:
     """Return (worker, text) for each that differs from the first one, in pytest-xdist's words.
 
-    Workers that announced the same are told once.
+    Workers that announced the same are told once. The first is so by its name, not by chance.
     """
-    announced = [
-        (workers[0], set(collection.items))
-        for environment in environments
-        for collection, workers in environment.collections.items()
-    ]
+    announced = sorted(
+        (
+            (min(workers, key=_rank), set(collection.items))
+            for environment in environments
+            for collection, workers in environment.collections.items()
+        ),
+        key=lambda pair: _rank(pair[0]),
+    )
     first_worker, first = announced[0]
     differences = []
     for worker, items in announced[1:]:
@@ -112,3 +115,8 @@ def describe_differences(
         files = [f"--- {first_worker}", f"+++ {worker}"]
         differences.append((worker, "\n".join([heading, "The difference is:", *files, *lines])))
     return differences
+
+
+def _rank(worker: str) -> tuple[int, str]:
+    """Return what puts gw2 before gw10."""
+    return len(worker), worker
