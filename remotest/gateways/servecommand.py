@@ -48,6 +48,9 @@ class ServedCommand:
             cwd=Path.home(),
             start_new_session=True,
         )
+        self._taking = threading.Lock()
+        self._is_relayed = False
+        self._is_over = False
         self._exit_status = 0
         self._exited = threading.Event()
         _start(self._await_exit)
@@ -56,6 +59,10 @@ class ServedCommand:
 
     def relay(self) -> None:
         """Connect the command with the client; called once."""
+        with self._taking:
+            if self._is_over:
+                return
+            self._is_relayed = True
         outputs = [
             _start(_relay_output, self._process.stdout, self._channel.sendall),
             _start(_relay_output, self._process.stderr, self._channel.sendall_stderr),
@@ -105,6 +112,12 @@ class ServedCommand:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._exited.wait()
         self._process.wait()
+        with self._taking:
+            self._is_over = True
+        if not self._is_relayed:  # Else each pipe is closed by the thread that relays it.
+            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+                assert pipe is not None
+                pipe.close()
 
 
 def _relay_output(pipe: IO[bytes], send: Callable[[bytes], object]) -> None:
