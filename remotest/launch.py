@@ -79,6 +79,8 @@ def spawn_message(
         whole_path=place.shares_interpreter,
         nice=spec.nice or 0,
         worker_input=values.pack(dict(worker_input)),
+        env_folder=None,
+        overlay=[],
     )
 
 

@@ -64,6 +64,8 @@ class TestWorker:
             whole_path=False,
             nice=0,
             worker_input=values.pack(dict(worker_input or {"workerid": "gw0"})),
+            env_folder=None,
+            overlay=[],
         )
         self.send(start._replace(**fields))
         self._come: list[Any] = []

@@ -61,6 +61,31 @@ class Room(NamedTuple):
     free_files: Optional[int]
 
 
+class EnvWant(NamedTuple):
+    """Digests (sha256, hex) of the wheels of an EnvOpen that the host lacks; each once."""
+
+    digests: List[str]
+
+
+class EnvDone(NamedTuple):
+    """The environment stands whole. ``folder`` is its absolute path, as text.
+
+    ``was_built``: it was made now, and not found. ``packages`` is name -> version, as there.
+    """
+
+    folder: str
+    was_built: bool
+    packages: Dict[str, str]
+    notes: List[str]
+
+
+class EnvFailed(NamedTuple):
+    """The environment could not be made; the run cannot start with this interpreter."""
+
+    reason: str
+    remedy: str
+
+
 class WorkerExited(NamedTuple):
     """A worker's process is gone. ``status`` is negative for a signal, as in ``subprocess``.
 
@@ -102,7 +127,11 @@ class SyncEntries(NamedTuple):
 
 
 class Blob(NamedTuple):
-    """Bytes of one file, in order; ``last`` completes it. Travels alone in a ``B`` frame."""
+    """Bytes of one file of a tree or of one wheel, in order; ``last`` completes it.
+
+    It travels alone in a ``B`` frame. It belongs to what was opened last, a tree or an environment:
+    they are brought one after the other.
+    """
 
     digest: str
     last: bool
@@ -133,11 +162,28 @@ class HoldTree(NamedTuple):
     tree: str
 
 
+class EnvOpen(NamedTuple):
+    """Make or find the environment of this interpreter that consists of these wheels.
+
+    ``key`` names it among those of the cache, ``cache`` overrides the cache's place. ``wheels`` are
+    rows [sha256, file name, size in bytes]. ``fresh``: it is made for this run alone, and removed
+    after it. The host answers with EnvWant, and once every wanted wheel has come as a Blob with
+    EnvDone; where nothing is wanted EnvDone follows at once.
+    """
+
+    key: str
+    cache: Optional[str]
+    wheels: List[List[Any]]
+    fresh: bool
+
+
 class SpawnWorker(NamedTuple):
     """Start a pytest process.
 
     ``python_path`` are directories to put first on sys.path; with ``whole_path`` they *are*
-    sys.path. ``worker_input`` is packed (see ``values.pack``).
+    sys.path. ``worker_input`` is packed (see ``values.pack``). ``env_folder`` is the ``folder`` of
+    an EnvDone, or None for the agent's own interpreter as it is. ``overlay`` are rows [name, text]
+    of files (``demo.pth``, ``demo-1.0.dist-info/METADATA``) that this run sees in site-packages.
     """
 
     worker: str
@@ -148,6 +194,8 @@ class SpawnWorker(NamedTuple):
     whole_path: bool
     nice: int
     worker_input: Any
+    env_folder: Optional[str]
+    overlay: List[List[Any]]
 
 
 class StopWorker(NamedTuple):
@@ -288,8 +336,10 @@ class SessionFinished(NamedTuple):
 
 
 MESSAGES = (
-    Greeting, SyncWant, SyncDone, SyncFailed, Room, WorkerExited, WorkerOutput,
-    SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, SpawnWorker, StopWorker, Goodbye,
+    Greeting, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
+    WorkerExited, WorkerOutput,
+    SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, EnvOpen,
+    SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,
     WarningRecorded, ItemFinished, ItemsReturned, InternalError, SessionOutput, SessionFinished,

@@ -80,6 +80,8 @@ def test_the_message_that_starts_a_worker_on_a_host() -> None:
         whole_path=False,
         nice=5,
         worker_input=values.pack({"workerid": "gw3"}),
+        env_folder=None,
+        overlay=[],
     )
 
 

@@ -1,0 +1,1 @@
+"""What a suite needs on an interpreter, and how it comes to be there."""
