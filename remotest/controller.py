@@ -16,21 +16,12 @@ from pytest_remotest import messages
 from remotest.compat.adapter import AdaptedScheduler
 from remotest.compat.dsession import DSession, SchedulerView
 from remotest.compat.hooks import Nodes
-from remotest.driver import (
-    Driver,
-    DriverEvent,
-    GatewayClosed,
-    GatewayFailed,
-    GatewayOpened,
-    MessagesCame,
-    TreeFailed,
-    TreePushed,
-)
-from remotest.errors import EnvError, HostError, SyncError, UsageError
+from remotest.driver import Driver, DriverEvent, GatewayClosed, MessagesCame
+from remotest.errors import UsageError
 from remotest.gateways.opener import GatewayOpener
 from remotest.lastwords import describe_end
 from remotest.places import Places
-from remotest.preflight import Preflight, check_interpreter, read_interpreter
+from remotest.preparation import Preparation
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
 from remotest.reporting.terminal import SCHEDULER_NAMES, TerminalReport
 from remotest.run import commands, events
@@ -84,22 +75,24 @@ class Controller:
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)
         self._report = TerminalReport(config, self._places)
+        self._preparation = Preparation(
+            places=self._places,
+            driver=self._driver,
+            nodes=self._nodes,
+            report=self._report,
+            tell=self._tell,
+        )
         self.dsession = DSession(config, self._nodes.manager, self._driver.inbox, self._driver.wake)
         self._scheduler_name = ""
         self._crash_reports: dict[tuple[str, str], pytest.TestReport] = {}
         self._workers: dict[str, Worker] = {}
-        self._preflight = Preflight(len(self._places.agents))
-        self._tree_error: SyncError | None = None
         self._ended = False
         self._stop_told = False
         self._saw_usage_error = False
         self._session: pytest.Session | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
-            GatewayOpened: self._gateway_opened,
-            GatewayFailed: self._gateway_failed,
+            **self._preparation.handlers,
             GatewayClosed: self._gateway_closed,
-            TreePushed: self._tree_pushed,
-            TreeFailed: self._tree_failed,
             MessagesCame: self._messages_came,
             commands.SplitEnvironment: self._split_environment,
             commands.StartWorker: self._start_worker,
@@ -139,7 +132,7 @@ class Controller:
         Raises:
             Interrupted: the run was stopped before its end.
         """
-        self._read_tree()
+        self._preparation.read_tree()
         self._make_machine()
         self._apply(self._machine.start(self._now()))
         while not self._ended:
@@ -233,76 +226,12 @@ class Controller:
 
     # -- what the driver says --------------------------------------------------------------
 
-    def _gateway_opened(self, event: GatewayOpened) -> None:
-        interpreter = read_interpreter(event.info)
-        self._places.set_interpreter(event.agent, interpreter, event.info)
-        try:
-            check_interpreter(event.agent, interpreter)
-        except EnvError as error:
-            self._note_preflight(event.agent, error)
-        else:
-            self._note_preflight(event.agent, None)
-
-    def _gateway_failed(self, event: GatewayFailed) -> None:
-        self._note_preflight(event.agent, event.error)
-
-    def _note_preflight(self, agent: str, error: HostError | None) -> None:
-        """Keep how an agent's start went; when all are known, go on or give the run up."""
-        self._preflight.note(agent, error)
-        if error is not None:
-            self._report.host_failed(error)
-        if self._preflight.is_complete:
-            for name, reason in self._preflight.failures().items():
-                self._tell(events.AgentFailed(agent=name, reason=reason))
-            if usable := self._preflight.usable():
-                self._bring_trees(usable)
-
-    def _read_tree(self) -> None:
-        """Read what travels; where that cannot be, only agents that need no tree can run."""
-        try:
-            self._report.notes("sync", self._places.scan_tree())
-        except SyncError as error:
-            self._report.host_failed(error)
-            self._tree_error = error
-
-    def _bring_trees(self, agents: list[str]) -> None:
-        """Push one tree to each place that needs one; the other agents are ready at once."""
-        if self._tree_error is not None:
-            for agent in filter(self._places.awaits_tree, agents):
-                self._tell(events.AgentFailed(agent=agent, reason=self._tree_error.cause))
-            agents = [agent for agent in agents if not self._places.awaits_tree(agent)]
-        for agent in self._places.assign_trees(agents):
-            self._nodes.sync_started(self._places.roots)
-            self._driver.push(agent, self._places.pusher(agent))
-        for agent in agents:
-            if not self._places.awaits_tree(agent):
-                self._agent_ready(agent)
-
-    def _agent_ready(self, agent: str) -> None:
-        cpu_count = self._places.interpreter(agent).cpu_count
-        self._tell(events.AgentReady(agent=agent, cpu_count=cpu_count))
-
-    def _tree_pushed(self, event: TreePushed) -> None:
-        self._report.notes(event.agent, event.notes)
-        self._nodes.sync_finished(self._places.roots)
-        for agent in self._places.set_tree(event.agent, event.tree):
-            if agent != event.agent:
-                self._driver.send(agent, [messages.HoldTree(event.tree)])
-            self._agent_ready(agent)
-
-    def _tree_failed(self, event: TreeFailed) -> None:
-        self._report.host_failed(event.error)
-        for agent in self._places.sharing_tree(event.agent):
-            self._tell(events.AgentFailed(agent=agent, reason=event.error.cause))
-
     def _gateway_closed(self, event: GatewayClosed) -> None:
         for worker in self._workers.values():
             if worker.agent == event.agent and not (worker.is_finished or worker.has_exited):
                 worker.has_exited = True
                 self._nodes.down(worker.node, event.reason)
-        if self._preflight.lose(event.agent, event.reason):
-            self._report.host_lost(event.agent, event.reason)
-            self._tell(events.AgentLost(agent=event.agent, reason=event.reason))
+        self._preparation.lose(event.agent, event.reason)
 
     def _messages_came(self, event: MessagesCame) -> None:
         for message in event.messages:
