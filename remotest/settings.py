@@ -13,6 +13,7 @@ import pytest
 
 from remotest import inventory
 from remotest.errors import UsageError
+from remotest.interpreters import expand
 from remotest.pathmap import describe_options
 from remotest.spec import GatewaySpec, TxRequest, parse_spec
 from remotest.sync.rules import parse_rule
@@ -72,7 +73,9 @@ def read_settings(config: pytest.Config) -> Settings:
     invocation_dir = Path(config.invocation_params.dir)
     base_dir = config.inipath.parent if config.inipath is not None else config.rootpath
     hosts = _read_inventory(option.inventory, base_dir)
-    requests = tuple(request for text in option.tx for request in hosts.expand(text))
+    requests = tuple(
+        one for text in option.tx for request in hosts.expand(text) for one in expand(request)
+    )
     _refuse_double_ids(requests)
     _refuse_unset_variables(requests)
     return Settings(

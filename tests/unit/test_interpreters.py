@@ -1,75 +1,125 @@
-"""The tests find the interpreters that they need, or say so."""
+"""Which interpreters of a host one ``python=`` means."""
 
 from __future__ import annotations
 
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
-
-import interpreters
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from remotest.errors import SpecError, UsageError
+from remotest.interpreters import choose_found, expand, is_open
+from remotest.spec import parse_tx
 
-
-@pytest.fixture
-def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A machine without an interpreter; gives the only folder on its PATH."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
-    monkeypatch.setattr(interpreters, "FETCHED", tmp_path)
-    interpreters.find.cache_clear()
-    yield tmp_path
-    interpreters.find.cache_clear()
-
-
-@pytest.mark.parametrize("name", interpreters.ALL)
-def test_an_environment_has_the_interpreter_and_a_pytest(name: str) -> None:
-    python = interpreters.with_pytest(name)
-    program = "import sys, pytest; print(pytest.__version__, '%d.%d' % sys.version_info[:2])"
-    answer = subprocess.run([python, "-c", program], check=True, capture_output=True, text=True)
-    pytest_version, python_version = answer.stdout.split()
-    assert int(pytest_version.split(".")[0]) >= 7
-    assert name in (python_version, interpreters.PYPY)
-
-
-def test_many_may_make_one_environment_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    interpreters.find_or_skip("3.8")
-    monkeypatch.setattr(interpreters, "CACHE", tmp_path)
-    with ThreadPoolExecutor() as pool:
-        pythons = set(pool.map(interpreters.with_pytest, ["3.8"] * 4))
-    (python,) = pythons
-    assert [path / "bin" / "python" for path in tmp_path.iterdir()] == [python]
-
-
-@pytest.mark.usefixtures("bare_machine")
-def test_a_missing_interpreter_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CI", "true")
-    with pytest.raises(pytest.fail.Exception, match=r"no python3\.8 "):
-        interpreters.with_pytest("3.8")
-
-
-@pytest.mark.usefixtures("bare_machine")
-def test_a_missing_interpreter_skips_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CI", raising=False)
-    with pytest.raises(pytest.skip.Exception, match=r"no python3\.8 "):
-        interpreters.with_pytest("3.8")
+FOUND = (
+    "/usr/bin/python3",
+    "/usr/bin/python3.11",
+    "/usr/bin/pypy3",
+    "/usr/bin/pypy3.9",
+    "/home/me/.pyenv/versions/2.7.18/bin/python2.7",
+    "/home/me/.pyenv/versions/3.11.7/bin/python3.11",
+    "/home/me/.pyenv/versions/3.8.18/bin/python3.8",
+    "/home/me/.pyenv/versions/3.10.13/bin/python3.10",
+    "/opt/old/bin/python3.5",
+    "/opt/old/bin/python3.6",
+)
+"""As a host tells it: the first of a name is the one on its PATH."""
 
 
 @pytest.mark.parametrize(
-    "program",
+    ("text", "expanded"),
     [
-        "echo 'CPython 3.12'; echo /usr/bin/python3.12",
-        "echo 'pyenv: python3.8: command not found' >&2; exit 127",
+        ("ssh=box", ["ssh=box"]),
+        ("ssh=box//python=python3.9", ["ssh=box//python=python3.9"]),
+        ("ssh=box//python=3.9", ["ssh=box//python=python3.9"]),
+        ("ssh=box//python=py313t", ["ssh=box//python=python3.13t"]),
+        (
+            "2*ssh=box//python=3.8,py39,pypy3//nice=5",
+            [f"2*ssh=box//python={name}//nice=5" for name in ("python3.8", "python3.9", "pypy3")],
+        ),
+        (
+            "popen//python=/opt/a/bin/python,~/b/bin/python",
+            ["popen//python=/opt/a/bin/python", "popen//python=~/b/bin/python"],
+        ),
+        ("popen//python=odd,name/bin/python", ["popen//python=odd,name/bin/python"]),
+        ("ssh=box//python=all", ["ssh=box//python=all"]),
+        ("ssh=box//python=3.8+", ["ssh=box//python=3.8+"]),
     ],
-    ids=["of another version", "a shim"],
 )
-def test_what_only_has_the_name_is_not_taken(bare_machine: Path, program: str) -> None:
-    command = bare_machine / "python3.8"
-    command.write_text(f"#!/bin/sh\n{program}\n")
-    command.chmod(0o755)
-    assert interpreters.find("3.8") is None
+def test_a_list_is_taken_apart(text: str, expanded: list[str]) -> None:
+    assert [str(request) for request in expand(parse_tx(text))] == expanded
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "ssh=box//python=3.8,,3.9",
+            "--tx ssh=box//python=3.8,,3.9: python='3.8,,3.9' has an empty part",
+        ),
+        (
+            "ssh=box//python=3.8,3.9//id=one",
+            (
+                "--tx ssh=box//python=3.8,3.9//id=one: id=one names one worker, "
+                "but python= names 2 interpreters"
+            ),
+        ),
+    ],
+)
+def test_what_cannot_be_taken_apart(text: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        expand(parse_tx(text))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("python", "answer"), [("all", True), ("3.8+", True), ("3.8", False), ("python3.8", False)]
+)
+def test_what_only_the_host_can_tell(python: str, answer: bool) -> None:
+    assert is_open(parse_tx(f"ssh=box//python={python}")) is answer
+
+
+@pytest.mark.parametrize(
+    ("python", "requires_python", "chosen"),
+    [
+        ("3.10+", ">=3.99", ["3.10.13/bin/python3.10", "/usr/bin/python3.11"]),
+        ("3.11+", "", ["/usr/bin/python3.11"]),
+        ("3.12+", "", []),
+        ("all", ">=3.10.2,<3.11", ["3.10.13/bin/python3.10"]),
+        (
+            "all",
+            "",
+            [
+                "/opt/old/bin/python3.6",
+                "3.8.18/bin/python3.8",
+                "3.10.13/bin/python3.10",
+                "/usr/bin/python3.11",
+                "/usr/bin/pypy3.9",
+            ],
+        ),
+        (
+            "3.1+",
+            "",
+            [
+                "/opt/old/bin/python3.6",
+                "3.8.18/bin/python3.8",
+                "3.10.13/bin/python3.10",
+                "/usr/bin/python3.11",
+                "/usr/bin/pypy3.9",
+            ],
+        ),
+    ],
+)
+def test_what_is_chosen_of_what_a_host_has(
+    python: str, requires_python: str, chosen: list[str]
+) -> None:
+    pyenv = "/home/me/.pyenv/versions/"
+    assert choose_found(python, FOUND, requires_python) == tuple(
+        path if path.startswith("/") else pyenv + path for path in chosen
+    )
+
+
+def test_a_requirement_that_is_none() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_found("all", FOUND, "3.8 or so")
+    assert str(caught.value) == (
+        "requires-python '3.8 or so' of the project is no version specifier: "
+        "write for example >=3.8"
+    )
