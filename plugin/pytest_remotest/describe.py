@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any, Dict, Optional
 
+from pytest_remotest import probe
+
 PYTEST_VERSION_TIMEOUT_S = 30.0  # Importing pytest from a slow NFS home.
 _DISTRIBUTION = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)(-.*)?\.(dist|egg)-info$")
 
@@ -33,6 +35,7 @@ def describe() -> Dict[str, Any]:
         "cpu_count": cpu_count(),
         "pytest_version": pytest_version(packages),
         "distributions": packages,
+        "probe": probe.probe(),
         # Last: it is compared with the time at which this arrives.
         "clock": time.time(),
     }
