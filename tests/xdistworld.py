@@ -71,15 +71,20 @@ def wheel() -> Path:
     if not folder.exists():
         _forget_old()
         with tempfile.TemporaryDirectory() as copy:
-            for path in _sources():
-                target = Path(copy, path.relative_to(ROOT))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, target)
+            copy_sources(Path(copy))
             staging = Path(tempfile.mkdtemp(dir=CACHE))
             uv("build", "--wheel", "--out-dir", staging, copy)
         _settle(staging, folder)
     (found,) = folder.glob("*.whl")
     return found
+
+
+def copy_sources(folder: Path) -> None:
+    """Write to a folder what is needed to build the present state of the tree."""
+    for path in _sources():
+        target = folder / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
 
 
 def environment(*requirements: str, with_remotest: bool = True) -> Path:

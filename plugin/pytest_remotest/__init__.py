@@ -2,3 +2,5 @@
 
 PYTEST_DONT_REWRITE: as in ``remotest``.
 """
+
+__version__ = "0.1.0"

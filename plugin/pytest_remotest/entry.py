@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_remotest import (
     distribution,
+    required,
     searchpath,  # noqa: F401  imported now, it keeps sys.path as it is now
     xdist_module,
 )
@@ -29,6 +30,7 @@ def pytest_addhooks(pluginmanager: Any) -> None:
             # Not blocked: "-p" unblocks. A name that is taken is passed over by all.
             pluginmanager.register(_TakenName(), name)
     pluginmanager.register(distribution.Distribution(_make_controller), distribution.NAME)
+    pluginmanager.register(required.RequiredPlugins(xdist_module.present_versions))
 
 
 class _TakenName:

@@ -15,12 +15,15 @@ from typing import Any, Dict, Generator, Iterator, List, Optional
 import pytest
 
 from pytest_remotest import (
+    __version__,
     fixtures,
     frames,
     groups,
     hookspecs,
     messages,
     options,
+    required,
+    third_party,
     values,
     xdist_module,
 )
@@ -57,9 +60,16 @@ def main(read_fd: int, write_fd: int) -> int:
         target=read_commands, args=(read_fd, queue, link), name="remotest-commands", daemon=True
     )
     reader.start()
-    session = WorkerSession(values.unpack(start.worker_input), link, queue)
-    plugins = [session, DistributionOptions(), fixtures]
+    worker_input = values.unpack(start.worker_input)
+    third_party.keep_coverage_apart(worker_input)
+    session = WorkerSession(worker_input, link, queue)
+    plugins = [session, DistributionOptions(), fixtures, required.RequiredPlugins(run_with)]
     return int(pytest.main(list(start.arguments), plugins=plugins))
+
+
+def run_with() -> Dict[str, str]:
+    """Return what the controller has, and a host needs not: version by name."""
+    return {"remotest": __version__, xdist_module.DISTRIBUTION: xdist_module.VERSION}
 
 
 def prepare_process(start: messages.SpawnWorker) -> None:
@@ -172,6 +182,7 @@ class WorkerSession:
         self.config = config
         config.workerinput = self.worker_input
         config.workeroutput = {}
+        third_party.count_reruns_here(self.worker_input)
         config.option.loadgroup = config.option.dist == "loadgroup"  # xdist's frozen name
         config.option.dist = "no"
         config.option.distload = False

@@ -139,6 +139,13 @@ def stand_in_distribution() -> Any:
     return StandIn()
 
 
+def present_versions() -> Dict[str, str]:
+    """Return the version of pytest-xdist, installed or not, by its name."""
+    from importlib import metadata  # noqa: PLC0415  only the controller asks; see above
+
+    return {DISTRIBUTION: metadata.version(DISTRIBUTION)}
+
+
 def installed_version() -> Optional[str]:
     """Return the version of a pytest-xdist that is really installed, or None."""
     from importlib import metadata  # noqa: PLC0415  only the controller asks; see above

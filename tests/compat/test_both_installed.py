@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from typing import TYPE_CHECKING, Final
 
+import projects
 import pytest
 import xdistworld
 
@@ -107,6 +110,29 @@ def test_remotest_alone_answers_to_all_names(
     assert answer.status == (4 if expected is NOBODYS else 0)
 
 
+@pytest.mark.parametrize(
+    ("beside", "needed", "missing"),
+    [
+        ((), "pytest-xdist>=3 remotest>=0.1", None),
+        ((xdistworld.REAL_XDIST,), "pytest-xdist==3.8.0 remotest", None),
+        ((), "pytest-xdist>=4 nobody-has-it", "nobody-has-it, pytest-xdist>=4"),
+    ],
+)
+def test_a_project_that_requires_pytest_xdist_has_it(
+    tmp_path: Path, beside: tuple[str, ...], needed: str, missing: str | None
+) -> None:
+    """Here and on workers, whose interpreter needs to have neither."""
+    suite = {**SUITE, "pytest.ini": f"[pytest]\nrequired_plugins = {needed}\n"}
+    answer = xdistworld.project(tmp_path / "project", suite, *beside).pytest("-n1")
+    if missing:
+        assert answer.lines == [f"ERROR: Missing required plugins: {missing}", ""]
+    else:
+        check(answer, *OURS)
+        loaded = "xdist-3.8.0, remotest-0.1.0" if beside else "remotest-0.1.0"
+        assert f"plugins: {loaded}" in answer.lines
+    assert answer.status == (4 if missing else 0)
+
+
 def test_the_files_of_pytest_xdist_are_untouched() -> None:
     """Its RECORD says what they were."""
     both = xdistworld.environment(xdistworld.REAL_XDIST)
@@ -154,6 +180,18 @@ def test_xdist_can_be_imported_before_anything_of_remotest_is_loaded(tmp_path: P
         "metadata": "3.8.0",
         "listed": False,
     }
+
+
+@pytest.mark.slow
+def test_an_editable_install_has_it_as_early(tmp_path: Path) -> None:
+    sources, environment = tmp_path / "sources", tmp_path / "environment"
+    xdistworld.copy_sources(sources)
+    python = environment / "bin" / "python"
+    xdistworld.uv("venv", "--no-project", "--python", sys.executable, environment)
+    xdistworld.uv("pip", "install", "--python", python, xdistworld.PYTEST, "--editable", sources)
+    project = projects.make(tmp_path / "project", os.environ, {})
+    answer = project.type_command([str(python), "-c", ASK])
+    assert json.loads(answer.output)["origin"] == "pytest_remotest"
 
 
 def test_a_real_pytest_xdist_further_down_the_path_wins(tmp_path: Path) -> None:
