@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_remotest.entries import to_bytes
 from pytest_remotest.frames import encode, encode_blob
 from pytest_remotest.messages import (
     AskRoom,
-    Blob,
     Room,
     SyncCommit,
     SyncDone,
@@ -20,15 +16,13 @@ from pytest_remotest.messages import (
     SyncWant,
 )
 from remotest.errors import ProtocolError, SyncError
+from remotest.sync.contents import ContentChanged, blobs
 from remotest.sync.plan import Manifest, batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PHASE: Final = "sync"
-
-BLOB_BYTES: Final = 1024 * 1024
-"""Bytes of a file in one frame: a sixteenth of what a frame may hold."""
 
 ANSWER_TIMEOUT_S: Final = 600
 """From the last byte sent to the host's next answer. In it a host may hash a tree of gigabytes, or
@@ -116,28 +110,15 @@ class _Push:
                 return list(digests)
 
     def supply(self, digest: str) -> int:
-        """Send one content in pieces. Return its size.
-
-        The last piece is sent only when all of it is known to be what was promised.
-        """
+        """Send one content in pieces. Return its size."""
         path = self._manifest.sources[digest]
-        sum_of_all = hashlib.sha256()
         size = 0
-        piece = b""
         try:
-            descriptor = os.open(to_bytes(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(descriptor, "rb", buffering=0) as file:
-                while following := file.read(BLOB_BYTES):
-                    if piece:
-                        self._send(encode_blob(Blob(digest, last=False, data=piece)))
-                    piece = following
-                    sum_of_all.update(piece)
-                    size += len(piece)
-        except OSError as error:
-            raise self._changed(path, error.strerror or str(error)) from error
-        if sum_of_all.hexdigest() != digest:
-            raise self._changed(path, "it has changed")
-        self._send(encode_blob(Blob(digest, last=True, data=piece)))
+            for blob in blobs(path, digest):
+                self._send(encode_blob(blob))
+                size += len(blob.data)
+        except ContentChanged as error:
+            raise self._changed(path, str(error)) from error
         return size
 
     def room(self) -> Room:
