@@ -74,9 +74,9 @@ def _split(count: WorkerCount, mode: DistMode) -> Iterable[WorkerCount]:
 
 
 def agent_name(spec: GatewaySpec) -> str:
-    """Return the name of the agent that serves a spec: its address and interpreter, as written.
+    """Return the name of the agent that serves a spec: its address, interpreter and environment.
 
-    It is also how errors call the place, so it reads like a spec.
+    All as written: it is also how errors call the place, so it reads like a spec.
     """
     place = replace(
         GatewaySpec(),
@@ -87,6 +87,15 @@ def agent_name(spec: GatewaySpec) -> str:
         cache=spec.cache,
         chdir=spec.chdir,
         sync=spec.sync,
+        env_mode=spec.env_mode,
+        group=spec.group,
+        extra=spec.extra,
+        req=spec.req,
+        lock=spec.lock,
+        tox=spec.tox,
+        project=spec.project,
+        wheels=spec.wheels,
+        setup=spec.setup,
     )
     return str(place)
 
@@ -100,4 +109,16 @@ def tree_key(spec: GatewaySpec, *, has_roots: bool) -> str | None:
     default = "tree" if spec.target is not None or (spec.chdir and has_roots) else "none"
     if (spec.sync or default) == "none":
         return None
-    return str(replace(spec, python=None, id=None, nice=None, env=(), execmodel=None))
+    place = replace(
+        GatewaySpec(),
+        target=spec.target,
+        via=spec.via,
+        chdir=spec.chdir,
+        ssh_config=spec.ssh_config,
+        hostkey=spec.hostkey,
+        connect_timeout_s=spec.connect_timeout_s,
+        cache=spec.cache,
+        sync=spec.sync,
+        dont_write_bytecode=spec.dont_write_bytecode,
+    )
+    return str(place)

@@ -17,6 +17,7 @@ from remotest.errors import SpecError, UsageError
 from remotest.spec import (
     AUTO,
     GatewaySpec,
+    SocketTarget,
     SshTarget,
     TxRequest,
     WorkerCount,
@@ -30,16 +31,19 @@ from remotest.spec import (
     with_options,
 )
 from remotest.spec_rules import (
+    ENV_PREFIX,
     KEYS,
     SHOWN_CHARS,
     SSH_ONLY,
     WAYS,
+    check_one_interpreter,
     located,
     nearest,
     quote,
     read_env,
     read_value,
     unknown_key,
+    venv_of,
 )
 from remotest.yaml_nodes import MappingEntry, YamlFile, read_root
 
@@ -55,7 +59,16 @@ LABEL_PREFIX: Final = "label:"
 """``@label:gpu`` names every host that has the label ``gpu``."""
 
 TOP_KEYS: Final = ("defaults", "hosts", "groups")
-HOST_KEYS: Final = (*KEYS, "env", "workers", "labels")
+
+ENV_MODE_KEY: Final = "env_mode"
+"""What a spec calls ``env=``: here ``env`` holds the variables."""
+
+HOST_KEYS: Final = (
+    *(ENV_MODE_KEY if key == "env" else key for key in KEYS),
+    "env",
+    "workers",
+    "labels",
+)
 DEFAULT_KEYS: Final = tuple(key for key in HOST_KEYS if key not in {*WAYS, "id", "via", "labels"})
 """What hosts can have in common; the rest is one host's own."""
 
@@ -196,33 +209,56 @@ def _read_defaults(file: YamlFile, top: Mapping[str, MappingEntry]) -> dict[str,
             raise file.error(entry.key, f"defaults: {key!r} belongs to one host, not to all")
         if key not in DEFAULT_KEYS:
             raise file.error(entry.key, f"defaults: {unknown_key(key, DEFAULT_KEYS)}")
-    return {key: _read_field(file, "defaults", key, entry) for key, entry in entries.items()}
+    fields = _read_fields(file, "defaults", entries)
+    with located(f"{file.place(top['defaults'].key)}: defaults"):
+        check_one_interpreter(fields)
+    return fields
 
 
 def _read_host(file: YamlFile, name: str, entry: MappingEntry, defaults: Mapping[str, Any]) -> Host:
     where = f"hosts.{_checked_name(file, entry.key, name, 'hosts')}"
     entries = file.mapping(entry.value, where, HOST_KEYS)
-    fields = {key: _read_field(file, where, key, value) for key, value in entries.items()}
+    fields = _read_fields(file, where, entries)
     labels = fields.pop("labels", ())
     # An id names one worker, whatever the default is.
     workers = fields.pop("workers", 1 if "id" in fields else defaults.get("workers", 1))
     with located(f"{file.place(entry.key)}: {where}"):
         base = build_spec({key: fields.pop(key) for key in WAYS if key in fields})
-        spec = with_options(with_options(base, _fitting(defaults, base)), fields)
+        spec = with_options(with_options(base, _fitting(defaults, base, fields)), fields)
         build_request(spec, workers)
     return Host(name=name, spec=spec, workers=workers, labels=labels)
 
 
-def _fitting(defaults: Mapping[str, Any], base: GatewaySpec) -> dict[str, Any]:
+def _fitting(
+    defaults: Mapping[str, Any], base: GatewaySpec, fields: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the defaults that mean something for a host that is reached like ``base``."""
-    unfit = {"workers"} if isinstance(base.target, SshTarget) else {"workers", *SSH_ONLY}
+    unfit = {"workers"}
+    if not isinstance(base.target, SshTarget):
+        unfit.update(SSH_ONLY)
+    if isinstance(base.target, SocketTarget):
+        unfit.add("setup")
+    if venv_of(fields.get("env")) is not None:
+        unfit.add("python")
+    has_interpreter = "python" in fields or isinstance(base.target, SocketTarget)
+    if has_interpreter and venv_of(defaults.get("env")) is not None:
+        unfit.add("env")
     return {key: value for key, value in defaults.items() if key not in unfit}
 
 
-def _read_field(file: YamlFile, where: str, key: str, entry: MappingEntry) -> Any:
-    """Return the checked value of one key of a host or of the defaults."""
-    where = f"{where}.{key}"
-    if key == "env":
+def _read_fields(file: YamlFile, where: str, entries: Mapping[str, MappingEntry]) -> dict[str, Any]:
+    """Return checked values by the key of a spec; those that no spec has keep their names."""
+    names = {"env": ENV_PREFIX, ENV_MODE_KEY: "env"}
+    return {
+        names.get(key, key): _read_field(file, where, names.get(key, key), key, entry)
+        for key, entry in entries.items()
+    }
+
+
+def _read_field(file: YamlFile, where: str, key: str, name: str, entry: MappingEntry) -> Any:
+    """Return the checked value of one key, written as ``name``, of a host or of the defaults."""
+    where = f"{where}.{name}"
+    if key == ENV_PREFIX:
         return _read_env(file, where, entry.value)
     if key == "labels":
         labels = file.strings(entry.value, where)
@@ -238,6 +274,10 @@ def _read_field(file: YamlFile, where: str, key: str, entry: MappingEntry) -> An
 
 
 def _read_env(file: YamlFile, where: str, node: yaml.Node) -> tuple[tuple[str, str | None], ...]:
+    if file.is_string(node):
+        raise file.error(
+            node, f"{where}: holds variables, name: value; what a spec calls env= is {ENV_MODE_KEY}"
+        )
     env: list[tuple[str, str | None]] = []
     for name, entry in file.mapping(node, where).items():
         value = None

@@ -20,16 +20,19 @@ from remotest.spec_rules import (
     REFUSED,
     SHOWN_CHARS,
     SSH_ONLY,
+    VENV_PREFIX,
     WAYS,
     SocketTarget,
     SshTarget,
     check_env_name,
+    check_one_interpreter,
     located,
     nearest,
     quote,
     read_env,
     read_value,
     unknown_key,
+    venv_of,
     without_password,
 )
 
@@ -66,9 +69,10 @@ MAX_WORKERS_PER_TX: Final = 1024
 class GatewaySpec:
     """Where and how one worker runs. ``target`` None is this machine (``popen``).
 
-    ``env`` holds (name, value); a value None means: forward the controller's own. ``str()`` is
-    the spec that parses to an equal one, secrets included; ``redacted()`` and ``repr()`` are for
-    people and logs.
+    ``env`` holds (name, value); a value None means: forward the controller's own. ``env_mode`` to
+    ``wheels`` are the texts of ``env=`` and of the keys that go with it, as written; ``group`` and
+    ``extra`` hold names with commas between them. ``str()`` is the spec that parses to an equal
+    one, secrets included; ``redacted()`` and ``repr()`` are for people and logs.
     """
 
     target: SshTarget | SocketTarget | None = None
@@ -83,6 +87,15 @@ class GatewaySpec:
     connect_timeout_s: float | None = None
     cache: str | None = None
     sync: Literal["tree", "none"] | None = None
+    env_mode: str | None = None
+    group: str | None = None
+    extra: str | None = None
+    req: str | None = None
+    lock: str | None = None
+    tox: str | None = None
+    project: str | None = None
+    wheels: Literal["ship", "remote"] | None = None
+    setup: str | None = None
     execmodel: str | None = None
     dont_write_bytecode: bool = False
 
@@ -101,6 +114,16 @@ class GatewaySpec:
             return "popen"
         prefix = "socket " if isinstance(self.target, SocketTarget) else ""
         return f"{prefix}{self.target}"
+
+    @property
+    def venv(self) -> str | None:
+        """The virtual environment that ``env=venv:PATH`` names, as written."""
+        return venv_of(self.env_mode)
+
+    @property
+    def interpreter(self) -> str | None:
+        """What to start: ``python=``, or the one of ``env=venv:``; None is the default there."""
+        return self.python if self.venv is None else f"{self.venv.rstrip('/')}/bin/python"
 
     def _plain_parts(self) -> list[str]:
         """Return all parts but env: the way to the host first, then by the order of KEYS."""
@@ -190,7 +213,10 @@ def check_count(count: float) -> int:
 
 
 def read_parts(text: str) -> dict[str, Any]:
-    """Return the values of ``key=value//...`` by key, each checked alone; env as one tuple."""
+    """Return the values of ``key=value//...`` by key, each checked alone.
+
+    All variables are one tuple under ENV_PREFIX.
+    """
     fields: dict[str, Any] = {}
     env: dict[str, str | None] = {}
     for key, raw in _split(text):
@@ -204,7 +230,7 @@ def read_parts(text: str) -> dict[str, Any]:
             fields[key] = _read_part(key, raw)
         else:
             raise SpecError(_unknown_part(key, after_env=bool(env)))
-    return {**fields, "env": tuple(env.items())} if env else fields
+    return {**fields, ENV_PREFIX: tuple(env.items())} if env else fields
 
 
 def build_spec(fields: Mapping[str, Any]) -> GatewaySpec:
@@ -219,13 +245,27 @@ def build_spec(fields: Mapping[str, Any]) -> GatewaySpec:
 
 
 def with_options(spec: GatewaySpec, options: Mapping[str, Any]) -> GatewaySpec:
-    """Return ``spec`` with checked values by key, none of them one of the WAYS; env adds up."""
+    """Return ``spec`` with checked values by key, none of them one of the WAYS.
+
+    Variables (under ENV_PREFIX) add up.
+    """
     for key in SSH_ONLY:
         if key in options and not isinstance(spec.target, SshTarget):
             raise SpecError(f"{key}= goes with ssh= only, and this is {spec.host_label}")
-    env = {**dict(spec.env), **dict(options.get("env", ()))}
-    values = {KEYS[key].attribute: value for key, value in options.items() if key != "env"}
-    return replace(spec, env=tuple(env.items()), **values)
+    env = {**dict(spec.env), **dict(options.get(ENV_PREFIX, ()))}
+    values = {KEYS[key].attribute: value for key, value in options.items() if key != ENV_PREFIX}
+    changed = replace(spec, env=tuple(env.items()), **values)
+    _check_interpreter(changed)
+    return changed
+
+
+def _check_interpreter(spec: GatewaySpec) -> None:
+    """Raise where a spec says in two ways which interpreter it is."""
+    if isinstance(spec.target, SocketTarget):
+        late = "setup=" if spec.setup is not None else f"env={VENV_PREFIX}"
+        if spec.setup is not None or spec.venv is not None:
+            raise SpecError(f"{late} is not for socket=: the server is the interpreter already")
+    check_one_interpreter({"python": spec.python, "env": spec.env_mode})
 
 
 def shown(text: str) -> str:
@@ -237,7 +277,7 @@ def shown(text: str) -> str:
     # No more parts than are shown: to look at thousands of unknown keys would take seconds.
     for key, raw in _split(text[start:])[:SHOWN_CHARS]:
         parts.append(_shown_part(key, raw, after_env=after_env))
-        after_env = after_env or _looks_like_env(key)
+        after_env = after_env or _may_hold_variable(key, raw)
     return quote(text[:start] + "//".join(parts))
 
 
@@ -331,8 +371,8 @@ def _shown_part(key: str, raw: str | None, *, after_env: bool) -> str:
         return f"{key[:end]}{hidden}" if raw is None else f"{key[:end]}{hidden}={MASK}"
     if key not in KEYS and after_env:
         return MASK
-    if _looks_like_env(key):
-        return f"{key.partition(':')[0]}:{MASK}"
+    if _may_hold_variable(key, raw):
+        return f"{key.partition(':')[0]}{'=' if key in KEYS else ':'}{MASK}"
     if raw is None:
         return key
     # A slip of a known key is shown as written; TOKEN=... may be a forgotten 'env:'.
@@ -340,6 +380,20 @@ def _shown_part(key: str, raw: str | None, *, after_env: bool) -> str:
     return f"{key}={without_password(raw) if key in KEYS or is_slip else MASK}"
 
 
+def _may_hold_variable(key: str, raw: str | None) -> bool:
+    """Tell whether a part, misspelt or not, may be meant to set a variable."""
+    rule = KEYS.get(key)
+    if rule is None:
+        return _looks_like_env(key)
+    if not rule.is_private:
+        return False
+    try:
+        _read_part(key, raw)
+    except SpecError:
+        return True
+    return False
+
+
 def _looks_like_env(key: str) -> bool:
-    """Tell whether the value of a key, misspelt or not, may be meant for the environment."""
+    """Tell whether an unknown key may be meant for the environment."""
     return key.lower().startswith("env") or (":" in key and not key.startswith("@"))

@@ -38,6 +38,16 @@ MASK: Final = "***"
 """What stands in texts for people where a value may be a secret."""
 
 ENV_PREFIX: Final = "env:"
+"""What the name of a variable follows, and the key under which checked variables are kept."""
+
+ENV_MODES: Final = ("auto", "system", "managed", "fresh")
+VENV_PREFIX: Final = "venv:"
+"""Of the ``env=`` that names a virtual environment; its path follows."""
+
+PROJECT_MODES: Final = ("editable", "none", "wheel")
+WHEEL_PREFIX: Final = "wheel:"
+"""Of the ``project=`` that names its wheels by a pattern."""
+
 ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -73,12 +83,14 @@ class SocketTarget:
 class Key:
     """The rule of one key: its field in GatewaySpec, its allowed form, and how it is read.
 
-    ``read`` is None for a flag, which takes no value.
+    ``read`` is None for a flag, which takes no value. No message repeats a wrong value where
+    ``is_private``: it may have been meant for a variable.
     """
 
     attribute: str
     form: str
     read: Callable[[str], Any] | None
+    is_private: bool = False
 
 
 @contextmanager
@@ -100,7 +112,8 @@ def read_value(key: str, text: str) -> Any:
     assert rule.read is not None
     if not text:
         raise SpecError(f"{key}= has an empty value: allowed is {key}={rule.form}")
-    with located(f"{key}={quote(without_password(text))}", " "):
+    shown = MASK if rule.is_private else quote(without_password(text))
+    with located(f"{key}={shown}", " "):
         _check_text(text)
         return rule.read(text)
 
@@ -119,6 +132,22 @@ def read_env(name: str, value: str | None) -> str | None:
     with located(f"the value of env:{name}", " "):
         _check_text(value or "")
     return value
+
+
+def venv_of(env_mode: str | None) -> str | None:
+    """Return the path that ``env=venv:PATH`` names, as written; None for every other ``env=``."""
+    if env_mode is None or not env_mode.startswith(VENV_PREFIX):
+        return None
+    return env_mode.removeprefix(VENV_PREFIX)
+
+
+def check_one_interpreter(options: Mapping[str, Any]) -> None:
+    """Raise where two values by key say which interpreter it is."""
+    if options.get("python") is not None and venv_of(options.get("env")) is not None:
+        raise SpecError(
+            f"env={VENV_PREFIX} names the interpreter, the one in there, and so does python=:"
+            " leave one of them out"
+        )
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
@@ -246,6 +275,46 @@ def _read_seconds(text: str) -> float:
     return seconds
 
 
+def _read_names(text: str) -> str:
+    if not all(_ID.fullmatch(name) for name in text.split(",")):
+        raise SpecError(
+            "has to be names with a comma between them, each of letters, digits, '_', '.', '-',"
+            " not starting with '.' or '-'"
+        )
+    return text
+
+
+def _read_env_mode(text: str) -> str:
+    if text.startswith(VENV_PREFIX):
+        _read_after(VENV_PREFIX, text)
+    elif text not in ENV_MODES:
+        near = nearest(text, ENV_MODES)
+        hint = f"did you mean {near!r}?" if near else "a variable is env:NAME=value"
+        raise SpecError(f"is none of {', '.join(ENV_MODES)}, {VENV_PREFIX}PATH: {hint}")
+    return text
+
+
+def _read_project(text: str) -> str:
+    if text.startswith(WHEEL_PREFIX):
+        _read_after(WHEEL_PREFIX, text)
+    elif text not in PROJECT_MODES:
+        raise SpecError(f"is none of {', '.join(PROJECT_MODES)}, {WHEEL_PREFIX}GLOB")
+    return text
+
+
+def _read_after(prefix: str, text: str) -> None:
+    path = text.removeprefix(prefix)
+    if not path:
+        raise SpecError(f"has nothing after {prefix!r}")
+    _read_path(path)
+
+
+def _read_command_line(text: str) -> str:
+    if "\n" in text or "\r" in text:
+        raise SpecError("is more than one line: put ';' or '&&' between commands")
+    return text
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in words:
@@ -278,6 +347,24 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
         "connect_timeout": Key(attribute="connect_timeout_s", form="SECONDS", read=_read_seconds),
         "cache": Key(attribute="cache", form="PATH", read=_read_path),
         "sync": Key(attribute="sync", form="tree|none", read=_one_of("tree", "none")),
+        "env": Key(
+            attribute="env_mode",
+            form=f"{'|'.join(ENV_MODES)}|{VENV_PREFIX}PATH",
+            read=_read_env_mode,
+            is_private=True,
+        ),
+        "group": Key(attribute="group", form="NAME[,NAME...]", read=_read_names),
+        "extra": Key(attribute="extra", form="NAME[,NAME...]", read=_read_names),
+        "req": Key(attribute="req", form="FILE", read=_read_path),
+        "lock": Key(attribute="lock", form="FILE", read=_read_path),
+        "tox": Key(attribute="tox", form="NAME", read=_read_id),
+        "project": Key(
+            attribute="project",
+            form=f"{'|'.join(PROJECT_MODES)}|{WHEEL_PREFIX}GLOB",
+            read=_read_project,
+        ),
+        "wheels": Key(attribute="wheels", form="ship|remote", read=_one_of("ship", "remote")),
+        "setup": Key(attribute="setup", form="COMMANDLINE", read=_read_command_line),
         # execnet's eventlet and gevent cannot run pytest on the main thread, as workers must.
         "execmodel": Key(
             attribute="execmodel",

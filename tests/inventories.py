@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from pathlib import Path
+from typing import Any, Final
 
+import jsonschema
 import pytest
+import yaml
 
 from remotest.errors import SpecError
 from remotest.inventory import Inventory, load
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_SCHEMA_PATH: Final = Path(__file__).parents[1] / "remotest" / "inventory.schema.json"
+SCHEMA: Final[dict[str, Any]] = json.loads(_SCHEMA_PATH.read_text())
 
 THREE = """\
 defaults: {python: python3.12, hostkey: strict, env: {LANG: C, A: "1"}}
@@ -40,3 +44,11 @@ def refusal(tmp_path: Path, text: str) -> str:
     with pytest.raises(SpecError) as caught:
         loaded(tmp_path, text)
     return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def is_valid_by_schema(text: str) -> bool:
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return bool(jsonschema.Draft202012Validator(SCHEMA).is_valid(document))

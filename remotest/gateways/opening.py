@@ -65,7 +65,7 @@ def open_gateway(
         spec: what to reach.
         host: the host as the user wrote it, for errors.
         connect: makes the stream; for ssh with ``REMOTE_COMMAND`` as the command to run.
-        invocation_directory: what a relative ``python=`` of ``popen`` is relative to.
+        invocation_directory: where a relative ``python=`` or ``env=venv:`` of ``popen`` begins.
         bundle: what the agent is loaded from; see ``read_bundle``.
         on_frame: see ``AgentGateway``.
         on_closed: see ``AgentGateway``; not called where this raises. It may be called before
@@ -79,7 +79,7 @@ def open_gateway(
     is_socket = isinstance(spec.target, SocketTarget)
     if is_socket and spec.python is not None:
         raise SpecError(f"{host}: python= is not for socket=: the server is the interpreter")
-    python = spec.python
+    python = spec.interpreter
     if spec.target is None and spec.via is None:
         python = python_here(python, invocation_directory)
     stream = connect(spec)
@@ -119,7 +119,7 @@ def end_there(spec: GatewaySpec, connect: Connect, pid: int) -> None:
 
 
 def python_here(python: str | None, invocation_directory: Path) -> str:
-    """Return a ``python=`` of this machine as a path or name that no longer depends on a folder."""
+    """Return an interpreter of this machine as a path or name that depends on no folder."""
     if python is None:
         return sys.executable
     if "/" in python and not python.startswith("~/"):

@@ -16,7 +16,7 @@ def as_xspec(spec: GatewaySpec, worker: str) -> execnet.XSpec:
     xspec._spec = spec.redacted()  # noqa: SLF001  what str() shows; parsing ours there may fail
     xspec.id = worker
     xspec.chdir = spec.chdir
-    xspec.python = spec.python
+    xspec.python = spec.interpreter
     xspec.via = spec.via
     xspec.nice = None if spec.nice is None else str(spec.nice)
     xspec.execmodel = "main_thread_only"

@@ -57,6 +57,11 @@ def test_specs_that_reach_the_same_interpreter_share_an_agent() -> None:
         ("popen//id=x//nice=1//env:TOKEN=secret", "popen"),
         ("ssh=me@h:22//connect_timeout=3//hostkey=accept-new", "ssh=me@h:22"),
         ("ssh=h//via=jump//chdir=d//cache=c", "ssh=h//via=jump//chdir=d//cache=c"),
+        ("ssh=h//id=x//env=fresh//group=test", "ssh=h//env=fresh//group=test"),
+        (
+            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//wheels=ship//setup=e",
+            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//wheels=ship//setup=e",
+        ),
     ],
 )
 def test_an_agent_is_called_like_the_place_it_is_in(spec: str, name: str) -> None:
@@ -72,6 +77,14 @@ def test_an_agent_is_called_like_the_place_it_is_in(spec: str, name: str) -> Non
         ("popen//chdir=d", True, "popen//chdir=d"),
         ("popen//sync=tree", False, "popen//sync=tree"),
         ("ssh=h//python=p//id=x", False, "ssh=h"),
+        (
+            (
+                "ssh=h//env=venv:v//group=a//extra=a//req=b//lock=c//tox=d//project=none"
+                "//wheels=ship//setup=e//env:A=1//nice=3"
+            ),
+            False,
+            "ssh=h",
+        ),
         ("ssh=h//sync=none", True, None),
         ("socket=h:1", False, "socket=h:1"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from inventories import THREE, loaded, refusal
+from inventories import SCHEMA, THREE, is_valid_by_schema, loaded, refusal
 
 from remotest import inventory, yaml_nodes
 from remotest.errors import SpecError, UsageError
@@ -25,15 +24,6 @@ from remotest.spec_rules import MAX_CONNECT_TIMEOUT_S, MAX_NICE, MIN_NICE
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "hosts.example.yaml"
 DOCS_PAGE = ROOT / "docs" / "reference" / "inventory.md"
-SCHEMA: dict[str, Any] = json.loads((ROOT / "remotest" / "inventory.schema.json").read_text())
-
-
-def is_valid_by_schema(text: str) -> bool:
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return False
-    return bool(jsonschema.Draft202012Validator(SCHEMA).is_valid(document))
 
 
 # Refused by the loader and by the schema.
@@ -266,6 +256,12 @@ VALUES = st.sampled_from(
         "-x",
         "a b",
         "auto",
+        "managed",
+        "venv:v",
+        "wheel:w",
+        "ship",
+        "a,b",
+        "a\nb",
         "strict",
         "tree",
         "thread",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import string
 from pathlib import Path
@@ -34,6 +35,10 @@ TEXTS = st.text(
     | st.sampled_from('/"\\=*\n \udc80\udcff')
 )
 PATHS = TEXTS.filter(lambda text: text and not text.startswith("-"))
+NAME_LISTS = st.lists(NAMES, min_size=1, max_size=3).map(",".join)
+MODES = st.sampled_from(["auto", "system", "managed", "fresh"])
+PROJECTS = st.sampled_from(["editable", "none", "wheel"]) | PATHS.map("wheel:{}".format)
+COMMAND_LINES = TEXTS.filter(lambda text: text and "\n" not in text)
 HOSTS = NAMES | st.ip_addresses(v=6).map(str) | st.just("fe80::1%eth0")
 PORTS = st.integers(1, 65535)
 TARGETS = (
@@ -47,9 +52,11 @@ TARGETS = (
 def specs(draw: st.DrawFn) -> GatewaySpec:
     target = draw(TARGETS)
     is_ssh = isinstance(target, SshTarget)
+    is_socket = isinstance(target, SocketTarget)
+    env_mode = draw(st.none() | (MODES if is_socket else MODES | PATHS.map("venv:{}".format)))
     fields: dict[str, Any] = {
         "via": NAMES,
-        "python": PATHS,
+        "python": st.none() if (env_mode or "").startswith("venv:") else PATHS,
         "chdir": PATHS,
         "id": NAMES,
         "nice": st.integers(-20, 19),
@@ -58,11 +65,20 @@ def specs(draw: st.DrawFn) -> GatewaySpec:
         "connect_timeout_s": st.floats(0, 3600, exclude_min=True),
         "cache": PATHS,
         "sync": st.sampled_from(["tree", "none"]),
+        "group": NAME_LISTS,
+        "extra": NAME_LISTS,
+        "req": PATHS,
+        "lock": PATHS,
+        "tox": NAMES,
+        "project": PROJECTS,
+        "wheels": st.sampled_from(["ship", "remote"]),
+        "setup": st.none() if is_socket else COMMAND_LINES,
         "execmodel": st.sampled_from(["thread", "main_thread_only"]),
     }
     env = draw(st.dictionaries(ENV_NAMES, st.none() | TEXTS, max_size=4))
     return GatewaySpec(
         target=target,
+        env_mode=env_mode,
         env=tuple(env.items()),
         dont_write_bytecode=draw(st.booleans()),
         **{name: draw(st.none() | values) for name, values in fields.items()},
@@ -114,6 +130,25 @@ def specs(draw: st.DrawFn) -> GatewaySpec:
                 dont_write_bytecode=True,
             ),
         ),
+        (
+            (
+                "popen//env=venv:~/v//group=test,docs//extra=cli//req=r.txt//lock=pylock.toml"
+                "//tox=py39//project=wheel:dist/*.whl//wheels=remote//env:A=1"
+                '//setup=". ~/my env.sh && export X=\\"a//b\\""'
+            ),
+            GatewaySpec(
+                env_mode="venv:~/v",
+                group="test,docs",
+                extra="cli",
+                req="r.txt",
+                lock="pylock.toml",
+                tox="py39",
+                project="wheel:dist/*.whl",
+                wheels="remote",
+                env=(("A", "1"),),
+                setup='. ~/my env.sh && export X="a//b"',
+            ),
+        ),
     ],
 )
 def test_a_spec_means(text: str, expected: GatewaySpec) -> None:
@@ -155,7 +190,8 @@ def test_different_specs_have_different_texts(pair: list[GatewaySpec]) -> None:
 
 @given(specs())
 def test_a_spec_agrees_with_execnet(spec: GatewaySpec) -> None:
-    """The same values as execnet's, but for our double quotes, which execnet does not know."""
+    """The same values as execnet's, which knows neither our double quotes nor ``env=``."""
+    spec = dataclasses.replace(spec, env_mode=None)
     text = str(spec)
     if '="' in text:
         return
@@ -218,6 +254,23 @@ def test_any_text_is_a_request_or_a_spec_error(text: str) -> None:
         ("popen//python", "python needs a value: allowed is python=PATH-OR-NAME"),
         ("popen//python=", "python= has an empty value: allowed is python=PATH-OR-NAME"),
         ("ssh=h//hostkey=no", "hostkey='no' is none of strict, accept-new"),
+        (
+            "popen//env=venv:v//python=p",
+            (
+                "env=venv: names the interpreter, the one in there, and so does python=: leave one"
+                " of them out"
+            ),
+        ),
+        (
+            "socket=h:1//setup=x",
+            "setup= is not for socket=: the server is the interpreter already",
+        ),
+        (
+            "socket=h:1//env=venv:v",
+            "env=venv: is not for socket=: the server is the interpreter already",
+        ),
+        ("popen//project=whee", "project='whee' is none of editable, none, wheel, wheel:GLOB"),
+        ("popen//grop=test", "unknown key 'grop': did you mean 'group'?"),
         ("popen//id=a//id=b", "the key 'id' is there twice"),
         ("popen//ssh=h", "exactly one of popen, ssh=, socket= is needed, found popen and ssh"),
         (
@@ -250,6 +303,36 @@ def test_an_error_names_the_spec_the_part_and_what_is_allowed(text: str, fragmen
 
 
 @pytest.mark.parametrize(
+    ("value", "hint"),
+    [("manged", "did you mean 'managed'?"), ("TOKEN=CANARY", "a variable is env:NAME=value")],
+)
+def test_a_wrong_environment_is_not_repeated(value: str, hint: str) -> None:
+    """It may be a variable whose colon was forgotten."""
+    with pytest.raises(SpecError) as caught:
+        parse_tx(f"popen//env={value}")
+    assert str(caught.value) == (
+        "--tx 'popen//env=***': env=*** is none of auto, system, managed, fresh, venv:PATH: " + hint
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "venv", "interpreter"),
+    [
+        ("popen", None, None),
+        ("popen//python=p", None, "p"),
+        ("ssh=h//env=managed//python=p", None, "p"),
+        ("ssh=h//env=venv:~/v", "~/v", "~/v/bin/python"),
+        ('ssh=h//env="venv:/opt/v/"', "/opt/v/", "/opt/v/bin/python"),
+    ],
+)
+def test_the_interpreter_of_a_virtual_environment(
+    text: str, venv: str | None, interpreter: str | None
+) -> None:
+    spec = parse_spec(text)
+    assert (spec.venv, spec.interpreter) == (venv, interpreter)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "popen//env:A=CANARY//pyhton=x",
@@ -266,6 +349,9 @@ def test_an_error_names_the_spec_the_part_and_what_is_allowed(text: str, fragmen
         "popen//evn:A=CANARY",
         "popen//evn:A:CANARY",
         "popen//env=CANARY",
+        "popen//env=A=CANARY",
+        "popen//env=URL=pg://me:CANARY@h/db",
+        "popen//env=URL=pg://name//CANARY=1",
         "popen//ENV:A=CANARY",
         "popen//TOKEN=CANARY",
         "popen//PYTHONX=CANARY",
