@@ -41,10 +41,12 @@ class PathMap:
     Attributes:
         locate: gives the place in the tree of an absolute path, None for one that does not
             travel (``sync.plan.Layout.locate``). None: a worker sees this machine's own files.
+        origin: the way back (``sync.plan.Layout.origin``).
         tree: absolute path of the tree on the host.
     """
 
     locate: Callable[[str], str | None] | None = None
+    origin: Callable[[str], str | None] | None = None
     tree: str = "/"
 
     def to_host(self, path: str) -> str | None:
@@ -54,6 +56,14 @@ class PathMap:
             return normal
         place = self.locate(normal)
         return None if place is None else posixpath.normpath(posixpath.join(self.tree, place))
+
+    def to_here(self, path: str) -> str | None:
+        """Return this machine's name of an absolute path on the host, None outside of the tree."""
+        normal = posixpath.normpath(path)
+        if self.origin is None:
+            return normal
+        place = posixpath.relpath(normal, self.tree)
+        return None if place.startswith("..") else self.origin(place)
 
     def python_path(self, entries: Iterable[str]) -> list[str]:
         """Return the host's names of those ``sys.path`` entries that travel, in their order."""

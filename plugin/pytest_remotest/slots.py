@@ -73,13 +73,15 @@ def _within_home(text: str, environ: Mapping[str, str]) -> bytes:
 def find_trees(cache: Optional[str], environ: Mapping[str, str]) -> Tuple[bytes, List[str]]:
     """Return (directory of all trees, notes on better places that could not be used).
 
+    Its path is the real one: what runs there may ask where it is, and is told that.
+
     Raises:
         TreeError: there is no such place.
     """
     notes: List[str] = []
     for candidate in _caches(cache, environ):
         try:
-            return _make_trees(candidate), notes
+            return os.path.realpath(_make_trees(candidate)), notes
         except OSError as error:  # noqa: PERF203  three rounds at most
             notes.append("%s cannot hold the tree: %s" % (to_text(candidate), error.strerror))
     raise TreeError("; ".join(notes), "name a directory that you may write to, with cache=DIR")
@@ -179,6 +181,7 @@ def take_directory(text: str, environ: Mapping[str, str], run_uid: str) -> Slot:
     path = _within_home(text, environ)
     if not os.path.isdir(path):
         os.makedirs(path, PRIVATE)
+    path = os.path.realpath(path)  # As in ``find_trees``.
     if os.stat(path).st_uid != os.geteuid():
         raise TreeError(
             "%s belongs to another user" % to_text(path), "name a directory of your own in chdir="

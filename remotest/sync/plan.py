@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -78,6 +79,14 @@ class Layout:
             inside = is_within(path, place.root)
             if inside or (is_within(path, place.anchor) and is_within(place.root, path)):
                 return place.there + path[len(place.anchor.rstrip("/")) :].rstrip("/")
+        return None
+
+    def origin(self, place: str) -> str | None:
+        """Return the path that has a place in the tree, None for a place that no root has."""
+        for known in self.places:
+            if known.there == "." or is_within(place, known.there):
+                rest = posixpath.relpath(place, known.there)
+                return posixpath.normpath(posixpath.join(known.anchor, rest))
         return None
 
 

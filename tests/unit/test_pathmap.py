@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import posixpath
 
 import pytest
 from _pytest.config import get_config
 
 from remotest.pathmap import DONE_HERE, Arity, PathMap, describe_options, map_arguments
-from remotest.sync.plan import lay_out
+from remotest.sync.plan import Layout, Place, lay_out
 
 LAYOUT = lay_out(
     "/home/me/proj",
@@ -16,7 +17,7 @@ LAYOUT = lay_out(
     python_path=["/opt/pkgs", "/usr/lib/python3"],
     aliases=[("/link/proj", "/home/me/proj")],
 )
-PATHS = PathMap(locate=LAYOUT.locate, tree="/c/0")
+PATHS = PathMap(locate=LAYOUT.locate, origin=LAYOUT.origin, tree="/c/0")
 LIB = f"/c/0/{LAYOUT.locate('/home/me/lib')}"
 OPT = f"/c/0/{LAYOUT.locate('/opt/pkgs')}"
 
@@ -63,6 +64,33 @@ def options() -> dict[str, Arity]:
 )
 def test_paths(path: str, expected: str | None) -> None:
     assert PATHS.to_host(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/c/0/base", "/home/me/proj"),
+        ("/c/0/base/src/../a.py", "/home/me/proj/a.py"),
+        (f"{LIB}/tests/x", "/home/me/lib/tests/x"),
+        (f"{OPT}/a/b", "/opt/pkgs/a/b"),
+        ("/c/0/.remotest/owner", None),
+        ("/c/0/outside/other", None),
+        ("/c/0", None),
+        ("/c", None),
+        ("/usr/lib/python3", None),
+    ],
+)
+def test_the_way_back(path: str, expected: str | None) -> None:
+    assert PATHS.to_here(path) == expected
+    assert PathMap().to_here(path) == posixpath.normpath(path)
+
+
+def test_the_way_back_from_a_tree_that_is_the_directory_itself() -> None:
+    layout = Layout(places=(Place(root="/home/me/proj", anchor="/home/me/proj", there="."),))
+    paths = PathMap(locate=layout.locate, origin=layout.origin, tree="/there")
+    assert paths.to_here("/there/a/b.py") == "/home/me/proj/a/b.py"
+    assert paths.to_here("/there") == "/home/me/proj"
+    assert paths.to_here("/therefore") is None
 
 
 def test_python_path_is_what_travels_in_its_order() -> None:
