@@ -14,8 +14,10 @@ import pytest
 
 from pytest_remotest import messages
 from remotest.compat.adapter import AdaptedScheduler
+from remotest.compat.coverage import HostCoverage
 from remotest.compat.dsession import DSession, SchedulerView
 from remotest.compat.hooks import Nodes
+from remotest.compat.reruns import HostReruns
 from remotest.driver import Driver, DriverEvent, GatewayClosed, MessagesCame
 from remotest.errors import UsageError
 from remotest.gateways.opener import GatewayOpener
@@ -83,6 +85,8 @@ class Controller:
             tell=self._tell,
         )
         self.dsession = DSession(config, self._nodes.manager, self._driver.inbox, self._driver.wake)
+        config.pluginmanager.register(HostCoverage(config, self._places.paths))
+        config.pluginmanager.register(HostReruns(config, self._places.is_local))
         self._scheduler_name = ""
         self._crash_reports: dict[tuple[str, str], pytest.TestReport] = {}
         self._workers: dict[str, Worker] = {}

@@ -262,7 +262,7 @@ class Places:
         )
 
     def _place(self, environment: EnvironmentPlan) -> Place:
-        is_local = environment.spec.target is None and environment.spec.via is None
+        is_local = self.is_local(environment.name)
         greeting = self._greetings[environment.agent]
         base_folder = self._settings.local_base_folder() if is_local else None
         return Place(
@@ -270,23 +270,32 @@ class Places:
             shares_interpreter=is_local
             and greeting.get("prefix") == sys.prefix
             and greeting.get("version") == sys.version,
-            paths=self._paths(environment, greeting),
+            paths=self.paths(environment.name),
             base_folder=base_folder,
         )
 
-    def _paths(self, environment: EnvironmentPlan, greeting: Mapping[str, Any]) -> PathMap:
-        """Return how paths are called where an environment runs."""
+    def is_local(self, environment: str) -> bool:
+        """Return whether an environment is on this machine."""
+        spec = self.environment(environment).spec
+        return spec.target is None and spec.via is None
+
+    def paths(self, name: str) -> PathMap:
+        """Return how paths are called where an environment runs, once its tree is there."""
+        environment = self.environment(name)
         tree = self._trees.get(environment.agent)
         if tree is not None:
-            return PathMap(locate=self._survey.layout.locate, tree=tree)
+            layout = self._survey.layout
+            return PathMap(locate=layout.locate, origin=layout.origin, tree=tree)
         spec = environment.spec
-        if spec.chdir is None or (spec.target is None and spec.via is None):
+        if spec.chdir is None or self.is_local(name):
             # It sees the files of this machine, or the same ones under the same names.
             return PathMap()
         base = str(self._settings.base_dir)
-        directory = posixpath.join(str(greeting.get("home")), spec.chdir)
+        home = str(self._greetings[environment.agent].get("home"))
         layout = Layout(places=(TreePlace(root=base, anchor=base, there="."),))
-        return PathMap(locate=layout.locate, tree=directory)
+        return PathMap(
+            locate=layout.locate, origin=layout.origin, tree=posixpath.join(home, spec.chdir)
+        )
 
 
 def host_name(plan: EnvironmentPlan) -> str:
