@@ -1,0 +1,78 @@
+"""The project itself on a host: what lies in site-packages there and leads into the tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_remotest.searchpath import SEARCH_PATH
+from remotest.env.model import Overlay
+from remotest.env.project_extensions import check_extensions, find_compiled_modules
+from remotest.env.project_installed import installed_editables
+from remotest.env.project_paths import TreePaths
+from remotest.env.project_wheel import choose_wheels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from remotest.env.model import Target
+    from remotest.env.project_editable import Editable
+    from remotest.env.project_paths import Locate
+
+
+def make_overlay(
+    base_dir: Path,
+    project: str,
+    target: Target,
+    cache_folder: Path,
+    *,
+    locate: Locate | None = None,
+    search_path: Sequence[str] = SEARCH_PATH,
+) -> Overlay:
+    """Return what an interpreter is given of the project.
+
+    What an editable install here consists of is taken as it is; where the project is not installed
+    here its build backend is asked for the same, or else its settings are read. Any thread may call
+    this, several at once too. The first call for a project may take as long as a build.
+
+    Args:
+        base_dir: the config file's directory, or the rootdir without one.
+        project: ``editable``, ``none``, ``wheel`` or ``wheel:GLOB``.
+        target: the interpreter.
+        cache_folder: absolute, of this machine: keeps what backends answered.
+        locate: gives the place in the tree of an absolute path, None for one that does not travel
+            (``Layout.locate``); all below ``base_dir`` travels if not given.
+        search_path: ``sys.path`` of this machine, where editable installs are looked for.
+
+    Raises:
+        Unavailable: no wheel is for this interpreter, or compiled modules are not.
+    """
+    kind, _, glob = project.partition(":")
+    if kind == "none":
+        return Overlay()
+    if kind == "wheel":
+        wheels = choose_wheels(base_dir, glob, target.tags)
+        return Overlay(wheels=wheels, hides_sources=True)
+    paths = TreePaths(base_dir, locate)
+    return _combine(_editables(paths, cache_folder, search_path), paths, target)
+
+
+def _editables(paths: TreePaths, cache_folder: Path, search_path: Sequence[str]) -> list[Editable]:
+    """Return the projects in what travels, as editable installs have them."""
+    installed = installed_editables(search_path)
+    return [editable for path, editable in installed.items() if paths.place(path) is not None]
+
+
+def _combine(editables: Sequence[Editable], paths: TreePaths, target: Target) -> Overlay:
+    """Return the overlay of several projects."""
+    files: dict[str, str] = {}
+    notes: list[str] = []
+    for editable in editables:
+        modules = find_compiled_modules(editable.directory)
+        check_extensions(editable, modules, target.ext_suffix, str(target.tags[0]))
+        files.update(paths.retarget(editable.files))
+        notes += editable.notes
+    notes += [
+        f"{path} is on the path of the project here, but does not travel" for path in paths.outside
+    ]
+    return Overlay(files=tuple(files.items()), notes=tuple(notes))

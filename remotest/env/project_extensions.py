@@ -1,0 +1,109 @@
+"""Whether a project's compiled modules are there for an interpreter."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from remotest.env.unavailable import Unavailable
+from remotest.sync.extensions import Extension, parse_extension
+from remotest.sync.rules import ENVIRONMENT_MARKERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from remotest.env.project_editable import Editable
+
+NOT_PACKAGES: Final = frozenset(("build", "dist", "node_modules", "tests", "test", "__pycache__"))
+"""Directories whose compiled files are results of builds, or data of tests."""
+
+NAMED_MAX: Final = 3
+"""Modules that an error names: one would do to see what is meant."""
+
+REMEDY: Final = (
+    "test a wheel that was built for it: project=wheel:GLOB; or build the module here for that "
+    "interpreter, in place; or leave this interpreter out"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompiledModule:
+    """A module that lies in a project as compiled files only.
+
+    ``name`` is its path below the project, without a suffix.
+    """
+
+    name: str
+    files: tuple[Extension, ...]
+
+    def suits(self, ext_suffix: str) -> bool:
+        """Return whether an interpreter with this EXT_SUFFIX can import it."""
+        return any(file.suits(ext_suffix) for file in self.files)
+
+
+def find_compiled_modules(directory: str) -> tuple[CompiledModule, ...]:
+    """Return the compiled modules in the packages of a project that have no source beside them."""
+    found = []
+    for folder, files in _folders(directory):
+        by_module: dict[str, list[Extension]] = {}
+        for name in files:
+            # Where a name has no tag it may be a library that is opened by its path.
+            extension = parse_extension(name)
+            if extension is not None and extension.tag is not None:
+                by_module.setdefault(extension.module, []).append(extension)
+        for module, extensions in sorted(by_module.items()):
+            if f"{module}.py" not in files:
+                path = os.path.relpath(f"{folder}/{module}", directory)
+                found.append(CompiledModule(name=path, files=tuple(extensions)))
+    return tuple(found)
+
+
+def _folders(directory: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the folders of a project that modules are imported from, with their files' names."""
+    for folder, folders, files in os.walk(directory):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name.isidentifier() and name not in NOT_PACKAGES and not _is_other(folder, name)
+        )
+        yield folder, frozenset(files)
+
+
+def _is_other(folder: str, name: str) -> bool:
+    """Return whether a folder is an environment, which is nobody's package."""
+    path = f"{folder}/{name}"
+    return any(os.path.lexists(f"{path}/{marker}") for marker in ENVIRONMENT_MARKERS)
+
+
+def check_extensions(
+    editable: Editable, modules: Iterable[CompiledModule], ext_suffix: str, tag: str
+) -> None:
+    """Refuse a project whose compiled modules an interpreter cannot import.
+
+    Args:
+        editable: the project.
+        modules: what ``find_compiled_modules`` finds in it.
+        ext_suffix: of the interpreter.
+        tag: of the wheels that are best for the interpreter, for the message.
+
+    Raises:
+        Unavailable: some of them are not there for it.
+    """
+    modules = tuple(modules)
+    lacking = [module for module in modules if not module.suits(ext_suffix)]
+    if lacking:
+        named = ", ".join(module.name for module in lacking[:NAMED_MAX])
+        more = f" and {len(lacking) - NAMED_MAX} more" if len(lacking) > NAMED_MAX else ""
+        there = sorted({file.suffix for module in lacking for file in module.files})
+        raise Unavailable(
+            f"{editable.name} has compiled modules that are not there for this interpreter: "
+            f"{named}{more}: it needs {ext_suffix}, there is {', '.join(there)}",
+            remedy=REMEDY,
+        )
+    if not modules and not editable.is_pure:
+        raise Unavailable(
+            f"{editable.name} is built for one kind of interpreter, and nothing in its tree is "
+            f"compiled for this one, which needs {ext_suffix} (wheels: {tag})",
+            remedy=REMEDY,
+        )
