@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from packaging.tags import Tag
+
+TREE: Final = "{tree}"
+"""What stands in an overlay's files for where the base directory is on the host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +77,25 @@ class Overlay:
     """The project as a run sees it: files in site-packages that lead into its tree.
 
     ``files`` are (name below site-packages, text); where a text holds ``{tree}`` it stands for the
-    place of ``base`` there. ``wheels`` are given to the environment beside its own, where the
-    project is tested as a built wheel.
+    place of ``base_dir`` there. ``wheels`` are given to the environment beside its own, where the
+    project is tested as a built wheel; with ``hides_sources`` a worker's sys.path must then not
+    begin with directories of the tree, which would be imported in the place of the wheel.
+    ``notes`` are for the user, one line each.
     """
 
     files: tuple[tuple[str, str], ...] = ()
     wheels: tuple[Wheel, ...] = ()
+    hides_sources: bool = False
     notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provisions:
+    """All that an agent's workers are given: what their environment consists of, and the project.
+
+    ``key`` names the environment: it is the same for the same wheels on the same interpreter.
+    """
+
+    key: str
+    wheels: tuple[Wheel, ...]
+    overlay: Overlay
