@@ -15,7 +15,7 @@ import pytest
 from pytest_remotest import messages
 from remotest.compat.adapter import AdaptedScheduler
 from remotest.compat.coverage import HostCoverage
-from remotest.compat.dsession import DSession, SchedulerView
+from remotest.compat.dsession import DSession, Interrupted, SchedulerView
 from remotest.compat.hooks import Nodes
 from remotest.compat.reruns import HostReruns
 from remotest.driver import Driver, DriverEvent, GatewayClosed, MessagesCame
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 
 NOT_TERMINATED = "Not properly terminated"
 """Why a worker is down that ended without a word: pytest-xdist's frozen phrase."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """The run was ended before its end: by --maxfail, pytest.exit or a worker's Ctrl-C."""
 
 
 def make_controller(config: pytest.Config) -> Controller:

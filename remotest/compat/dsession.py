@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from remotest.relay import Worker
 
 
+class Interrupted(KeyboardInterrupt):
+    """The run was ended before its end: by --maxfail, pytest.exit or a worker's Ctrl-C.
+
+    pytest writes the whole name of the class into the line that a stopped run ends with. Tools look
+    there for the place where ``xdist`` shows it.
+    """
+
+    __module__ = "xdist.dsession"
+
+
 class DSession:
     """Shows the run under pytest-xdist's names. The controller keeps it up to date.
 

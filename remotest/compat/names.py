@@ -8,7 +8,7 @@ from typing import Any, Final
 _HOMES: Final = {
     "DSession": ("remotest.compat.dsession", "DSession"),
     "EachScheduling": ("remotest.compat.scheduling", "EachScheduling"),
-    "Interrupted": ("remotest.controller", "Interrupted"),
+    "Interrupted": ("remotest.compat.dsession", "Interrupted"),
     "LoadFileScheduling": ("remotest.compat.scopes", "LoadFileScheduling"),
     "LoadGroupScheduling": ("remotest.compat.scopes", "LoadGroupScheduling"),
     "LoadScheduling": ("remotest.compat.scheduling", "LoadScheduling"),

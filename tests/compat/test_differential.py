@@ -13,7 +13,6 @@ CASES: Final = twinruns.cases()
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 
 CRASH: Final = {"reports": "crash-setup", "junit": "crash-cause", "headings": "crash-cause"}
-STOP_LINE: Final = {"phrases": "stop-line"}
 COLLECTION_ERROR: Final = {"phrases": "collection-error-worker"}
 MISSING: Final = dict.fromkeys(("status", "phrases", "headings"), "missing-path")
 EACH: Final = {
@@ -30,10 +29,6 @@ def everything_but(*alike: str, row: str) -> dict[str, str]:
 
 
 NAMED: Final[dict[str, dict[str, str]]] = {
-    "exit-first": STOP_LINE,
-    "maxfail": STOP_LINE,
-    "stepwise": STOP_LINE,
-    "shouldstop-in-test": STOP_LINE,
     "collection-error": COLLECTION_ERROR,
     "collection-error-continue": COLLECTION_ERROR,
     "missing-path": MISSING,
