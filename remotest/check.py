@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
-
+from remotest.discovery import discover
 from remotest.driver import Driver, GatewayFailed, GatewayOpened, TreeFailed, TreePreviewed
-from remotest.errors import EnvError, SyncError, UsageError
+from remotest.errors import EnvError, SyncError
 from remotest.gateways.opener import GatewayOpener
 from remotest.places import Places
 from remotest.preflight import check_interpreter, read_interpreter
@@ -22,91 +21,33 @@ from remotest.reporting.checktable import (
     compare_plugins,
     size_text,
 )
-from remotest.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from remotest.errors import HostError
-
-OWN_DISTRIBUTION = "remotest"
-"""Its plugin travels: no host needs to have it."""
+    from remotest.settings import Settings
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckRequest:
-    """What is to be checked. ``plugins``: name -> version of the active plugins' distributions."""
-
-    settings: Settings
-    plugins: Mapping[str, str]
-
-
-class _ConfigReader:
-    """A pytest plugin that takes pytest's fully parsed configuration, and ends pytest there."""
-
-    def __init__(self) -> None:
-        self.request: CheckRequest | None = None
-        self.refusal: UsageError | None = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> int:
-        try:
-            self.request = CheckRequest(
-                settings=read_settings(config),
-                plugins={
-                    str(distribution.project_name): str(distribution.version)
-                    for _, distribution in config.pluginmanager.list_plugin_distinfo()
-                    if distribution.project_name != OWN_DISTRIBUTION
-                },
-            )
-        except UsageError as error:
-            self.refusal = error
-        return 0
-
-
-def read_request(arguments: Sequence[str]) -> CheckRequest | int:
-    """Return what ``pytest ARGUMENTS`` would run on: options, config files, plugins and all.
-
-    Where pytest itself refuses the arguments it has said so, and its exit code is returned.
-
-    Raises:
-        UsageError: something asked for cannot be, or there is nothing to check.
-    """
-    reader = _ConfigReader()
-    code = int(pytest.main(list(arguments), plugins=[reader]))
-    if reader.refusal is not None:
-        raise reader.refusal
-    if reader.request is None:
-        return code
-    if not reader.request.settings.requests:
-        raise UsageError(
-            "nothing to check: name a host with --tx, here or in the config file's addopts"
-        )
-    return reader.request
-
-
-def check(request: CheckRequest) -> CheckResult:
+def check(settings: Settings) -> CheckResult:
     """Dial every spec at once, ask each host what it has, and hang up. Takes seconds.
 
     Raises:
         UsageError: the specs do not fit together.
     """
-    return _Check(request).run()
+    return _Check(settings).run()
 
 
 class _Check:
     """One check. All of it happens on the main thread; the driver has the others."""
 
-    def __init__(self, request: CheckRequest) -> None:
-        settings = request.settings
+    def __init__(self, settings: Settings) -> None:
         self._base_dir = settings.base_dir
-        self._plugins = request.plugins
+        self._plugins = settings.plugins
+        self._opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)
+        settings = discover(settings, self._opener, lambda: "")
         self._places = Places(settings)
-        self._opener = GatewayOpener(
-            {plan.name: plan.spec for plan in self._places.agents},
-            named=[*settings.proxies, *(asked.spec for asked in settings.requests)],
-            invocation_dir=settings.invocation_dir,
-        )
+        self._opener.name({plan.name: plan.spec for plan in self._places.agents})
         self._driver = Driver(self._opener)
         self._facts: dict[str, HostFacts] = {}
         self._errors: dict[str, HostError] = {}

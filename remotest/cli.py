@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import re
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
+import pytest
 from rich.console import Console
 
-from remotest.check import check, read_request
+from remotest.check import check
 from remotest.errors import EXIT_HOST_FAILED, EXIT_USAGE, RemotestError, UsageError
 from remotest.gateways import serve
+from remotest.pytestconfig import read_as_pytest
 from remotest.reporting.checktable import screen
 from remotest.reporting.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 EXIT_INTERRUPTED: Final = 130
 """What shells report of a program that Ctrl-C ended: 128 and the number of SIGINT."""
@@ -29,6 +32,17 @@ CHECK_OPTIONS: Final = {
     "--rsyncignore": ("GLOB", "a pattern of what stays here, as for pytest"),
 }
 """Option -> what its value is called, and what it is. pytest itself reads them."""
+
+
+MATRIX_OPTIONS: Final = {
+    "--tx": ("SPEC", "a host; without python= all of its interpreters. Without --tx, this one"),
+    **{name: CHECK_OPTIONS[name] for name in CHECK_OPTIONS if name != "--tx"},
+}
+"""As CHECK_OPTIONS, of ``remotest matrix``."""
+
+ALL_OF_THIS_MACHINE: Final = "popen//python=all"
+
+_NAMES_PYTHON: Final = re.compile(r"(?:^|//)python=")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments, for_pytest = _parse(sys.argv[1:] if argv is None else argv)
         if arguments.command == "serve":
             return serve.run(arguments)
+        if arguments.command == "matrix":
+            return _matrix(arguments, for_pytest)
         return _check(arguments, for_pytest)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -79,9 +95,16 @@ def _make_parser() -> _Parser:
         "all that follows '--', are passed to pytest, which finds the config file by them.",
         allow_abbrev=False,
     )
-    for option, (metavar, text) in CHECK_OPTIONS.items():
-        checking.add_argument(option, metavar=metavar, action="append", default=[], help=text)
-    checking.add_argument("argument", nargs="*", metavar="ARGUMENT", help="argument for pytest")
+    _add_options(checking, CHECK_OPTIONS)
+    matrix = commands.add_parser(
+        "matrix",
+        help="run the suite on every interpreter that the project allows",
+        description="Run the suite on every interpreter that requires-python allows, of this "
+        "machine or of hosts: pytest with --dist=each. Arguments, and all that follows '--', are "
+        "passed to pytest.",
+        allow_abbrev=False,
+    )
+    _add_options(matrix, MATRIX_OPTIONS)
     serving = commands.add_parser(
         "serve",
         help="be an SSH server for this machine, which has none",
@@ -93,18 +116,36 @@ def _make_parser() -> _Parser:
     return parser
 
 
-def _check(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> int:
-    options = [
+def _add_options(parser: _Parser, options: Mapping[str, tuple[str, str]]) -> None:
+    for option, (metavar, text) in options.items():
+        parser.add_argument(option, metavar=metavar, action="append", default=[], help=text)
+    parser.add_argument("argument", nargs="*", metavar="ARGUMENT", help="argument for pytest")
+
+
+def _options_for_pytest(arguments: argparse.Namespace) -> list[str]:
+    return [
         f"{option}={value}"
         for option in CHECK_OPTIONS
         for value in getattr(arguments, option.removeprefix("--"))
     ]
-    request = read_request([*options, *for_pytest, *arguments.argument])
-    if isinstance(request, int):
-        return request
+
+
+def _matrix(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> int:
+    arguments.tx = [
+        text if _NAMES_PYTHON.search(text) else f"{text}//python=all" for text in arguments.tx
+    ] or [ALL_OF_THIS_MACHINE]
+    options = _options_for_pytest(arguments)
+    return int(pytest.main(["--dist=each", *options, *for_pytest, *arguments.argument]))
+
+
+def _check(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> int:
+    options = _options_for_pytest(arguments)
+    settings = read_as_pytest([*options, *for_pytest, *arguments.argument])
+    if isinstance(settings, int):
+        return settings
     console = Console(highlight=False, markup=False, emoji=False)
     with console.status("asking every host"):
-        result = check(request)
+        result = check(settings)
     for line in screen(result, console.width):
         # A terminal wraps long lines itself: what is copied from it, or piped, stays whole.
         console.print(line, soft_wrap=True)

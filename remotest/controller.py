@@ -18,14 +18,15 @@ from remotest.compat.coverage import HostCoverage
 from remotest.compat.dsession import DSession, Interrupted, SchedulerView
 from remotest.compat.hooks import Nodes
 from remotest.compat.reruns import HostReruns
+from remotest.discovery import discover
 from remotest.driver import Driver, DriverEvent, GatewayClosed, MessagesCame
-from remotest.errors import UsageError
+from remotest.errors import EXIT_HOST_FAILED, HostError, UsageError
 from remotest.gateways.opener import GatewayOpener
 from remotest.lastwords import describe_end
 from remotest.places import Places
 from remotest.preparation import Preparation
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
-from remotest.reporting.terminal import SCHEDULER_NAMES, TerminalReport
+from remotest.reporting.terminal import SCHEDULER_NAMES, TerminalReport, printable
 from remotest.run import commands, events
 from remotest.run.machine import RunMachine
 from remotest.run.verdict import exit_code
@@ -49,9 +50,13 @@ def make_controller(config: pytest.Config) -> Controller:
     """
     try:
         settings = read_settings(config)
-        return Controller(config, settings)
+        opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)
+        settings = discover(settings, opener, lambda: "")
+        return Controller(config, settings, opener)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
+    except HostError as error:
+        pytest.exit(printable(error.paragraph()), returncode=EXIT_HOST_FAILED)
 
 
 class Controller:
@@ -60,15 +65,12 @@ class Controller:
     _machine: RunMachine
     """Made when the run begins: a plugin may bring the scheduler."""
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, opener: GatewayOpener) -> None:
         self.config = config
         self._settings = settings
         self._places = Places(settings)
-        self._opener = GatewayOpener(
-            {plan.name: plan.spec for plan in self._places.agents},
-            named=[*settings.proxies, *(request.spec for request in settings.requests)],
-            invocation_dir=settings.invocation_dir,
-        )
+        self._opener = opener
+        self._opener.name({plan.name: plan.spec for plan in self._places.agents})
         self._driver = Driver(self._opener)
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)

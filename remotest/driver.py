@@ -16,8 +16,11 @@ from pytest_remotest import frames, messages
 from remotest.errors import ConnectError, HostError, HostLost, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from remotest.env.model import Provisions
+    from remotest.env.ship import Shipped
+    from remotest.errors import EnvError
     from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
     from remotest.sync.push import Lacking, Pushed
 
@@ -31,7 +34,16 @@ OPENING_GRACE_S = 1.0
 """For what is just being opened at the end of a run: what takes longer may hang for minutes, and
 has the end of its connection seen on its host when this process ends."""
 
-SYNC_MESSAGES = (messages.SyncWant, messages.SyncDone, messages.SyncFailed, messages.Room)
+ANSWERS = (
+    messages.SyncWant,
+    messages.SyncDone,
+    messages.SyncFailed,
+    messages.Room,
+    messages.EnvWant,
+    messages.EnvDone,
+    messages.EnvFailed,
+)
+"""What an agent says to the thread that brings it something, and not to the main thread."""
 
 
 class Opener(Protocol):
@@ -69,6 +81,26 @@ class Previewer(Protocol):
         Raises:
             HostError: the host cannot have a tree.
         """
+        ...
+
+
+class Shipper(Protocol):
+    """Brings an environment to the host of one agent, in the same way as a ``Pusher``."""
+
+    def __call__(self, send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Shipped:
+        """Return where the environment is.
+
+        Raises:
+            HostError: the environment is not there.
+        """
+        ...
+
+
+class Resolver(Protocol):
+    """Finds out what each environment consists of; blocks, maybe for minutes. In a thread."""
+
+    def __call__(self) -> Mapping[str, Provisions | EnvError]:
+        """Return agent -> what its environment consists of, or why there is none."""
         ...
 
 
@@ -123,6 +155,29 @@ class TreeFailed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EnvironmentsResolved:
+    """What the environments of these agents consist of is known; agent -> that, or why not."""
+
+    provisions: Mapping[str, Provisions | EnvError]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentShipped:
+    """The environment of an agent stands on its host."""
+
+    agent: str
+    shipped: Shipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentFailed:
+    """The environment of an agent could not be made on its host."""
+
+    agent: str
+    error: HostError
+
+
+@dataclass(frozen=True, kw_only=True)
 class MessagesCame:
     """An agent, or one of its workers, said something."""
 
@@ -138,6 +193,9 @@ DriverEvent: TypeAlias = (
     | TreePushed
     | TreePreviewed
     | TreeFailed
+    | EnvironmentsResolved
+    | EnvironmentShipped
+    | EnvironmentFailed
     | MessagesCame
 )
 
@@ -168,6 +226,14 @@ class Driver:
     def preview(self, agent: str, previewer: Previewer) -> None:
         """Begin to ask what would be brought to the host of an agent."""
         self._threads.append(self._start(f"preview-{agent}", self._preview, agent, previewer))
+
+    def resolve(self, resolver: Resolver) -> None:
+        """Begin to find out what environments consist of."""
+        self._threads.append(self._start("resolve", self._resolve, resolver))
+
+    def ship(self, agent: str, shipper: Shipper) -> None:
+        """Begin to bring an environment to the host of an agent that is not sent a tree now."""
+        self._threads.append(self._start(f"ship-{agent}", self._ship, agent, shipper))
 
     def send(self, agent: str, batch: Iterable[Any], worker: str | None = None) -> None:
         """Send messages to an agent, or through it to one of its workers.
@@ -277,7 +343,7 @@ class Driver:
         for message in batch:
             if worker is None and isinstance(message, messages.Greeting):
                 greetings.put(message)
-            elif worker is None and isinstance(message, SYNC_MESSAGES):
+            elif worker is None and isinstance(message, ANSWERS):
                 self._answers[agent].put(message)
             else:
                 ours.append(message)
@@ -308,6 +374,19 @@ class Driver:
             self._inbox.put(TreeFailed(agent=agent, error=error))
             return
         self._inbox.put(TreePreviewed(agent=agent, room=room, lacking=lacking))
+
+    def _resolve(self, resolver: Resolver) -> None:
+        self._inbox.put(EnvironmentsResolved(provisions=resolver()))
+
+    def _ship(self, agent: str, shipper: Shipper) -> None:
+        try:
+            shipped = shipper(
+                self._gateways[agent].send, lambda timeout_s: self._answer(agent, timeout_s)
+            )
+        except HostError as error:
+            self._inbox.put(EnvironmentFailed(agent=agent, error=error))
+            return
+        self._inbox.put(EnvironmentShipped(agent=agent, shipped=shipped))
 
     def _answer(self, agent: str, timeout_s: float) -> Any:
         """Return the host's next answer to the sync.

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_remotest import messages, values
 from pytest_remotest.options import CONTROLLER_OPTIONS
+from remotest.env.model import TREE
 from remotest.pathmap import DONE_HERE, SHOWN_HERE, PathMap, map_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from remotest.env.model import Overlay
     from remotest.settings import Settings
     from remotest.spec import GatewaySpec
 
@@ -60,8 +62,14 @@ def spawn_message(
     place: Place,
     start_up: StartUp,
     settings: Settings,
+    env_folder: str | None,
+    overlay: Overlay,
 ) -> messages.SpawnWorker:
-    """Return the message that starts a worker."""
+    """Return the message that starts a worker, in an environment that was made where there is one.
+
+    The overlay's files lead to where the base directory is there.
+    """
+    tree = str(place.paths.to_host(str(settings.base_dir)))
     directory = worker_directory(spec, place, settings)
     return messages.SpawnWorker(
         worker=worker,
@@ -79,8 +87,8 @@ def spawn_message(
         whole_path=place.shares_interpreter,
         nice=spec.nice or 0,
         worker_input=values.pack(dict(worker_input)),
-        env_folder=None,
-        overlay=[],
+        env_folder=env_folder,
+        overlay=[[name, text.replace(TREE, tree)] for name, text in overlay.files],
     )
 
 

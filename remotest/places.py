@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_remotest.searchpath import SEARCH_PATH
+from remotest.env.model import Overlay
+from remotest.env.provision import Provision
 from remotest.environments import EnvironmentPlan, plan_agents, plan_environments
 from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from pytest_remotest import messages
     from remotest.driver import Previewer, Pusher
+    from remotest.env.ship import Shipped
     from remotest.environments import AgentPlan
     from remotest.preflight import Interpreter
     from remotest.settings import Settings
@@ -58,6 +61,8 @@ class Places:
         self._survey = survey(self._request())
         self._labels: dict[str, str] = {}
         self._start_up = read_start_up(settings.invocation_dir)
+        self.provision = Provision(settings, self.agents)
+        self._environments: dict[str, tuple[str, Overlay]] = {}
 
     # -- environments ----------------------------------------------------------------------
 
@@ -128,6 +133,10 @@ class Places:
             labels[plan.name] = label
         return labels
 
+    def agent_label(self, agent: str) -> str:
+        """Return what an agent is called on the screen: ``myhost-py39``."""
+        return self._label_base(next(plan for plan in self.environments if plan.agent == agent))
+
     def _label_base(self, plan: EnvironmentPlan) -> str:
         interpreter = self._interpreters.get(plan.agent)
         if interpreter is None:
@@ -163,6 +172,14 @@ class Places:
     def greeting(self, agent: str) -> Mapping[str, Any]:
         """Return what an agent that is up said of itself."""
         return self._greetings[agent]
+
+    def set_environment(self, agent: str, overlay: Overlay, shipped: Shipped) -> None:
+        """Take in the environment that was made for an agent."""
+        pytest_version = shipped.packages.get("pytest")
+        self._interpreters[agent] = replace(
+            self._interpreters[agent], pytest_version=pytest_version
+        )
+        self._environments[agent] = (shipped.folder, overlay)
 
     # -- trees -----------------------------------------------------------------------------
 
@@ -251,6 +268,7 @@ class Places:
         self, worker: str, environment: EnvironmentPlan, worker_input: Mapping[str, Any]
     ) -> messages.SpawnWorker:
         """Return the message that starts a worker of an environment."""
+        env_folder, overlay = self._environments.get(environment.agent, (None, Overlay()))
         return spawn_message(
             worker=worker,
             worker_count=self.worker_count,
@@ -259,6 +277,8 @@ class Places:
             place=self._place(environment),
             start_up=replace(self._start_up, variables=dict(os.environ)),
             settings=self._settings,
+            env_folder=env_folder,
+            overlay=overlay,
         )
 
     def _place(self, environment: EnvironmentPlan) -> Place:

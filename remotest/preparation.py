@@ -1,4 +1,6 @@
-"""From the hosts' greetings to agents that workers can be started under: interpreters and trees.
+"""From the hosts' greetings to agents that workers can be started under.
+
+Each usable agent gets a tree, where one is brought, and an environment, where one is made.
 
 Main thread only. What takes time happens in the driver's threads and comes back as events, for
 each of which there is a handler here.
@@ -6,11 +8,20 @@ each of which there is a handler here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_remotest import messages
-from remotest.driver import GatewayFailed, GatewayOpened, TreeFailed, TreePushed
-from remotest.errors import EnvError, HostError, SyncError
+from remotest.driver import (
+    EnvironmentFailed,
+    EnvironmentShipped,
+    EnvironmentsResolved,
+    GatewayFailed,
+    GatewayOpened,
+    TreeFailed,
+    TreePushed,
+)
+from remotest.errors import HostError, SyncError
 from remotest.preflight import Preflight, check_interpreter, read_interpreter
 from remotest.run import events
 
@@ -19,9 +30,13 @@ if TYPE_CHECKING:
 
     from remotest.compat.hooks import Nodes
     from remotest.driver import Driver
+    from remotest.env.model import Provisions
     from remotest.places import Places
     from remotest.reporting.terminal import TerminalReport
     from remotest.run.events import Event
+
+Part: TypeAlias = Literal["tree", "environment"]
+"""What an agent may have to wait for."""
 
 
 class Preparation:
@@ -42,12 +57,19 @@ class Preparation:
         self._report = report
         self._tell = tell
         self._preflight = Preflight(len(places.agents))
+        self._provision = places.provision
+        self._provisions: dict[str, Provisions] = {}
+        self._pushing: set[str] = set()
+        self._awaiting: dict[str, set[Part]] = {}
         self._tree_error: SyncError | None = None
         self.handlers: dict[type, Callable[[Any], None]] = {
             GatewayOpened: self._gateway_opened,
             GatewayFailed: self._gateway_failed,
             TreePushed: self._tree_pushed,
             TreeFailed: self._tree_failed,
+            EnvironmentsResolved: self._environments_resolved,
+            EnvironmentShipped: self._environment_shipped,
+            EnvironmentFailed: self._environment_failed,
         }
 
     def read_tree(self) -> None:
@@ -60,6 +82,7 @@ class Preparation:
 
     def lose(self, agent: str, reason: str) -> None:
         """Take in that an agent has ended."""
+        self._awaiting.pop(agent, None)
         if self._preflight.lose(agent, reason):
             self._report.host_lost(agent, reason)
             self._tell(events.AgentLost(agent=agent, reason=reason))
@@ -70,8 +93,9 @@ class Preparation:
         interpreter = read_interpreter(event.info)
         self._places.set_interpreter(event.agent, interpreter, event.info)
         try:
-            check_interpreter(event.agent, interpreter)
-        except EnvError as error:
+            if not self._provision.judge(event.agent, event.info):
+                check_interpreter(event.agent, interpreter)
+        except HostError as error:
             self._note_preflight(event.agent, error)
         else:
             self._note_preflight(event.agent, None)
@@ -88,36 +112,89 @@ class Preparation:
             for name, reason in self._preflight.failures().items():
                 self._tell(events.AgentFailed(agent=name, reason=reason))
             if usable := self._preflight.usable():
-                self._bring_trees(usable)
+                self._prepare(usable)
 
-    # -- trees -----------------------------------------------------------------------------
-
-    def _bring_trees(self, agents: list[str]) -> None:
-        """Push one tree to each place that needs one; the other agents are ready at once."""
+    def _prepare(self, agents: list[str]) -> None:
+        """Begin to bring what these agents await; those that await nothing are ready."""
         if self._tree_error is not None:
             for agent in filter(self._places.awaits_tree, agents):
                 self._tell(events.AgentFailed(agent=agent, reason=self._tree_error.cause))
             agents = [agent for agent in agents if not self._places.awaits_tree(agent)]
+        managed = [agent for agent in agents if self._provision.manages(agent)]
+        for agent in agents:
+            self._awaiting[agent] = set()
+            if self._places.awaits_tree(agent):
+                self._awaiting[agent].add("tree")
+            if agent in managed:
+                self._awaiting[agent].add("environment")
         for agent in self._places.assign_trees(agents):
             self._nodes.sync_started(self._places.roots)
+            self._pushing.add(agent)
             self._driver.push(agent, self._places.pusher(agent))
+        if managed:
+            self._driver.resolve(partial(self._provision.resolve, managed))
         for agent in agents:
-            if not self._places.awaits_tree(agent):
-                self._agent_ready(agent)
+            self._advance(agent)
+
+    def _done(self, agent: str, part: Part) -> None:
+        if agent in self._awaiting:
+            self._awaiting[agent].discard(part)
+            self._advance(agent)
+
+    def _advance(self, agent: str) -> None:
+        """Tell the machine of an agent that awaits nothing any more."""
+        if not self._awaiting[agent]:
+            del self._awaiting[agent]
+            cpu_count = self._places.interpreter(agent).cpu_count
+            self._tell(events.AgentReady(agent=agent, cpu_count=cpu_count))
+
+    def _give_up(self, agent: str, error: HostError) -> None:
+        """Tell the machine of an agent that will not be ready, unless it has been told already."""
+        if self._awaiting.pop(agent, None) is not None:
+            self._tell(events.AgentFailed(agent=agent, reason=error.cause))
+
+    # -- trees -----------------------------------------------------------------------------
 
     def _tree_pushed(self, event: TreePushed) -> None:
         self._report.notes(event.agent, event.notes)
         self._nodes.sync_finished(self._places.roots)
+        self._pushing.discard(event.agent)
+        self._ship(event.agent)
         for agent in self._places.set_tree(event.agent, event.tree):
             if agent != event.agent:
                 self._driver.send(agent, [messages.HoldTree(event.tree)])
-            self._agent_ready(agent)
+            self._done(agent, "tree")
 
     def _tree_failed(self, event: TreeFailed) -> None:
         self._report.host_failed(event.error)
         for agent in self._places.sharing_tree(event.agent):
-            self._tell(events.AgentFailed(agent=agent, reason=event.error.cause))
+            self._give_up(agent, event.error)
 
-    def _agent_ready(self, agent: str) -> None:
-        cpu_count = self._places.interpreter(agent).cpu_count
-        self._tell(events.AgentReady(agent=agent, cpu_count=cpu_count))
+    # -- environments ----------------------------------------------------------------------
+
+    def _environments_resolved(self, event: EnvironmentsResolved) -> None:
+        for agent, provisions in event.provisions.items():
+            if isinstance(provisions, HostError):
+                self._report.host_failed(provisions)
+                self._give_up(agent, provisions)
+            else:
+                self._provisions[agent] = provisions
+                self._ship(agent)
+
+    def _ship(self, agent: str) -> None:
+        """Bring the environment of an agent, if it is known and nothing else is under way there."""
+        if agent in self._provisions and agent in self._awaiting and agent not in self._pushing:
+            shipper = self._provision.shipper(agent, self._provisions[agent])
+            self._driver.ship(agent, shipper)
+
+    def _environment_shipped(self, event: EnvironmentShipped) -> None:
+        provisions = self._provisions[event.agent]
+        line = self._provision.describe(event.agent, provisions, event.shipped)
+        self._places.set_environment(event.agent, provisions.overlay, event.shipped)
+        self._report.notes(event.agent, [*provisions.overlay.notes, *event.shipped.notes])
+        self._report.environment_ready(event.agent, line)
+        self._done(event.agent, "environment")
+
+    def _environment_failed(self, event: EnvironmentFailed) -> None:
+        self._report.host_failed(event.error)
+        self._give_up(event.agent, event.error)

@@ -7,11 +7,12 @@ import shlex
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from remotest import inventory
+from remotest.env.plugins import active_plugins
 from remotest.errors import UsageError
 from remotest.interpreters import expand
 from remotest.pathmap import describe_options
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from remotest.scheduling.modes import DistMode
     from remotest.sync.rules import Rule
 
+OWN_DISTRIBUTION: Final = "remotest"
+"""Its plugin travels: no host needs to have it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -34,7 +38,8 @@ class Settings:
     ``base_dir`` is what paths in the config file are relative to, and what the tree on a host
     mirrors: the config file's directory, or the rootdir where there is none.
     ``option_arities`` is how many values each option takes. ``argument_paths`` are the absolute
-    paths that the command line or ``testpaths`` names.
+    paths that the command line or ``testpaths`` names. ``plugins`` are the distributions of
+    active plugins: name -> version.
     ``local_base_folder`` returns, once pytest is configured, the folder for temporary folders.
     """
 
@@ -55,7 +60,13 @@ class Settings:
     roots: tuple[Path, ...]
     rules: tuple[Rule, ...]
     argument_paths: tuple[str, ...]
+    plugins: Mapping[str, str]
     local_base_folder: Callable[[], str | None]
+
+    @property
+    def specs(self) -> tuple[GatewaySpec, ...]:
+        """All specs of the run: of proxies and of environments."""
+        return (*self.proxies, *(request.spec for request in self.requests))
 
     @property
     def base_dir(self) -> Path:
@@ -100,6 +111,11 @@ def read_settings(config: pytest.Config) -> Settings:
             *(parse_rule(text, str(invocation_dir)) for text in option.rsyncignore),
         ),
         argument_paths=_read_argument_paths(config, invocation_dir),
+        plugins={
+            name: version
+            for name, version in active_plugins(config.pluginmanager).items()
+            if name != OWN_DISTRIBUTION
+        },
         local_base_folder=lambda: _base_folder(config),
     )
 

@@ -29,6 +29,7 @@ _PLAIN: Final = Settings(
     roots=(),
     rules=(),
     argument_paths=(),
+    plugins={},
     local_base_folder=lambda: None,
 )
 

@@ -33,7 +33,7 @@ OLDEST_VERSION: Final = (3, 6)
 FOUND_SHOWN: Final = 12
 """Other interpreters that an error names, one of each name: short enough to read."""
 
-_SHELL_SCRIPT: Final = """\
+_FIND_SCRIPT: Final = """\
 python={python}
 case $python in
 '') set -- python3 python ;;
@@ -48,9 +48,14 @@ for name do
     esac && printf '%s%s pid %s\\n' {left} {right} $$ &&
         exec "$name" -c 'import sys;exec(eval(sys.stdin.readline()))'
 done
+"""
+
+_LIST_SCRIPT: Final = """\
 printf '%s%s missing' {left} {right}
 IFS=:
-for folder in $PATH /usr/local/bin "$HOME"/.local/bin "$HOME"/.pyenv/versions/*/bin /opt/*/bin; do
+for folder in $PATH /usr/local/bin "$HOME"/.local/bin "$HOME"/.pyenv/versions/*/bin /opt/*/bin \
+    "$HOME"/.local/share/uv/python/*/bin
+do
     case $folder in */shims) continue ;; esac
     for name in python3 python3.[0-9] python3.[0-9][0-9] pypy3 pypy3.[0-9] pypy3.[0-9][0-9]; do
         for file in "$folder"/$name; do
@@ -186,9 +191,18 @@ def shell_line(python: str | None, marker: Marker) -> bytes:
             for the first of ``python3`` and ``python``.
         marker: what the answer begins with if it is missing.
     """
-    script = _SHELL_SCRIPT.format(
+    script = (_FIND_SCRIPT + _LIST_SCRIPT).format(
         python=shlex.quote(python or ""), left=marker.left, right=marker.right
     )
+    return _escaped(os.fsencode(script)) + b"\n"
+
+
+def list_line(marker: Marker) -> bytes:
+    """Return the line for ``SHELL_PROGRAM`` that makes it tell which interpreters there are.
+
+    Its answer is ``Missing``.
+    """
+    script = _LIST_SCRIPT.format(left=marker.left, right=marker.right)
     return _escaped(os.fsencode(script)) + b"\n"
 
 

@@ -95,6 +95,21 @@ class Boot:
             received=bytes(self._received),
         )
 
+    def list_interpreters(self, *, timeout_s: float) -> tuple[str, ...]:
+        """Return the paths of the interpreters that a host has, in place of ``run``.
+
+        Raises:
+            ConnectError: the host does not tell.
+        """
+        try:
+            self._stream.write(bootlines.list_line(self._marker))
+        except OSError:
+            raise self._ended() from None
+        answer = self._wait_for_answer(time.monotonic() + timeout_s, timeout_s)
+        if not isinstance(answer, bootlines.Missing):
+            raise self._error("it did not tell its interpreters", "name them with python=")
+        return answer.found
+
     def _wait_for_answer(self, deadline: float, timeout_s: float) -> bootlines.Answer:
         """Take everything up to and including the next answer from the stream."""
         while (line := self._find_answer()) is None:

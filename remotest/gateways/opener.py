@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from remotest.errors import UsageError
+from remotest.errors import SpecError, UsageError
 from remotest.gateways.bootlines import REMOTE_COMMAND
+from remotest.gateways.bootstrap import BOOT_TIMEOUT_S, Boot
 from remotest.gateways.bundle import read_bundle
 from remotest.gateways.opening import connect_here, open_gateway
 from remotest.spec import GatewaySpec, SocketTarget, SshTarget
@@ -21,32 +22,29 @@ if TYPE_CHECKING:
 class GatewayOpener:
     """Opens the gateway of an agent by its name. Any thread may call it, several at once."""
 
-    def __init__(
-        self,
-        specs: Mapping[str, GatewaySpec],
-        *,
-        named: Iterable[GatewaySpec],
-        invocation_dir: Path,
-    ) -> None:
-        """Take in the specs of a run.
+    def __init__(self, everything: Iterable[GatewaySpec], *, invocation_dir: Path) -> None:
+        """Take in the specs of a run, each of which may be the ``via=`` of others.
 
         Args:
-            specs: agent name -> how to reach it.
-            named: specs whose ids ``via=`` may name.
+            everything: all specs of the run.
             invocation_dir: what a relative ``python=`` of ``popen`` is relative to.
 
         Raises:
             UsageError: a ``via=`` names nobody.
         """
-        self._specs = dict(specs)
-        self._named = {spec.id: spec for spec in named if spec.id is not None}
+        everything = tuple(everything)
+        self._agents: dict[str, GatewaySpec] = {}
+        self._named = {spec.id: spec for spec in everything if spec.id is not None}
         self._invocation_dir = invocation_dir
-        everything = [*self._specs.values(), *self._named.values()]
         for spec in everything:
             if spec.via is not None:
                 self._lookup(spec.via)
         uses_ssh = any(isinstance(spec.target, SshTarget) for spec in everything)
         self._pool = _make_pool(self._lookup) if uses_ssh else None
+
+    def name(self, agents: Mapping[str, GatewaySpec]) -> None:
+        """Give the agents their names: agent -> how to reach it."""
+        self._agents.update(agents)
 
     def _lookup(self, name: str) -> GatewaySpec:
         if name not in self._named:
@@ -57,7 +55,7 @@ class GatewayOpener:
     def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> AgentGateway:
         """Open the gateway of an agent; see ``open_gateway``."""
         return open_gateway(
-            self._specs[agent],
+            self._agents[agent],
             host=agent,
             connect=self._connect,
             invocation_directory=self._invocation_dir,
@@ -65,6 +63,22 @@ class GatewayOpener:
             on_frame=on_frame,
             on_closed=on_closed,
         )
+
+    def find_interpreters(self, spec: GatewaySpec) -> tuple[str, ...]:
+        """Return the paths of the interpreters that the host of a spec has.
+
+        Raises:
+            ConnectError: it cannot be reached, or does not tell.
+            SpecError: it is a socket server, which is an interpreter.
+        """
+        if isinstance(spec.target, SocketTarget):
+            raise SpecError(f"{spec.host_label}: python= is not for socket=: that is one already")
+        stream = self._connect(spec)
+        try:
+            boot = Boot(stream, host=str(spec.redacted()), python=None)
+            return boot.list_interpreters(timeout_s=BOOT_TIMEOUT_S)
+        finally:
+            stream.kill()
 
     def _connect(self, spec: GatewaySpec) -> ByteStream:
         """Return the stream of a spec, through another host where ``via`` says so."""

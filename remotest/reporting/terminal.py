@@ -113,6 +113,10 @@ class TerminalReport:
         for text in texts:
             self._line(f"{agent}: {text}")
 
+    def environment_ready(self, agent: str, text: str) -> None:
+        """Write what the environment of an agent is made from."""
+        self._line(f"{self._places.agent_label(agent)}: {text}")
+
     def host_failed(self, error: HostError) -> None:
         """Write the paragraph of a host that cannot be used."""
         self._told_causes.add(error.cause)

@@ -21,10 +21,10 @@ LAYERS: Final = tuple(
     parts.split()
     for parts in (
         "errors spec spec_rules yaml_nodes pathmap",
-        "inventory settings scheduling run sync env environments preflight launch lastwords",
+        "interpreters inventory settings pytestconfig scheduling run sync env environments preflight launch lastwords",
         "gateways",
         "driver",
-        "controller places relay reports reporting compat check cli",
+        "controller discovery preparation places relay reports reporting compat check cli",
     )
 )
 """Parts of ``remotest``. A part imports its own layer and those above it in this table."""
@@ -34,6 +34,7 @@ PURE: Final = (
     "spec_rules",
     "pathmap",
     "environments",
+    "interpreters",
     "preflight",
     "lastwords",
     "scheduling",

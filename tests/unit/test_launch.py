@@ -9,6 +9,7 @@ import pytest
 from settingsworld import PROJECT, settings
 
 from pytest_remotest import messages, values
+from remotest.env.model import Overlay
 from remotest.launch import (
     Place,
     StartUp,
@@ -56,6 +57,8 @@ def test_the_message_that_starts_a_worker_on_a_host() -> None:
         place=REMOTE,
         start_up=START_UP,
         settings=run,
+        env_folder="/cache/envs/3fa9c1",
+        overlay=Overlay(files=(("demo.pth", "{tree}/src\n"),)),
     ) == messages.SpawnWorker(
         worker="gw3",
         arguments=[
@@ -80,8 +83,8 @@ def test_the_message_that_starts_a_worker_on_a_host() -> None:
         whole_path=False,
         nice=5,
         worker_input=values.pack({"workerid": "gw3"}),
-        env_folder=None,
-        overlay=[],
+        env_folder="/cache/envs/3fa9c1",
+        overlay=[["demo.pth", "/c/0/base/src\n"]],
     )
 
 

@@ -16,7 +16,7 @@ from remotest.sync.rules import parse_rule
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOT_COMPARED: Final = ("option_arities", "local_base_folder")
+NOT_COMPARED: Final = ("option_arities", "local_base_folder", "plugins")
 
 
 class Reader:
