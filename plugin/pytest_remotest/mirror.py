@@ -21,7 +21,7 @@ from pytest_remotest.entries import (
     to_bytes,
     to_text,
 )
-from pytest_remotest.slots import TreeError
+from pytest_remotest.faults import Refused
 
 Signature = Tuple[int, int, int, int]  # Size, mtime and ctime in nanoseconds, inode.
 
@@ -103,7 +103,7 @@ class Mirror:
         """Remove what is in the way, make directories and links.
 
         Raises:
-            TreeError: there is not enough room.
+            Refused: there is not enough room.
             OSError: as the disk has it.
         """
         self._clear_the_way()
@@ -185,14 +185,14 @@ class Mirror:
         free_bytes = free.f_bavail * free.f_frsize
         where = to_text(self._top)
         if need_bytes > free_bytes:
-            raise TreeError(
+            raise Refused(
                 "the disk of %s has %.1f MB free, but the tree needs %.1f MB more"
                 % (where, free_bytes / 1e6, need_bytes / 1e6),
                 "free some, or name a directory on another disk with cache=DIR",
             )
         need_files = sum(_look(self._path(place)) is None for place in self._entries)
         if free.f_files and need_files > free.f_favail:
-            raise TreeError(
+            raise Refused(
                 "the disk of %s has room for %d more files, but the tree needs %d (inodes)"
                 % (where, free.f_favail, need_files),
                 "remove some, or name a directory on another disk with cache=DIR",
@@ -236,7 +236,7 @@ class Mirror:
         """Check that the directory equals the manifest, and remember the digests.
 
         Raises:
-            TreeError: it does not, because of this file system or of somebody at work in it.
+            Refused: it does not, because of this file system or of somebody at work in it.
             OSError: as the disk has it.
         """
         assert not self._lacking, "finish() before all contents were placed"
@@ -245,7 +245,7 @@ class Mirror:
             (place, (status.st_dev, status.st_ino)) for place, status in statuses.items() if status
         ]
         for first, second in find_doubles(identities):
-            raise TreeError(
+            raise Refused(
                 "%r and %r are the same name on the file system of %s"
                 % (first, second, to_text(self._top)),
                 "rename one of them, or name a directory on another disk with cache=DIR",
@@ -258,7 +258,7 @@ class Mirror:
                 if stat.S_IMODE(os.lstat(path).st_mode) != entry.mode:
                     wrong = [place]
         if wrong:
-            raise TreeError(
+            raise Refused(
                 "%d paths below %s are not as they were made, the first is %r"
                 % (len(wrong), to_text(self._top), wrong[0]),
                 "see whether another program writes there, and whether that file system keeps "

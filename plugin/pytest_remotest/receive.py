@@ -1,28 +1,19 @@
 """The host's side of bringing a tree here: what it lacks is asked for, by digest."""
 
 import contextlib
-import errno
-import hashlib
 import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from pytest_remotest import messages, slots
+from pytest_remotest import cachefolder, faults, messages, slots
 from pytest_remotest.entries import Entry, check_tree, from_row, to_text
+from pytest_remotest.faults import Refused
+from pytest_remotest.incoming import Incoming
 from pytest_remotest.messages import ProtocolError
 from pytest_remotest.mirror import Mirror
-from pytest_remotest.slots import TreeError
 
 MAX_ENTRIES = 5000000  # Of a manifest: 5 GB of them in memory. No tree of sources comes near.
 PROJECT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-
-_WORDS = {
-    errno.ENOSPC: ("the disk is full", "free some room"),
-    errno.EDQUOT: ("your disk quota is used up", "free some room"),
-    errno.EROFS: ("the disk is read-only", "name a directory that you may write to"),
-    errno.ENAMETOOLONG: ("a path is too long", "name a directory with a shorter path"),
-    errno.EACCES: ("permission denied", "name a directory that you may write to"),
-}
 
 
 class Receiver:
@@ -50,7 +41,7 @@ class Receiver:
         self._is_committing = False
         self._has_failed = False
         self._notes: List[str] = []
-        self._incoming: Optional[_Incoming] = None
+        self._incoming: Optional[Incoming] = None
 
     # -- from the controller -----------------------------------------------------------------
 
@@ -64,7 +55,7 @@ class Receiver:
             if message.directory is not None:
                 self._slot = slots.take_directory(message.directory, self._environ, message.run_uid)
                 return
-            trees, self._notes = slots.find_trees(message.cache, self._environ)
+            trees, self._notes = cachefolder.find(cachefolder.TREES, message.cache, self._environ)
             self._slot = slots.take_slot(trees, message.project, message.run_uid)
 
     def entries(self, message: messages.SyncEntries) -> None:
@@ -115,7 +106,7 @@ class Receiver:
             if size is None:
                 raise ProtocolError("the blob %.80r was not asked for" % (message.digest,))
             with self._telling_failures():
-                self._incoming = _Incoming(message.digest, size, self._mirror.staged)
+                self._incoming = Incoming(message.digest, size, self._mirror.staged)
         if self._incoming is None:
             return
         with self._telling_failures():
@@ -130,7 +121,7 @@ class Receiver:
     def tell_room(self, message: messages.AskRoom) -> None:
         """Say how much room there is where a tree would be."""
         with self._telling_failures():
-            place = slots.likely_place(message.cache, message.directory, self._environ)
+            place = cachefolder.likely_place(message.cache, message.directory, self._environ)
             disk = os.statvfs(place)
             room = messages.Room(
                 place=to_text(place),
@@ -170,14 +161,10 @@ class Receiver:
         """Send SyncFailed for what goes wrong with the disk, and ignore the rest of this tree."""
         try:
             yield
-        except TreeError as error:
+        except Refused as error:
             self._fail(error.reason, error.remedy)
         except OSError as error:
-            words, remedy = _WORDS.get(error.errno or 0, ("the disk refuses", "see to it"))
-            path = error.filename
-            where = " at %s" % (to_text(path) if isinstance(path, bytes) else path) if path else ""
-            reason = "%s%s: %s" % (words, where, error.strerror or error)
-            self._fail(reason, remedy + ", or name another directory with cache=DIR")
+            self._fail(*faults.of_the_disk(error))
 
     def _fail(self, reason: str, remedy: str) -> None:
         self._has_failed = True
@@ -185,36 +172,3 @@ class Receiver:
             self._incoming.abandon()
             self._incoming = None
         self._send(messages.SyncFailed(reason, remedy))
-
-
-class _Incoming:
-    """A file under way to us, checked as it comes."""
-
-    def __init__(self, digest: str, size: int, path: bytes) -> None:
-        self._digest = digest
-        self._left = size
-        self._hash = hashlib.sha256()
-        self._path = path
-        with contextlib.suppress(FileNotFoundError):  # of a run that was cut off
-            os.unlink(path)
-        # Nobody else reads it before it has its mode.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        self._file = os.fdopen(descriptor, "wb")
-
-    def write(self, message: messages.Blob) -> None:
-        self._left -= len(message.data)
-        if message.digest != self._digest or self._left < 0:
-            raise ProtocolError("a blob that does not continue %s" % self._digest)
-        self._hash.update(message.data)
-        self._file.write(message.data)
-
-    def close(self) -> None:
-        self._file.close()
-        if self._left or self._hash.hexdigest() != self._digest:
-            raise ProtocolError("the bytes sent are not those of %s" % self._digest)
-
-    def abandon(self) -> None:
-        with contextlib.suppress(OSError):  # What it still wanted to write is no longer needed.
-            self._file.close()
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)

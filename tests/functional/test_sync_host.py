@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from synctrees import Host, manifest_of, snapshot, trees_in
 
-from pytest_remotest import messages, slots
+from pytest_remotest import holders, messages, slots
 from remotest.errors import SyncError
 
 if TYPE_CHECKING:
@@ -166,15 +166,15 @@ def test_process_that_was_too_slow_sees_that_others_came_first(
     """Between its look and its file a slot was taken, given back and taken by others."""
     (tmp_path / "trees").mkdir()
     take(tmp_path).release()
-    create = slots._create
+    create = holders.create
 
     def create_late(path: bytes, data: bytes) -> None:
-        monkeypatch.setattr(slots, "_create", create)
+        monkeypatch.setattr(holders, "create", create)
         take(tmp_path).release()
         assert take(tmp_path).path == os.fsencode(tmp_path / "trees/p/0")
         create(path, data)
 
-    monkeypatch.setattr(slots, "_create", create_late)
+    monkeypatch.setattr(holders, "create", create_late)
     assert take(tmp_path).path == os.fsencode(tmp_path / "trees/p/1")
     assert [path.name for path in (tmp_path / "trees/p/0/.remotest").iterdir()] == ["owner.3"]
 

@@ -1,0 +1,114 @@
+"""Where this host keeps what a later run can use again: a private directory of the user's.
+
+Below ``remotest/v1`` in it there are ``trees`` (see ``slots``) and what ``envstore`` keeps.
+"""
+
+import contextlib
+import os
+import pwd
+import stat
+from typing import List, Mapping, Optional, Tuple
+
+from pytest_remotest import holders
+from pytest_remotest.entries import to_bytes, to_text
+from pytest_remotest.faults import Refused
+
+ROOT = b""
+TREES = b"trees"
+PRIVATE = 0o700
+
+
+def home_directory(environ: Mapping[str, str]) -> bytes:
+    """Return the user's home directory, from HOME or else from the user database."""
+    return os.fsencode(environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir)
+
+
+def within_home(text: str, environ: Mapping[str, str]) -> bytes:
+    """Return the absolute path of what a user wrote: relative to the home directory."""
+    path = to_bytes(text)
+    if path == b"~" or path.startswith(b"~/"):
+        path = path[2:]
+    return os.path.normpath(os.path.join(home_directory(environ), path))
+
+
+def find(part: bytes, cache: Optional[str], environ: Mapping[str, str]) -> Tuple[bytes, List[str]]:
+    """Return (the cache's directory for ``part``, notes on better places that could not be used).
+
+    It is made where it is missing. Its path is the real one: what runs there may ask where it is,
+    and is told that.
+
+    Args:
+        part: ``TREES`` or ``ROOT``, which holds all parts.
+        cache: what the user wrote in ``cache=``.
+        environ: where HOME and XDG_CACHE_HOME are looked up.
+
+    Raises:
+        Refused: there is no such place.
+    """
+    notes: List[str] = []
+    for candidate in candidates(cache, environ):
+        try:
+            return os.path.realpath(_make(candidate, part)), notes
+        except OSError as error:  # noqa: PERF203  three rounds at most
+            what = "the tree" if part == TREES else "environments"
+            notes.append("%s cannot hold %s: %s" % (to_text(candidate), what, error.strerror))
+    raise Refused("; ".join(notes), "name a directory that you may write to, with cache=DIR")
+
+
+def likely_place(
+    cache: Optional[str], directory: Optional[str], environ: Mapping[str, str]
+) -> bytes:
+    """Return where a tree would be, or what exists above that. Looks only: nothing is made."""
+    wanted = [within_home(directory, environ)] if directory else candidates(cache, environ)
+    existing = [_existing_part(path) for path in wanted]
+    return next((path for path in existing if os.access(path, os.W_OK | os.X_OK)), existing[0])
+
+
+def candidates(cache: Optional[str], environ: Mapping[str, str]) -> List[bytes]:
+    """Return the directories that may hold trees, the best first."""
+    if cache is not None:
+        return [within_home(cache, environ)]
+    given = os.fsencode(environ.get("XDG_CACHE_HOME", ""))
+    return [
+        *([given] if os.path.isabs(given) else []),
+        os.path.join(home_directory(environ), b".cache"),
+        b"/var/tmp/remotest-%d" % os.geteuid(),
+    ]
+
+
+def _existing_part(path: bytes) -> bytes:
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _make(candidate: bytes, part: bytes) -> bytes:
+    if not os.path.isdir(candidate):
+        os.makedirs(candidate, PRIVATE)
+    if candidate.startswith(b"/var/tmp/"):  # There anybody may have made it before us.
+        make_private(candidate)
+    path = candidate
+    for name in (b"remotest", b"v1", *([part] if part else [])):
+        path = os.path.join(path, name)
+        make_private(path)
+    probe = os.path.join(path, b"probe." + holders.unique())
+    holders.create(probe, b"")
+    os.unlink(probe)
+    return path
+
+
+def make_private(path: bytes) -> None:
+    """Make a directory that only we can enter, or check that it is one.
+
+    Raises:
+        OSError: it is somebody else's, or a link, or cannot be made.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, PRIVATE)
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise OSError(0, "%s is a link or file, where a directory is to be" % to_text(path))
+    if status.st_uid != os.geteuid():
+        raise OSError(0, "%s belongs to another user" % to_text(path))
+    if stat.S_IMODE(status.st_mode) != PRIVATE:
+        os.chmod(path, PRIVATE)
