@@ -11,6 +11,7 @@ import pytest
 from pytest_remotest import messages
 from remotest.reporting import junit, progress
 from remotest.reporting.gaps import gap_lines
+from remotest.reporting.lastfailed import LastFailed
 from remotest.reporting.matrix import (
     Row,
     disagreement_lines,
@@ -78,6 +79,8 @@ class TerminalReport:
                 describe=self._places.facts,
                 failures=self._failures,
             )
+        if self._places.mode == "each":
+            self._config.pluginmanager.register(LastFailed(self._config))
         if self._terminal is not None:
             self._terminal.showfspath = False
             if self._places.mode == "each":

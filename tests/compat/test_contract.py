@@ -358,3 +358,80 @@ def test_what_plugins_import_is_there_on_old_workers(tmp_path: Path, name: str) 
     python = interpreters.with_pytest(name)
     answer = make(tmp_path, conftest).pytest("-d", f"--tx=popen//python={python}")
     assert answer.status == 0, answer.output
+
+
+GROUPS: Final = (
+    NOTE
+    + """
+    def pytest_xdist_node_collection_finished(node, ids):
+        note(node.gateway.id, "collected", *ids)
+
+    def pytest_runtest_logreport(report):
+        if report.when == "call":
+            note(getattr(report, "worker_id", "here"), report.nodeid)
+    """
+)
+
+GROUPED: Final = """
+    import pytest
+
+    @pytest.mark.xdist_group("a")
+    def test_one(): assert 0
+
+    def test_two(): pass
+
+    @pytest.mark.xdist_group(name="a")
+    def test_three(request):
+        assert request.node.nodeid == "test_it.py::test_three"
+    """
+
+
+def test_ids_are_those_of_pytest_under_loadgroup_too(tmp_path: Path) -> None:
+    """So what a plugin counts of them agrees with reports, and --lf finds them again."""
+    project = make(tmp_path, GROUPS, GROUPED)
+    assert project.pytest("-n2", "--dist=loadgroup").status == 1
+    notes = noted(project)
+    ids = [f"test_it.py::test_{name}" for name in ("one", "two", "three")]
+    assert sorted(row for row in notes if "collected" in row) == [
+        ["gw0", "collected", *ids],
+        ["gw1", "collected", *ids],
+    ]
+    workers = {node_id: worker for worker, node_id, *more in notes if not more}
+    assert set(workers) == set(ids)
+    assert workers[ids[0]] == workers[ids[2]] != workers[ids[1]]
+    failed = project.directory / ".pytest_cache/v/cache/lastfailed"
+    assert json.loads(failed.read_text()) == {ids[0]: True}
+
+
+FAILS_ON_ONE: Final = """
+    import os
+    import pytest
+
+    @pytest.fixture
+    def turn(worker_id):
+        if worker_id == "gw1":
+            open("fifo").close()
+        yield
+        if worker_id == "gw0":  # Its failure is told by now.
+            open("fifo", "w").close()
+
+    def test_one(turn, worker_id):
+        assert worker_id == "gw1"
+    """
+
+
+@pytest.mark.parametrize(
+    ("option", "cache", "failed"),
+    [
+        ("--lf", "lastfailed", {"test_it.py::test_one": True}),
+        ("--sw", "stepwise", "test_it.py::test_one"),
+    ],
+)
+def test_what_failed_on_one_worker_has_failed_last_though_it_passed_on_another(
+    tmp_path: Path, option: str, cache: str, failed: Any
+) -> None:
+    project = make(tmp_path, "", FAILS_ON_ONE)
+    os.mkfifo(project.directory / "fifo")
+    assert project.pytest("-n2", "--dist=each", option).status in (1, 2)
+    kept = json.loads((project.directory / ".pytest_cache/v/cache" / cache).read_text())
+    assert (kept["last_failed"] if option == "--sw" else kept) == failed
