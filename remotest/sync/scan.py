@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_remotest.entries import to_bytes, to_text
+from remotest.sync.gitlisting import GitFailedError, Listing, ask_git, has_git
 from remotest.sync.manifest import ManifestBuilder
 from remotest.sync.plan import Layout, Manifest, is_within, lay_out
 from remotest.sync.rules import ENVIRONMENT_MARKERS, Decision, Rule, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-GIT_TIMEOUT_S: Final = 60
-"""Listing a cold repository of a million files on a network disk takes half of that."""
-
-GIT_VARIABLES_KEPT: Final = frozenset(
-    ("GIT_CEILING_DIRECTORIES", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
-)
-"""The others say which repository a hook runs for, which need not be this one."""
+    from collections.abc import Iterable, Iterator
 
 CONFIG_NAMES: Final = (
     *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml"),
@@ -234,10 +226,10 @@ def _is_environment(builder: ManifestBuilder, path: str, rules: Rules) -> bool:
 def _add_git(builder: ManifestBuilder, top: str, rules: Rules) -> bool:
     """Add what git sees in a directory. Return whether it sees anything there."""
     try:
-        listing = _ask_git(top)
-    except (OSError, subprocess.SubprocessError) as error:
-        if any(map(_has_git, [top, *_parents(top)])):
-            builder.note(f"git cannot list {top}, so all but the usual junk is sent: {_say(error)}")
+        listing = ask_git(top)
+    except GitFailedError as error:
+        if any(map(has_git, [top, *_parents(top)])):
+            builder.note(f"git cannot list {top}, so all but the usual junk is sent: {error}")
         return False
     if not listing.tracked and not listing.untracked:
         return False
@@ -251,7 +243,7 @@ def _add_git(builder: ManifestBuilder, top: str, rules: Rules) -> bool:
             chosen.add(name)
     for name in sorted(modules):
         # A submodule that was never fetched is an empty directory.
-        if chosen.add_directory(name) and _has_git(f"{top}/{name}"):
+        if chosen.add_directory(name) and has_git(f"{top}/{name}"):
             _add_git(builder, f"{top}/{name}", rules)
     for name in listing.untracked_tops:
         if name.endswith("/") and name.rstrip("/") not in modules:
@@ -287,7 +279,7 @@ def _add_ignored(chosen: _Chosen) -> None:
 class _Chosen:
     """Chooses among the paths that git lists below a directory."""
 
-    def __init__(self, builder: ManifestBuilder, top: str, rules: Rules, listing: _Listing) -> None:
+    def __init__(self, builder: ManifestBuilder, top: str, rules: Rules, listing: Listing) -> None:
         self.builder = builder
         self.top = top
         self.rules = rules
@@ -341,75 +333,3 @@ def _parents(path: str) -> Iterator[str]:
     while path != "/":
         path = path.rpartition("/")[0] or "/"
         yield path
-
-
-def _has_git(directory: str) -> bool:
-    return os.path.lexists(to_bytes(f"{directory}/.git"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Listing:
-    """What git says of a directory: names relative to it, directories with a slash behind.
-
-    Attributes:
-        tracked: files and links, and submodules.
-        modules: those of them that are submodules.
-        untracked: files, links, and other repositories with a slash; nothing that git ignores.
-        untracked_tops: the same without what lies in a directory that is untracked itself.
-        ignored_tops: what git ignores, again without what lies in a directory that is ignored.
-    """
-
-    tracked: frozenset[str]
-    modules: frozenset[str]
-    untracked: frozenset[str]
-    untracked_tops: tuple[str, ...]
-    ignored_tops: frozenset[str]
-
-
-def _ask_git(top: str) -> _Listing:
-    others = ("--others", "--exclude-standard")
-    # A record is "MODE HASH STAGE\tPATH"; mode 160000 is a submodule.
-    records = [record.partition("\t") for record in _git(top, "--cached", "--stage")]
-    return _Listing(
-        tracked=frozenset(name for _, _, name in records),
-        modules=frozenset(name for head, _, name in records if head.startswith("160000")),
-        untracked=frozenset(_git(top, *others)),
-        untracked_tops=tuple(_git(top, *others, "--directory")),
-        ignored_tops=frozenset(_git(top, *others, "--ignored", "--directory")),
-    )
-
-
-def _git(top: str, *options: str) -> list[str]:
-    """Return the records of ``git ls-files``, run so that nothing of the repository is run."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("GIT_") or name in GIT_VARIABLES_KEPT
-    }
-    environment.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0")
-    command: Sequence[bytes | str] = [
-        "git",
-        "-C",
-        to_bytes(top),
-        "-c",
-        "core.fsmonitor=false",
-        "ls-files",
-        "-z",
-        *options,
-    ]
-    answer = subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=GIT_TIMEOUT_S,
-        check=True,
-    )
-    return [to_text(record) for record in answer.stdout.split(b"\0") if record]
-
-
-def _say(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        lines = error.stderr.decode("utf-8", "replace").splitlines()
-        return lines[0] if lines else f"git ended with {error.returncode}"
-    return str(error)

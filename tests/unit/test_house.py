@@ -54,7 +54,7 @@ OWNERS: Final = {
     "socket": {"gateways"},
     "subprocess": {
         "gateways",
-        "sync.scan",  # asks git which files belong to the tree
+        "sync.gitlisting",  # asks git which files belong to the tree
     },
     "threading": {
         "driver",
