@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_remotest.searchpath import SEARCH_PATH
 from remotest.env.model import Overlay
+from remotest.env.project_build import build_editable
 from remotest.env.project_extensions import check_extensions, find_compiled_modules
 from remotest.env.project_installed import installed_editables
+from remotest.env.project_members import find_projects
 from remotest.env.project_paths import TreePaths
+from remotest.env.project_static import describe_statically
 from remotest.env.project_wheel import choose_wheels
+from remotest.env.unavailable import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from remotest.env.model import Target
     from remotest.env.project_editable import Editable
     from remotest.env.project_paths import Locate
+    from remotest.env.project_settings import ProjectSettings
 
 
 def make_overlay(
@@ -54,13 +60,34 @@ def make_overlay(
         wheels = choose_wheels(base_dir, glob, target.tags)
         return Overlay(wheels=wheels, hides_sources=True)
     paths = TreePaths(base_dir, locate)
-    return _combine(_editables(paths, cache_folder, search_path), paths, target)
+    return _combine(_editables(base_dir, paths, cache_folder, search_path), paths, target)
 
 
-def _editables(paths: TreePaths, cache_folder: Path, search_path: Sequence[str]) -> list[Editable]:
+def _editables(
+    base_dir: Path, paths: TreePaths, cache_folder: Path, search_path: Sequence[str]
+) -> list[Editable]:
     """Return the projects in what travels, as editable installs have them."""
     installed = installed_editables(search_path)
-    return [editable for path, editable in installed.items() if paths.place(path) is not None]
+    here = {path: one for path, one in installed.items() if paths.place(path) is not None}
+    for settings in find_projects(base_dir, paths):
+        if str(settings.directory) not in here:
+            here[str(settings.directory)] = _editable(settings, cache_folder)
+    return list(here.values())
+
+
+def _editable(settings: ProjectSettings, cache_folder: Path) -> Editable:
+    """Return a project that is not installed here as if it were."""
+    if settings.is_compiled or not settings.has_backend:
+        return describe_statically(settings)
+    try:
+        return build_editable(settings, cache_folder)
+    except Unavailable as error:
+        editable = describe_statically(settings)
+        note = (
+            f"{editable.name}: {error}. It is taken as its settings describe it; to have it as "
+            f"its build backend does, install it here: pip install --editable {settings.directory}"
+        )
+        return replace(editable, notes=(note, *editable.notes))
 
 
 def _combine(editables: Sequence[Editable], paths: TreePaths, target: Target) -> Overlay:

@@ -1,0 +1,154 @@
+"""What a project says of itself in pyproject.toml, setup.cfg and setup.py, read and not run."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import contextlib
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from remotest.env.unavailable import Unavailable
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SETTINGS_FILES: Final = ("pyproject.toml", "setup.cfg", "setup.py")
+
+COMPILED_BACKENDS: Final = ("maturin", "mesonpy", "scikit_build_core", "sipbuild", "py_build_cmake")
+"""Build backends that exist to compile: asking them takes minutes, and the answer is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectSettings:
+    """The settings of one project.
+
+    Attributes:
+        directory: absolute, real path.
+        toml: pyproject.toml.
+        cfg: options of setup.cfg by section.
+        setup: arguments of ``setup()`` in setup.py that are literals; None without that file.
+    """
+
+    directory: Path
+    toml: Mapping[str, Any]
+    cfg: Mapping[str, Mapping[str, str]]
+    setup: Mapping[str, Any] | None
+
+    def table(self, *names: str) -> Mapping[str, Any]:
+        """Return a table of pyproject.toml, empty where there is none."""
+        found: Any = self.toml
+        for name in names:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def is_project(self) -> bool:
+        """Whether there is something to install, and not only settings of tools."""
+        if self.table("tool", "uv").get("package") is False:
+            return False
+        if self.table("tool", "poetry").get("package-mode") is False:
+            return False
+        return bool(
+            self.has_backend
+            or "name" in self.table("project")
+            or "name" in self.cfg.get("metadata", {})
+        )
+
+    @property
+    def has_backend(self) -> bool:
+        """Whether somebody meant it to be built."""
+        return "build-system" in self.toml or self.setup is not None
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether its build backend is one that exists to compile."""
+        backend = str(self.table("build-system").get("build-backend", ""))
+        return backend.startswith(COMPILED_BACKENDS)
+
+    @property
+    def name(self) -> str | None:
+        """Its name as written, None where only a backend knows."""
+        candidates = (
+            self.table("project").get("name"),
+            self.table("tool", "poetry").get("name"),
+            self.cfg.get("metadata", {}).get("name"),
+            (self.setup or {}).get("name"),
+        )
+        return next((name for name in candidates if isinstance(name, str)), None)
+
+    @property
+    def static_version(self) -> str | None:
+        """Its version, None where that has to be found out."""
+        candidates = (
+            self.table("project").get("version"),
+            self.table("tool", "poetry").get("version"),
+            self.cfg.get("metadata", {}).get("version"),
+            (self.setup or {}).get("version"),
+        )
+        texts = (text for text in candidates if isinstance(text, str))
+        return next((text for text in texts if ":" not in text), None)
+
+
+def read_project_settings(directory: Path) -> ProjectSettings:
+    """Return what a directory's files say; nothing where there are none.
+
+    Raises:
+        Unavailable: one of them cannot be read.
+    """
+    setup = _read(directory / "setup.py")
+    return ProjectSettings(
+        directory=directory,
+        toml=_read_toml(directory / "pyproject.toml"),
+        cfg=_read_cfg(directory / "setup.cfg"),
+        setup=None if setup is None else _setup_arguments(setup),
+    )
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unavailable(f"{path} cannot be read: {error}") from error
+
+
+def _read_toml(path: Path) -> Mapping[str, Any]:
+    try:
+        table: Mapping[str, Any] = tomllib.loads(_read(path) or "")
+    except tomllib.TOMLDecodeError as error:
+        raise Unavailable(f"{path} is no TOML: {error}") from error
+    return table
+
+
+def _read_cfg(path: Path) -> Mapping[str, Mapping[str, str]]:
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(_read(path) or "")
+    except configparser.Error as error:
+        raise Unavailable(f"{path} cannot be read: {error}") from error
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def _setup_arguments(code: str) -> dict[str, Any]:
+    """Return the literal arguments of ``setup()``; those that are computed are not known."""
+    arguments: dict[str, Any] = {}
+    try:
+        calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    except SyntaxError:  # It is for another Python, and no less a project.
+        return {}
+    for call in calls:
+        if ast.unparse(call.func).rpartition(".")[2] != "setup":
+            continue
+        for keyword in call.keywords:
+            with contextlib.suppress(ValueError):
+                arguments[str(keyword.arg)] = ast.literal_eval(keyword.value)
+    return arguments
