@@ -51,12 +51,18 @@ def parse_extension(name: str) -> Extension | None:
     return Extension(module=match["module"], suffix=name[len(match["module"]) :], tag=tag)
 
 
+def is_for_some(name: str) -> bool:
+    """Return whether a file is an extension module whose name says for which interpreters."""
+    extension = parse_extension(name)
+    return extension is not None and extension.tag is not None
+
+
 def is_foreign(name: str, ext_suffixes: Collection[str]) -> bool:
     """Return whether a file is an extension module that none of these interpreters can import."""
     extension = parse_extension(name)
     if extension is None or extension.tag is None:
         return False
-    return not any(extension.suits(suffix) for suffix in ext_suffixes)
+    return not any(map(extension.suits, ext_suffixes))
 
 
 def _has_stable_interface(ext_suffix: str) -> bool:

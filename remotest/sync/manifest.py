@@ -45,6 +45,7 @@ class ManifestBuilder:
         self._entries: dict[str, Entry] = {}
         self._sources: dict[str, str] = {}
         self._links: dict[str, str] = {}
+        self._for_some: set[str] = set()
         self._notes: dict[str, None] = {}
         self._secrets: dict[str, None] = {}
         self._unreadable: dict[str, str] = {}
@@ -98,6 +99,11 @@ class ManifestBuilder:
         except OSError as error:
             self._unreadable[path] = error.strerror or str(error)
 
+    def add_for_some(self, path: str) -> None:
+        """Add an extension module, which travels only to interpreters that can import it."""
+        self.add(path)
+        self._for_some.add(self._place(path))
+
     def finish(self) -> Manifest:
         """Return the manifest.
 
@@ -113,6 +119,7 @@ class ManifestBuilder:
             sources=self._sources,
             notes=tuple(self._notes),
             secrets=tuple(self._secrets),
+            for_some=frozenset(self._for_some),
         )
 
     def _place(self, path: str) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_remotest.entries import FILE, Entry, to_bytes, to_row
 from pytest_remotest.messages import MAX_BATCH_ITEMS, SyncEntries
+from remotest.sync.extensions import is_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 BASE: Final = "base"
 OUTSIDE: Final = "outside"
@@ -158,12 +159,28 @@ class Manifest:
         sources: absolute paths on this machine by digest: the only files that can be asked for.
         notes: what the user should hear, one line each.
         secrets: paths that stayed home because they look like secrets, relative to the base.
+        for_some: paths of extension modules that only some interpreters can import.
     """
 
     entries: tuple[Entry, ...]
     sources: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    for_some: frozenset[str] = frozenset()
+
+    def for_interpreters(self, ext_suffixes: Collection[str]) -> Manifest:
+        """Return what travels to a host where these interpreters run.
+
+        Args:
+            ext_suffixes: EXT_SUFFIX of each.
+        """
+        left_out = {
+            path for path in self.for_some if is_foreign(path.rpartition("/")[2], ext_suffixes)
+        }
+        entries = tuple(entry for entry in self.entries if entry.path not in left_out)
+        digests = {entry.digest for entry in entries if entry.kind == FILE}
+        sources = {digest: path for digest, path in self.sources.items() if digest in digests}
+        return replace(self, entries=entries, sources=sources)
 
     @property
     def file_count(self) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from remotest.errors import UsageError
+from remotest.sync.extensions import is_for_some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,11 +122,15 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Whether a path travels, and why."""
+    """Whether a path travels, and why.
+
+    ``is_for_some``: only to hosts of which an interpreter can import it.
+    """
 
     travels: bool
     reason: str
     is_secret: bool = False
+    is_for_some: bool = False
 
 
 def parse_rule(text: str, anchor: str) -> Rule:
@@ -255,7 +260,9 @@ class Rules:
             return Decision(travels=True, reason="tracked by git")
         default = _last_match(self._defaults, path, is_directory=is_directory)
         if default is None:
-            return Decision(travels=True, reason="no rule")
+            for_some = not is_directory and is_for_some(path.rpartition("/")[2])
+            reason = "an extension module" if for_some else "no rule"
+            return Decision(travels=True, reason=reason, is_for_some=for_some)
         return Decision(travels=default.travels, reason=f"default rule {default.text}")
 
 

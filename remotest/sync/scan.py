@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_remotest.entries import to_bytes, to_text
+from remotest.sync.extensions import is_for_some
 from remotest.sync.gitlisting import GitFailedError, Listing, ask_git, has_git
 from remotest.sync.manifest import ManifestBuilder
 from remotest.sync.plan import Layout, Manifest, is_within, lay_out
@@ -194,10 +195,11 @@ def _add_walk(builder: ManifestBuilder, root: str, rules: Rules) -> None:
         directory = waiting.pop()
         for name, is_directory in builder.list_directory(directory):
             path = f"{directory.rstrip('/')}/{name}"
-            if not _travels(builder, path, rules.decide(path, is_directory=is_directory)):
+            decision = rules.decide(path, is_directory=is_directory)
+            if not _travels(builder, path, decision):
                 continue
             if not is_directory:
-                builder.add(path)
+                _add_file(builder, path, decision)
             elif not _is_environment(builder, path, rules):
                 builder.add(path)
                 waiting.append(path)
@@ -207,6 +209,13 @@ def _travels(builder: ManifestBuilder, path: str, decision: Decision) -> bool:
     if decision.is_secret:
         builder.leave_secret(path)
     return decision.travels
+
+
+def _add_file(builder: ManifestBuilder, path: str, decision: Decision) -> None:
+    if decision.is_for_some:
+        builder.add_for_some(path)
+    else:
+        builder.add(path)
 
 
 def _is_environment(builder: ManifestBuilder, path: str, rules: Rules) -> bool:
@@ -253,7 +262,10 @@ def _add_git(builder: ManifestBuilder, top: str, rules: Rules) -> bool:
 
 
 def _add_ignored(chosen: _Chosen) -> None:
-    """Take along what git ignores and a rule names; tell of sources that nobody names."""
+    """Take along what git ignores and a rule names, or interpreters may need.
+
+    Tell of sources that nobody names.
+    """
     sources = []
     for name in sorted(chosen.listing.ignored_tops):
         path = f"{chosen.top}/{name.rstrip('/')}"
@@ -264,6 +276,8 @@ def _add_ignored(chosen: _Chosen) -> None:
                 chosen.add(name)
             elif chosen.add_directory(name.rstrip("/")):
                 _add_walk(chosen.builder, path, chosen.rules)
+        elif own is None and is_for_some(name.rpartition("/")[2]):
+            chosen.add(name)  # built in place, which is not for git but for tests
         elif own is None and name.endswith(".py"):
             sources.append(name)
     if sources:
@@ -298,7 +312,7 @@ class _Chosen:
         tracked = name in self._tracked
         decision = self.rules.decide(path, is_directory=False, is_tracked=tracked)
         if _travels(self.builder, path, decision):
-            self.builder.add(path)
+            _add_file(self.builder, path, decision)
 
     def add_empty(self, name: str) -> None:
         """Add the directories below an untracked one, whether they hold something or not."""

@@ -328,6 +328,50 @@ def test_git_that_does_not_work_is_told(project: Path, monkeypatch: pytest.Monke
 
 # -- what cannot be read -----------------------------------------------------------------------
 
+# -- extension modules --------------------------------------------------------------------
+
+FOR_311 = ".cpython-311-x86_64-linux-gnu.so"
+FOR_39 = ".cpython-39-x86_64-linux-gnu.so"
+
+
+def test_extension_modules_travel_to_interpreters_that_import_them(project: Path) -> None:
+    write(project, "a/x.py", f"a/x{FOR_311}", f"a/x{FOR_39}", "a/y.abi3.so", "a/z.so")
+    manifest = manifest_of(project, named=[project / "a"])
+    neither = [f"a/x{FOR_311}", f"a/x{FOR_39}", "a/y.abi3.so"]
+
+    for suffixes, left_out in {
+        (FOR_311, FOR_39): [],
+        (FOR_311,): [f"a/x{FOR_39}"],
+        (".pypy39-pp73-x86_64-linux-gnu.so",): neither,
+    }.items():
+        there = manifest.for_interpreters(suffixes)
+        assert sorted({*paths_of(manifest)} - {*paths_of(there)}) == left_out
+        assert {entry.digest for entry in there.entries if entry.size} == set(there.sources)
+
+
+def test_extension_modules_and_git(project: Path) -> None:
+    """What is built in place is nothing for git; what git tracks is data of somebody's tests."""
+    write(project, f"tests/data/old{FOR_39}", "pkg/__init__.py", "pkg/x.c")
+    (project / ".gitignore").write_text("*.so\nbuild/\n")
+    git(project, "init", "--quiet")
+    git(project, "add", "--force", ".")
+    git(project, "commit", "--quiet", "--message", "all")
+    write(project, f"pkg/x{FOR_311}", f"pkg/x{FOR_39}", "pkg/libz.so", f"build/lib/pkg/x{FOR_39}")
+
+    manifest = manifest_of(project)
+
+    paths = [".gitignore", "pkg/__init__.py", "pkg/x.c", f"tests/data/old{FOR_39}"]
+    assert paths_of(manifest.for_interpreters([])) == paths
+    assert paths_of(manifest.for_interpreters([FOR_311])) == sorted([*paths, f"pkg/x{FOR_311}"])
+
+
+def test_rules_decide_on_extension_modules(project: Path) -> None:
+    write(project, f"a/x{FOR_311}", f"a/y{FOR_311}")
+    for rules, paths in ((["!x.*"], [f"a/x{FOR_311}"]), (["*.so"], [])):
+        manifest = manifest_of(project, named=[project / "a"], rules=rules)
+        assert paths_of(manifest.for_interpreters([])) == paths
+
+
 READ_AS_ANOTHER_USER = """
 import os, sys
 from pathlib import Path
