@@ -36,7 +36,7 @@ class Editable:
         """Whether its wheel is for any interpreter: nothing in it is compiled."""
         wheels = (text for name, text in self.files.items() if name.endswith("/WHEEL"))
         tags = [line for text in wheels for line in text.splitlines() if line.startswith("Tag:")]
-        return all(tag.rstrip().endswith("-none-any") for tag in tags)
+        return bool(tags) and all(tag.rstrip().endswith("-none-any") for tag in tags)
 
 
 def dist_info(name: str, version: str) -> str:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 DEFAULT_GLOB: Final = "dist/*.whl"
 
-TAGS_NAMED: Final = 3
-"""Tags of an interpreter that an error names: the first are what somebody would build for."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Candidate:
@@ -81,10 +78,10 @@ def _best(candidates: Iterable[_Candidate], rank: dict[Tag, int], glob: str) -> 
     usable = [one for one in of_newest if one.tags & rank.keys()]
     if not usable:
         there = ", ".join(sorted(one.path.name for one in of_newest))
-        wanted = ", ".join(str(tag) for tag in list(rank)[:TAGS_NAMED])
+        best, *others = map(str, rank)
         raise Unavailable(
-            f"no wheel of {glob} is for this interpreter, which can have {wanted}, ... to "
-            f"{list(rank)[-1]}; there are: {there}",
+            f"no wheel of {glob} is for this interpreter, which can have {best} and "
+            f"{len(others)} other tags down to {others[-1]}; there are: {there}",
             remedy="build one for it, or leave this interpreter out",
         )
     return min(
