@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from remotest.errors import HostError
+from remotest.reporting.columns import GAP, one_line
 from remotest.reporting.terminal import printable
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ HEADINGS: Final = (
     *("reachable", "interpreter", "pytest", "plugins", "free disk", "clock"),
     "files to send",
 )
-GAP: Final = 2
-"""Spaces between columns, and in front of what belongs to the line above."""
-
 CLOCK_TOLERANCE_S: Final = 5.0
 """Below it two clocks count as the same: a greeting may take seconds over a slow link."""
 
@@ -36,7 +34,7 @@ FEW_FILES: Final = 10_000
 MIN_CAUSE_COLUMNS: Final = 30
 """Fewer say nothing of a cause; a screen that has fewer wraps the line by itself."""
 
-_TIME_UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+TIME_UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 _SIZE_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -155,7 +153,7 @@ def _table(rows: Sequence[Row], width: int) -> Iterator[Text]:
     """Yield the table; where it would be too wide, each spec is on a line above its cells."""
     cells = {row.spec: _cells(row.facts) for row in rows if row.facts is not None}
     widths = [max(map(cell_len, texts)) for texts in zip(HEADINGS, *cells.values(), strict=True)]
-    spec_width = max(cell_len(_one_line(row.spec)) for row in rows) + GAP
+    spec_width = max(cell_len(one_line(row.spec)) for row in rows) + GAP
     is_wide = spec_width + sum(widths) + GAP * (len(widths) - 1) <= width
     indent = spec_width if is_wide else GAP
     yield from _entry("spec", Text(_join(HEADINGS, widths)), indent, is_wide=is_wide)
@@ -165,11 +163,11 @@ def _table(rows: Sequence[Row], width: int) -> Iterator[Text]:
             answer = Text(_join(cells[row.spec], widths))
             answer.stylize(style, 0, len("yes"))
         else:
-            cause = _one_line(row.error.cause) if row.error is not None else "?"
+            cause = one_line(row.error.cause) if row.error is not None else "?"
             columns = max(width - indent, MIN_CAUSE_COLUMNS)
             answer = Text(textwrap.shorten(f"no: {cause}", columns, placeholder=" ..."))
             answer.stylize(style, 0, len("no"))
-        yield from _entry(_one_line(row.spec), answer, indent, is_wide=is_wide)
+        yield from _entry(one_line(row.spec), answer, indent, is_wide=is_wide)
 
 
 def _entry(spec: str, answer: Text, indent: int, *, is_wide: bool) -> Iterator[Text]:
@@ -192,8 +190,8 @@ def _cells(facts: HostFacts) -> tuple[str, ...]:
     interpreter = facts.interpreter
     return (
         "yes",
-        _one_line(f"{interpreter.implementation} {interpreter.version}"),
-        _one_line(interpreter.pytest_version or "none"),
+        one_line(f"{interpreter.implementation} {interpreter.version}"),
+        one_line(interpreter.pytest_version or "none"),
         f"{len(facts.plugins)} differ" if facts.plugins else "same",
         size_text(facts.room.free_bytes) if facts.room is not None else "?",
         clock_text(facts.clock_ahead_s),
@@ -226,7 +224,7 @@ def clock_text(ahead_s: float | None) -> str:
         return "?"
     if abs(ahead_s) < CLOCK_TOLERANCE_S:
         return "same"
-    size_s, unit = next(unit for unit in _TIME_UNITS if abs(ahead_s) >= unit[0])
+    size_s, unit = next(unit for unit in TIME_UNITS if abs(ahead_s) >= unit[0])
     return f"{ahead_s / size_s:+.0f} {unit}"
 
 
@@ -243,8 +241,8 @@ def _plugin_lines(rows: Sequence[Row]) -> Iterator[Text]:
         yield Text()
         yield Text("plugins that differ from here:")
     for differences, specs in specs_by_difference.items():
-        yield from (Text(" " * GAP + _one_line(spec)) for spec in specs)
-        yield from (Text(" " * 2 * GAP + _one_line(str(each))) for each in differences)
+        yield from (Text(" " * GAP + one_line(spec)) for spec in specs)
+        yield from (Text(" " * 2 * GAP + one_line(str(each))) for each in differences)
 
 
 def _disk_lines(rows: Sequence[Row]) -> Iterator[Text]:
@@ -253,16 +251,11 @@ def _disk_lines(rows: Sequence[Row]) -> Iterator[Text]:
         if room is not None and room.free_files is not None and room.free_files < FEW_FILES:
             yield Text()
             text = f"{row.spec}: no more than {room.free_files} new files fit in {room.place}"
-            yield Text(_one_line(text) + " (inodes)")
+            yield Text(one_line(text) + " (inodes)")
 
 
 def _tree_lines(tree: Tree) -> Iterator[Text]:
     files = "1 file" if tree.file_count == 1 else f"{tree.file_count} files"
-    yield Text(_one_line(f"the tree of {tree.base}: {files}, {size_text(tree.byte_count)}"))
+    yield Text(one_line(f"the tree of {tree.base}: {files}, {size_text(tree.byte_count)}"))
     for note in tree.notes:
-        yield Text(" " * GAP + _one_line(note))
-
-
-def _one_line(text: str) -> str:
-    """Return a text, as hosts have it, without what would break the line or steer a terminal."""
-    return " ".join(printable(text).split())
+        yield Text(" " * GAP + one_line(note))
