@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from remotest.env.ship import Shipped
     from remotest.errors import EnvError
     from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
-    from remotest.sync.push import Lacking, Pushed
+    from remotest.sync.push import Pushed
 
 GREETING_TIMEOUT_S = 60.0
 """From a booted interpreter to its agent's greeting: it lists site-packages, maybe on NFS."""
@@ -70,16 +70,14 @@ class Pusher(Protocol):
         ...
 
 
-class Previewer(Protocol):
-    """Asks what a ``Pusher`` would bring to the host of an agent, in the same way."""
+class Asker(Protocol):
+    """Asks the host of one agent something, in the same way as a ``Pusher`` brings it a tree."""
 
-    def __call__(
-        self, send: Callable[[bytes], None], receive: Callable[[float], Any]
-    ) -> tuple[messages.Room, Lacking | None]:
-        """Return the room there, and what is lacking there, if a tree is to be there.
+    def __call__(self, send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Any:
+        """Return the answer.
 
         Raises:
-            HostError: the host cannot have a tree.
+            HostError: there is none.
         """
         ...
 
@@ -138,12 +136,19 @@ class TreePushed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TreePreviewed:
-    """What would be brought to the host of an agent, and the room that there is for it."""
+class Answered:
+    """What was asked of the host of an agent is known."""
 
     agent: str
-    room: messages.Room
-    lacking: Lacking | None
+    answer: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unanswered:
+    """What was asked of the host of an agent cannot be known."""
+
+    agent: str
+    error: HostError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +196,8 @@ DriverEvent: TypeAlias = (
     | GatewayFailed
     | GatewayClosed
     | TreePushed
-    | TreePreviewed
+    | Answered
+    | Unanswered
     | TreeFailed
     | EnvironmentsResolved
     | EnvironmentShipped
@@ -223,9 +229,9 @@ class Driver:
         """Begin to bring the tree to the host of an agent."""
         self._threads.append(self._start(f"push-{agent}", self._push, agent, pusher))
 
-    def preview(self, agent: str, previewer: Previewer) -> None:
-        """Begin to ask what would be brought to the host of an agent."""
-        self._threads.append(self._start(f"preview-{agent}", self._preview, agent, previewer))
+    def ask(self, agent: str, asker: Asker) -> None:
+        """Begin to ask the host of an agent something."""
+        self._threads.append(self._start(f"ask-{agent}", self._ask, agent, asker))
 
     def resolve(self, resolver: Resolver) -> None:
         """Begin to find out what environments consist of."""
@@ -365,15 +371,15 @@ class Driver:
             return
         self._inbox.put(TreePushed(agent=agent, tree=pushed.tree, notes=pushed.notes))
 
-    def _preview(self, agent: str, previewer: Previewer) -> None:
+    def _ask(self, agent: str, asker: Asker) -> None:
         try:
-            room, lacking = previewer(
+            answer = asker(
                 self._gateways[agent].send, lambda timeout_s: self._answer(agent, timeout_s)
             )
         except HostError as error:
-            self._inbox.put(TreeFailed(agent=agent, error=error))
+            self._inbox.put(Unanswered(agent=agent, error=error))
             return
-        self._inbox.put(TreePreviewed(agent=agent, room=room, lacking=lacking))
+        self._inbox.put(Answered(agent=agent, answer=answer))
 
     def _resolve(self, resolver: Resolver) -> None:
         self._inbox.put(EnvironmentsResolved(provisions=resolver()))

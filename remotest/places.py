@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_remotest import messages
-    from remotest.driver import Previewer, Pusher
+    from remotest.driver import Asker, Pusher
+    from remotest.env.provision import Provision
     from remotest.env.ship import Shipped
     from remotest.environments import AgentPlan
     from remotest.preflight import Interpreter
@@ -247,7 +248,7 @@ class Places:
         assert self._manifest is not None
         return partial(push, self._manifest, self._destination(agent))
 
-    def previewer(self, agent: str) -> Previewer:
+    def previewer(self, agent: str) -> Asker:
         """Return what asks for the room there, and for what ``pusher`` would bring, if anything."""
         brings = agent in self._pushing.values()
         return partial(preview, self._manifest if brings else None, self._destination(agent))
