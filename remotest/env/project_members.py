@@ -23,12 +23,13 @@ _EDITABLE_LINE: Final = re.compile(r"(?:-e|--editable)[ =]\s*(?P<path>\S+)")
 
 
 def find_projects(base_dir: Path, paths: TreePaths) -> tuple[ProjectSettings, ...]:
-    """Return the project of a directory and those that it leads to, if they travel.
+    """Return the projects that a directory is in, and those that they lead to, if they travel.
 
     Raises:
         Unavailable: the settings of one cannot be read.
     """
-    waiting = [os.path.realpath(base_dir)]
+    base = Path(os.path.realpath(base_dir))
+    waiting = [str(path) for path in (base, *base.parents)]
     found: dict[str, ProjectSettings] = {}
     while waiting:
         directory = waiting.pop(0)

@@ -107,6 +107,15 @@ def test_a_member_has_the_other_members_of_its_workspace(tmp_path: Path) -> None
     assert names(TreePaths(base, layout.locate)) == ["one", "two"]
 
 
+def test_tests_that_have_settings_of_their_own(tmp_path: Path) -> None:
+    """The base directory is the config file's, which need not be the project's."""
+    base = write(tmp_path, {"setup.py": "", "tests/pytest.ini": "[pytest]"}) / "tests"
+    layout = lay_out(str(base), [str(tmp_path)])
+    found = find_projects(base, TreePaths(base, layout.locate))
+    assert [settings.directory for settings in found] == [tmp_path]
+    assert find_projects(base, TreePaths(base)) == ()
+
+
 @pytest.mark.parametrize(
     "requirement",
     [
