@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pytest_remotest import frames, messages
 from remotest.errors import ConnectError, HostError, HostLost, UsageError
+from remotest.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -217,6 +218,7 @@ class Driver:
         self._answers: dict[str, queue.SimpleQueue[Any]] = {}
         self._threads: list[threading.Thread] = []
         self._openings: list[threading.Thread] = []
+        self._heartbeat = Heartbeat()
         self._closing = False
 
     def open(self, agents: Iterable[str]) -> None:
@@ -277,6 +279,7 @@ class Driver:
     def close(self) -> None:
         """End every agent, all at once, and wait for their hosts to be clean."""
         self._closing = True  # From now on, what opens is closed by the thread that opens it.
+        self._heartbeat.close()
         gateways = dict(self._gateways)
         for agent in gateways:
             self.send(agent, [messages.Goodbye()])
@@ -322,6 +325,7 @@ class Driver:
             self._inbox.put(GatewayFailed(agent=agent, error=failure))
             return
         self._gateways[agent] = gateway
+        self._heartbeat.watch(agent, gateway)
         if self._closing:
             gateway.close(CLOSE_TIMEOUT_S)
         self._inbox.put(GatewayOpened(agent=agent, info=greeting.info))
@@ -344,6 +348,7 @@ class Driver:
         Raises:
             pytest_remotest.messages.ProtocolError: it is no frame; the gateway then closes.
         """
+        self._heartbeat.heard(agent)
         worker, batch = frames.decode(frame)
         ours: list[Any] = []
         for message in batch:
@@ -351,12 +356,15 @@ class Driver:
                 greetings.put(message)
             elif worker is None and isinstance(message, ANSWERS):
                 self._answers[agent].put(message)
+            elif worker is None and isinstance(message, messages.Pong):
+                continue
             else:
                 ours.append(message)
         if ours:
             self._inbox.put(MessagesCame(agent=agent, worker=worker, messages=tuple(ours)))
 
     def _on_closed(self, agent: str, reason: str, greetings: queue.SimpleQueue[Any]) -> None:
+        self._heartbeat.forget(agent)
         greetings.put(reason)
         self._answers[agent].put(None)
         self._inbox.put(GatewayClosed(agent=agent, reason=reason))

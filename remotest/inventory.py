@@ -74,7 +74,7 @@ DEFAULT_KEYS: Final = tuple(key for key in HOST_KEYS if key not in {*WAYS, "id",
 
 _NAMED: Final = re.compile(r'(?:[^=/*"]*\*)?@')
 
-NUMBER_KEYS: Final = ("nice", "connect_timeout")
+NUMBER_KEYS: Final = ("nice", "connect_timeout", "heartbeat")
 
 
 @dataclass(frozen=True, kw_only=True)

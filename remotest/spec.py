@@ -85,6 +85,7 @@ class GatewaySpec:
     ssh_config: str | None = None
     hostkey: Literal["strict", "accept-new"] | None = None
     connect_timeout_s: float | None = None
+    heartbeat_s: float | None = None
     cache: str | None = None
     sync: Literal["tree", "none"] | None = None
     env_mode: str | None = None

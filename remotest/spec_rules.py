@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 MAX_CONNECT_TIMEOUT_S: Final = 3600.0
 """Longest wait for a host. A machine that is still being created is up within an hour."""
 
+MIN_HEARTBEAT_S: Final = 1.0
+"""Shortest silence that means something: a busy machine may not run a process for so long."""
+
+MAX_HEARTBEAT_S: Final = 3600.0
+"""Longest silence to wait for; after an hour nobody waits for a test run any more."""
+
 MAX_PORT: Final = 65535
 MIN_NICE: Final = -20
 MAX_NICE: Final = 19
@@ -315,6 +321,15 @@ def _read_command_line(text: str) -> str:
     return text
 
 
+def _read_heartbeat(text: str) -> float:
+    seconds = float(text) if _DECIMAL.fullmatch(text) else math.nan
+    if not MIN_HEARTBEAT_S <= seconds <= MAX_HEARTBEAT_S:
+        raise SpecError(
+            f"is not a number of seconds from {MIN_HEARTBEAT_S:g} to {MAX_HEARTBEAT_S:g}"
+        )
+    return seconds
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in words:
@@ -345,6 +360,7 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
             attribute="hostkey", form="strict|accept-new", read=_one_of("strict", "accept-new")
         ),
         "connect_timeout": Key(attribute="connect_timeout_s", form="SECONDS", read=_read_seconds),
+        "heartbeat": Key(attribute="heartbeat_s", form="SECONDS", read=_read_heartbeat),
         "cache": Key(attribute="cache", form="PATH", read=_read_path),
         "sync": Key(attribute="sync", form="tree|none", read=_one_of("tree", "none")),
         "env": Key(

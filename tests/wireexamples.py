@@ -17,6 +17,7 @@ REPORT = {
 
 EXAMPLES = (
     m.Greeting(m.PROTOCOL, {"version_info": [3, 6, 15], "pytest_version": "7.0.1"}),
+    m.Pong(),
     m.SyncWant(["00ff"], True),
     m.SyncDone("/tree", ["a note"]),
     m.SyncFailed("the disk is full", "free some room"),
@@ -26,6 +27,8 @@ EXAMPLES = (
     m.EnvFailed("the disk is full", "free some room"),
     m.WorkerExited("gw0", -9, "Fatal Python error"),
     m.WorkerOutput("gw0", "printed\n"),
+    m.ExpectPings(30.0),
+    m.Ping(),
     m.SyncOpen("project", "run", None, "/srv/tree"),
     m.SyncEntries([["file", "a.py", 420, 10, "00ff"]], False),
     m.SyncCommit(),

@@ -12,6 +12,7 @@ import os
 import selectors
 import signal
 import threading
+import time
 from typing import Any, Callable, Deque, Dict, Iterator, Optional
 
 from pytest_remotest import describe, frames, messages, supervise
@@ -23,6 +24,8 @@ REAP_INTERVAL_S = 0.2  # Between looks at workers whose pipes a child of theirs 
 DRAIN_READS = 64  # Pipe reads after a worker's exit: what it wrote before fits 4 MB of them.
 MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come in 1 MB pieces.
 ROOM_LOOK_S = 1.0  # Between looks, while there is no room for a frame, at whether this is over.
+PING = frames.encode([messages.Ping()])
+PONG = frames.encode([messages.Pong()])
 END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # What ends a login's processes, on a shutdown too.
 
 
@@ -45,9 +48,13 @@ class Agent:
         self._selector = selectors.DefaultSelector()
         self._workers: Dict[str, WorkerProcess] = {}
         self._leaving = False
+        self._heard_s = time.monotonic()
+        self._silence_s: Optional[float] = None
         self._run_folder: Optional[RunFolder] = None
         self._receiver = Receiver(self._send_message)
         self._handlers: Dict[Any, Callable[[Any], None]] = {
+            messages.ExpectPings: self._expect_pings,
+            messages.Ping: lambda _: None,  # It was answered when it came.
             messages.SyncOpen: self._receiver.open,
             messages.SyncEntries: self._receiver.entries,
             messages.Blob: self._receiver.blob,
@@ -61,10 +68,16 @@ class Agent:
 
     def accept(self, frame: Optional[bytes]) -> None:
         """Take one frame, or None at the end of the link. Called by execnet's thread."""
+        self._heard_s = time.monotonic()
+        if frame == PING:  # Answered here: the main thread may be unpacking or writing.
+            self._send(PONG)
+            return
         # Waiting here holds the link back while the disk is slower than the network.
         while not self._room.acquire(timeout=ROOM_LOOK_S):
             if self._leaving:
                 return
+            self._heard_s = time.monotonic()  # What is held back may be pings.
+            self._send(PONG)
         self._frames.append(frame)
         self._wake()
 
@@ -103,7 +116,7 @@ class Agent:
             signal.set_wakeup_fd(wake_before)
 
     def _wait_and_serve(self) -> None:
-        timeout_s = REAP_INTERVAL_S if self._workers else None
+        timeout_s = REAP_INTERVAL_S if self._workers else self._silence_s
         for key, _ in self._selector.select(timeout_s):
             if key.fd == self._wake_read:
                 os.read(self._wake_read, MAX_WAITING_FRAMES)
@@ -122,6 +135,8 @@ class Agent:
         for worker in list(self._workers.values()):
             if worker.process.poll() is not None:
                 self._bury(worker)
+        if self._silence_s is not None and time.monotonic() - self._heard_s > self._silence_s:
+            self._leaving = True
         supervise.reap_orphans({worker.process.pid for worker in self._workers.values()})
 
     # -- from the controller ---------------------------------------------------------------
@@ -161,6 +176,9 @@ class Agent:
             self._selector.register(worker.in_fd, selectors.EVENT_WRITE, worker)
         elif watched and not waiting:
             self._selector.unregister(worker.in_fd)
+
+    def _expect_pings(self, message: messages.ExpectPings) -> None:
+        self._silence_s = message.silence_s
 
     def _stop_worker(self, message: messages.StopWorker) -> None:
         worker = self._workers.get(message.worker)

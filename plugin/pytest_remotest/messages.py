@@ -28,6 +28,10 @@ class Greeting(NamedTuple):
     info: Dict[str, Any]
 
 
+class Pong(NamedTuple):
+    """Answer to Ping. It is sent by itself as well while a full disk or pipe holds an agent up."""
+
+
 class SyncWant(NamedTuple):
     """Digests (sha256, hex) of the manifest that the host lacks. ``last`` ends the list."""
 
@@ -105,6 +109,16 @@ class WorkerOutput(NamedTuple):
 
 
 # -- controller -> agent ---------------------------------------------------------------------
+
+
+class ExpectPings(NamedTuple):
+    """Leave as if the link had ended when nothing has come for this long."""
+
+    silence_s: float
+
+
+class Ping(NamedTuple):
+    """Answer with Pong at once, whatever else is under way."""
 
 
 class SyncOpen(NamedTuple):
@@ -336,9 +350,9 @@ class SessionFinished(NamedTuple):
 
 
 MESSAGES = (
-    Greeting, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
+    Greeting, Pong, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
     WorkerExited, WorkerOutput,
-    SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, EnvOpen,
+    ExpectPings, Ping, SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, EnvOpen,
     SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,

@@ -8,6 +8,9 @@ from typing import Final, Protocol, TypeAlias
 WRITE_STALL_S: Final = 60.0
 """A host that takes not one byte for so long hangs: its disk or its process, not the network."""
 
+HEARTBEAT_S: Final = 30.0
+"""A silence that is too long, unless a spec says otherwise: networks find a new way in 10 s."""
+
 OnFrame: TypeAlias = Callable[[bytes], None]
 OnClosed: TypeAlias = Callable[[str], None]
 
@@ -60,7 +63,21 @@ class AgentGateway(Protocol):
     ``on_frame`` and ``on_closed``, given when it was opened, are called by the gateway's reader
     thread; ``on_closed`` exactly once and last, with the reason, whichever side ended it. Neither
     may wait for the gateway.
+
+    Attributes:
+        is_local: the agent is a process of this machine, over no network.
+        heartbeat_s: how long the agent, or the controller, may be silent.
     """
+
+    is_local: bool
+    heartbeat_s: float
+
+    def give_up(self, reason: str) -> None:
+        """End the gateway at once, for a reason that ``on_closed`` tells. Never raises.
+
+        It returns when the interpreter is ended on its host too, if the host can still be reached.
+        """
+        ...
 
     def send(self, frame: bytes) -> None:
         """Send one frame to the agent. Any thread may call this.

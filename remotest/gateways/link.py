@@ -25,7 +25,7 @@ from remotest.gateways.bundle import LOADER, encode_bundle
 from remotest.gateways.downlevel import engine_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from remotest.gateways.base import ByteStream, OnClosed, OnFrame
     from remotest.gateways.bootstrap import Booted
@@ -170,18 +170,25 @@ class AgentLink:
         booted: Booted,
         *,
         host: str,
+        is_local: bool,
+        heartbeat_s: float,
         on_frame: OnFrame,
         on_closed: OnClosed,
+        end_there: Callable[[], None],
     ) -> None:
+        self.is_local = is_local
+        self.heartbeat_s = heartbeat_s
         self.interpreter = booted.interpreter
         self.noise = booted.noise
         self._stream = stream
         self._host = host
         self._on_frame = on_frame
         self._on_closed = on_closed
+        self._end_there = end_there
         self._is_closing = False
         self._reason = ""
         self._callback_fault = ""
+        self._given_up = ""
         self._ended = threading.Event()
         self._io = CheckedIO(stream, booted.received)
 
@@ -216,6 +223,12 @@ class AgentLink:
         cause = self._reason or "the connection ended"
         return HostLost(host=self._host, phase="run", cause=cause)
 
+    def give_up(self, reason: str) -> None:
+        """See ``AgentGateway``."""
+        self._given_up = reason
+        self._stream.kill()
+        self._end_there()
+
     def close(self, timeout_s: float) -> None:
         """See ``AgentGateway``."""
         deadline = time.monotonic() + timeout_s
@@ -248,8 +261,8 @@ class AgentLink:
         errors.clear()
         if self._is_closing:
             return CLOSED_BY_US
-        if self._callback_fault or self._io.fault:
-            return self._callback_fault or self._io.fault
+        if fault := self._given_up or self._callback_fault or self._io.fault:
+            return fault
         if agent_errors:
             return f"the agent failed:\n{agent_errors[0]}"
         if not self._io.channel_is_open:

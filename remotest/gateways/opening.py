@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from remotest.errors import ConnectError, SpecError
-from remotest.gateways.base import ByteStream
+from remotest.gateways.base import HEARTBEAT_S, ByteStream
 from remotest.gateways.bootlines import end_line
 from remotest.gateways.bootstrap import (
     BOOT_TIMEOUT_S,
@@ -79,23 +79,36 @@ def open_gateway(
     is_socket = isinstance(spec.target, SocketTarget)
     if is_socket and spec.python is not None:
         raise SpecError(f"{host}: python= is not for socket=: the server is the interpreter")
+    is_here = spec.target is None and spec.via is None
     python = spec.interpreter
     if spec.target is None and spec.via is None:
         python = python_here(python, invocation_directory)
     stream = connect(spec)
     boot = Boot(stream, host=host, python=python)
+
+    def end() -> None:
+        if boot.pid is not None and not is_here:
+            end_there(spec, connect, boot.pid)
+
     try:
         booted = boot.run(through_shell=not is_socket, timeout_s=timeout_s)
-        link = AgentLink(stream, booted, host=host, on_frame=on_frame, on_closed=on_closed)
+        link = AgentLink(
+            stream,
+            booted,
+            host=host,
+            is_local=is_here,
+            heartbeat_s=spec.heartbeat_s or HEARTBEAT_S,
+            on_frame=on_frame,
+            on_closed=on_closed,
+            end_there=end,
+        )
         try:
             link.start(bundle)
         except OSError:
             raise _lost(stream, host, booted) from None
     except BaseException:  # Also Ctrl-C: nothing may be left running.
         stream.kill()
-        is_here = spec.target is None and spec.via is None
-        if boot.pid is not None and not is_here:
-            end_there(spec, connect, boot.pid)
+        end()
         raise
     return link
 

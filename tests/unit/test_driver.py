@@ -33,6 +33,9 @@ INFO: Final = {"hostname": "box"}
 class MemoryGateway:
     """A gateway whose host is the test: what is sent is kept, what comes is said by the test."""
 
+    is_local = True
+    heartbeat_s = 3600.0
+
     def __init__(self, on_frame: OnFrame, on_closed: OnClosed) -> None:
         self.say = on_frame
         self.hang_up = on_closed
@@ -43,6 +46,10 @@ class MemoryGateway:
         if self.is_closed.is_set():
             raise HostLost(host="box", phase="send", cause="closed")
         self.sent.append(frames.decode(frame))
+
+    def give_up(self, reason: str) -> None:
+        self.is_closed.set()
+        self.hang_up(reason)
 
     def close(self, timeout_s: float) -> None:
         assert timeout_s > 0

@@ -23,7 +23,7 @@ LAYERS: Final = tuple(
         "errors spec spec_rules yaml_nodes pathmap",
         "interpreters inventory settings pytestconfig scheduling run sync env environments preflight launch lastwords",
         "gateways",
-        "driver",
+        "driver heartbeat",
         "controller discovery preparation places relay reports reporting compat check cli",
     )
 )
@@ -58,6 +58,7 @@ OWNERS: Final = {
     },
     "threading": {
         "driver",
+        "heartbeat",  # what a stuck link holds up must hold up nobody else
         "gateways",  # paramiko's and execnet's reader threads meet ours at this edge
     },
 }

@@ -44,6 +44,9 @@ class Host:
             stream,
             Booted(interpreter=INTERPRETER, noise="", received=received),
             host="bad",
+            is_local=True,
+            heartbeat_s=30.0,
+            end_there=lambda: None,
             on_frame=self.recorder.on_frame,
             on_closed=self.recorder.on_closed,
         )

@@ -15,6 +15,8 @@ from gatewayworld import WAIT_S, stub_bundle
 from pytest_remotest import loader
 from remotest.gateways.bundle import bundle_digest, encode_bundle, read_bundle
 
+PLUGIN = Path(__file__).parents[3] / "plugin"
+
 REPORT = """\
 import importlib, inspect, json, os, sys, traceback
 from pytest_remotest import loader
@@ -108,7 +110,7 @@ def test_a_second_bundle_replaces_the_first() -> None:
 
 
 def test_the_bundle_is_the_whole_package() -> None:
-    package = Path(loader.__file__).parent
+    package = PLUGIN / "pytest_remotest"
     expected = {
         "pytest_remotest" if file.stem == "__init__" else f"pytest_remotest.{file.stem}": (
             file.read_text(encoding="utf-8")
@@ -126,4 +128,12 @@ def test_the_digest_is_of_the_content() -> None:
 
 
 def test_without_a_bundle_there_is_none() -> None:
-    assert loader.bundle() == {}
+    program = "from pytest_remotest import loader; print(loader.bundle())"
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(PLUGIN)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == "{}\n"

@@ -1,0 +1,93 @@
+"""Signs of life between the controller and its agents: who is silent for too long is given up.
+
+A link that was cut off without a word (a cable pulled, a machine frozen, a firewall that forgot a
+connection) looks like one on which nobody has anything to say. So both sides say something: the
+controller pings, the agent answers from a thread that no test and no slow disk holds up.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from pytest_remotest import frames, messages
+from remotest.errors import HostLost
+
+if TYPE_CHECKING:
+    from remotest.gateways.base import AgentGateway
+
+PINGS_IN_SILENCE: Final = 3
+"""Pings that may stay without an answer before a host is given up: one may be late."""
+
+END_TIMEOUT_S: Final = 5.0
+"""For a host that was given up to end what runs there, through another session; it may be gone."""
+
+PING: Final = frames.encode([messages.Ping()])
+
+
+class Heartbeat:
+    """Pings the agents of one run. ``heard`` may be called by any thread."""
+
+    def __init__(self) -> None:
+        self._heard_s: dict[str, float] = {}
+        self._closing = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def watch(self, agent: str, gateway: AgentGateway) -> None:
+        """Begin to ping an agent that has greeted, and to expect a word from it.
+
+        On this machine the end of a process is seen at once, and a controller that is stopped by
+        Ctrl-Z shall find its workers alive: there the agent expects nothing.
+        """
+        if not gateway.is_local:
+            self._send(gateway, frames.encode([messages.ExpectPings(gateway.heartbeat_s)]))
+        self._heard_s[agent] = time.monotonic()
+        # Two threads: a link that is stuck holds up whoever writes to it, and that must be seen.
+        for name, target in (("ping", self._ping), ("listen", self._listen)):
+            thread = threading.Thread(
+                target=target, args=(agent, gateway), name=f"remotest-{name}-{agent}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def heard(self, agent: str) -> None:
+        """Note a sign of life."""
+        if agent in self._heard_s:
+            self._heard_s[agent] = time.monotonic()
+
+    def forget(self, agent: str) -> None:
+        """Expect nothing of an agent any more: its end is known."""
+        self._heard_s.pop(agent, None)
+
+    def close(self) -> None:
+        """Expect nothing of anybody any more; wait a while for those given up to be ended."""
+        self._closing.set()
+        self._heard_s.clear()
+        deadline_s = time.monotonic() + END_TIMEOUT_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+
+    def _ping(self, agent: str, gateway: AgentGateway) -> None:
+        interval_s = gateway.heartbeat_s / PINGS_IN_SILENCE
+        while not self._closing.wait(interval_s) and agent in self._heard_s:
+            self._send(gateway, PING)
+
+    def _listen(self, agent: str, gateway: AgentGateway) -> None:
+        limit_s = gateway.heartbeat_s
+        while heard_s := self._heard_s.get(agent):
+            left_s = heard_s + limit_s - time.monotonic()
+            if left_s <= 0:
+                gateway.give_up(
+                    f"no sign of life for {limit_s:g} s: its machine, the network on the way or "
+                    "its agent has stopped"
+                )
+                return
+            self._closing.wait(left_s)
+
+    @staticmethod
+    def _send(gateway: AgentGateway, frame: bytes) -> None:
+        try:
+            gateway.send(frame)
+        except HostLost:
+            return  # Its end arrives as an event of its own.
