@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import pytest_remotest
+from pytest_remotest import loader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,13 @@ LOADER: Final = f"{PACKAGE}.loader"
 
 @functools.cache
 def read_bundle() -> Mapping[str, str]:
-    """Return the sources of all modules that travel, by module name."""
-    bundle = {}
+    """Return the sources of all modules that travel, by module name.
+
+    Where this process is a worker itself, whose suite runs pytest, they are what it was sent.
+    """
+    bundle = loader.bundle()
+    if bundle:
+        return bundle
     for file in importlib.resources.files(PACKAGE).iterdir():
         stem, _, suffix = file.name.partition(".")
         if suffix == "py":

@@ -58,6 +58,8 @@ class Host:
                 whole_path=False,
                 nice=0,
                 worker_input=values.pack({"workerid": name, "testrunuid": self.run_uid}),
+                env_folder=None,
+                overlay=[],
             )
         )
 

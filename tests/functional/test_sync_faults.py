@@ -20,7 +20,7 @@ from remotest.sync.push import Destination, Lacking, preview, push
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PLUGIN = Path(messages.__file__).parents[1]
+PLUGIN = Path(__file__).parents[2] / "plugin"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from remotest.errors import SyncError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PLUGIN = Path(messages.__file__).parents[1]
+PLUGIN = Path(__file__).parents[2] / "plugin"
 
 
 @pytest.fixture
