@@ -62,6 +62,7 @@ class _Check:
 
     def _greeted(self, agent: str, info: Mapping[str, object]) -> None:
         interpreter = read_interpreter(info)
+        self._places.set_interpreter(agent, interpreter, info)
         there = info.get("distributions")
         self._facts[agent] = HostFacts(
             interpreter=interpreter,

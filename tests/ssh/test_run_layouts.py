@@ -144,3 +144,29 @@ def test_helpers_beside_tests_and_fixtures_of_every_folder(project: Project) -> 
 
     assert answer.status == 0, answer.output
     assert " 2 passed in " in answer.lines[-1]
+
+
+def test_extension_modules_travel_to_a_host_that_can_import_them(project: Project) -> None:
+    """One tree serves all interpreters of a host: it has what any of them can import."""
+    project.write(
+        {
+            "lib/fast.cpython-39-x86_64-linux-gnu.so": "",
+            "lib/fast.cpython-39-aarch64-linux-gnu.so": "",
+            "lib/fast.cpython-36m-x86_64-linux-gnu.so": "",
+            "lib/fast.cpython-36m-aarch64-linux-gnu.so": "",
+            "lib/fast.cpython-310-x86_64-linux-gnu.so": "",
+            "test_lib.py": """
+                import os, sysconfig
+
+                def test_what_is_there(pytestconfig):
+                    names = os.listdir(os.path.join(str(pytestconfig.rootdir), "lib"))
+                    assert "fast" + sysconfig.get_config_var("EXT_SUFFIX") in names
+                    assert len(names) == 2
+                """,
+        }
+    )
+    pythons = (interpreters.with_pytest("3.6"), interpreters.with_pytest("3.9"))
+
+    answer = project.pytest("--dist=each", *(f"--tx=ssh=myhost//python={path}" for path in pythons))
+
+    assert answer.status == 0, answer.output
