@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,7 @@ from remotest.env.project_installed import editable_in
 from remotest.env.project_settings import SETTINGS_FILES
 from remotest.env.tools import ToolFailed, run_tool
 from remotest.env.unavailable import Unavailable
-from remotest.env.uvtool import find_uv
+from remotest.env.uvtool import QUIET, find_uv, first_cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,9 @@ SCHEMA: Final = "1"
 
 BUILD_TIMEOUT_S: Final = 120
 """For one editable build. Seconds are usual; what takes minutes compiles, which helps no host."""
+
+_FAILED: Final[dict[str, str]] = {}
+"""Why a backend failed in this process, by digest: the next interpreter need not wait for that."""
 
 
 def build_editable(settings: ProjectSettings, cache_folder: Path) -> Editable:
@@ -43,33 +47,45 @@ def build_editable(settings: ProjectSettings, cache_folder: Path) -> Editable:
     Raises:
         Unavailable: there is no backend, or it fails.
     """
-    has_dynamic_version = settings.static_version is None
-    kept = cache_folder / f"{_digest(settings, has_dynamic_version)}.json"
-    directory = str(settings.directory)
-    editable = _read_kept(kept, directory)
+    digest = _digest(settings)
+    if digest in _FAILED:
+        raise Unavailable(_FAILED[digest])
+    kept = cache_folder / f"{digest}.json"
+    editable = _read_kept(kept, str(settings.directory))
     if editable is None:
-        with tempfile.TemporaryDirectory(prefix="remotest-") as scratch_text:
-            scratch = Path(os.path.realpath(scratch_text))
-            copy = copy_project(
-                settings.directory, scratch / "project", with_history=has_dynamic_version
-            )
-            editable = _install(copy, scratch / "site-packages", directory)
+        try:
+            editable = _build(settings)
+        except Unavailable as error:
+            _FAILED[digest] = error.cause
+            raise
         _keep(kept, editable)
     return editable
+
+
+def _build(settings: ProjectSettings) -> Editable:
+    with tempfile.TemporaryDirectory(prefix="remotest-") as scratch_text:
+        scratch = Path(os.path.realpath(scratch_text))
+        copy = copy_project(
+            settings.directory, scratch / "project", with_history=settings.static_version is None
+        )
+        return _install(copy, scratch / "site-packages", str(settings.directory))
 
 
 def _install(copy: Path, target: Path, directory: str) -> Editable:
     """Install a copy in place, and return it as if it were the original."""
     uv = find_uv(copy, {})
     options: tuple[str | Path, ...] = ("--no-deps", "--target", target, "--editable", copy)
-    if uv is None:
-        _run(["-m", "pip", "install", "--quiet", *options], sys.executable, copy)
-    else:
-        command = ("pip", "install", "--quiet", "--no-sources", "--python", sys.executable)
-        try:  # What is in uv's cache will do, and is there without a network.
-            _run([*command, "--offline", *options], uv.path, copy)
-        except ToolFailed:
-            _run([*command, *options], uv.path, copy)
+    try:
+        if uv is None:
+            _run([sys.executable, "-m", "pip", "install", "--quiet", *options], copy)
+        else:
+            command = (uv.path, "pip", "install", "--no-sources", "--python", sys.executable)
+            try:  # What is in uv's cache will do, and is there without a network.
+                _run([*command, *QUIET, "--offline", *options], copy)
+            except ToolFailed:
+                _run([*command, *QUIET, *options], copy)
+    except ToolFailed as error:
+        raise Unavailable(f"its build backend failed: {reason_in(error.words)}") from error
     installed = editable_in(target, directory)
     if installed is None:
         raise Unavailable(f"the build backend of {directory} installs nothing")
@@ -77,19 +93,25 @@ def _install(copy: Path, target: Path, directory: str) -> Editable:
     return Editable(directory=directory, name=installed.name, files=files, notes=installed.notes)
 
 
-def _run(arguments: list[str | Path], program: str | Path, directory: Path) -> None:
-    run_tool(
-        [program, *arguments],
-        environ={},
-        directory=directory,
-        timeout_s=BUILD_TIMEOUT_S,
-    )
+def _run(command: list[str | Path], directory: Path) -> None:
+    run_tool(command, environ={}, directory=directory, timeout_s=BUILD_TIMEOUT_S)
+
+
+def reason_in(words: str) -> str:
+    """Return the line in which a backend says why it failed, of all that uv or pip print of it."""
+    from_backend = words.partition("[stderr]")[2]
+    if "  cause: " in words and not from_backend:  # uv did not get as far
+        return first_cause(words)
+    lines = [line.strip() for line in (from_backend or words).splitlines()]
+    said = [line for line in lines if line and not line.startswith(("hint:", "note:"))]
+    errors = [line for line in said if re.match(r"(error|[\w.]*(Error|Exception)):", line)]
+    return (errors or said or ["it says nothing"])[-1].removeprefix("error: ").rstrip(".")
 
 
 # -- what is kept ----------------------------------------------------------------------------
 
 
-def _digest(settings: ProjectSettings, has_dynamic_version: bool) -> str:
+def _digest(settings: ProjectSettings) -> str:
     """Return what is the same as long as the backend's answer is."""
     parts = [SCHEMA, sys.version, str(settings.directory)]
     for name in SETTINGS_FILES:
@@ -98,7 +120,7 @@ def _digest(settings: ProjectSettings, has_dynamic_version: bool) -> str:
     # A backend finds packages by looking.
     for folder in (settings.directory, settings.directory / "src"):
         parts += _packages(folder)
-    if has_dynamic_version:
+    if settings.static_version is None:
         parts.append(commit_of(settings.directory))
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 

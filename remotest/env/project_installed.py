@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from importlib.metadata import Distribution, PathDistribution, distributions
 from pathlib import Path
@@ -15,7 +14,7 @@ from remotest.env.project_editable import (
     headers_of,
     with_record,
 )
-from remotest.env.project_paths import path_of_url
+from remotest.env.project_paths import project_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,11 +51,7 @@ def editable_in(site_packages: Path, directory: str) -> Editable | None:
 
 def _directory_of(distribution: Distribution) -> str | None:
     """Return the real path of a project that is installed in place, None for another."""
-    text = distribution.read_text("direct_url.json")
-    if text is None:
-        return None
-    origin = json.loads(text)
-    path = path_of_url(origin["url"]) if origin.get("dir_info", {}).get("editable") else None
+    path = project_of(distribution.read_text("direct_url.json") or "")
     return None if path is None else os.path.realpath(path)
 
 

@@ -61,18 +61,15 @@ class TreePaths:
 
         ``outside`` then names what they led to.
         """
-        rewriters: dict[str, Callable[[str], str]] = {
-            "pth": self._retarget_path_file,
-            "py": self._retarget_code,
-        }
+        hooks = _hooks_of(files)
         retargeted = {}
         for name, text in files.items():
             if name.endswith("/direct_url.json"):
                 retargeted[name] = self._retarget_direct_url(text)
-            elif "/" not in name and name.rpartition(".")[2] in rewriters:
-                retargeted[name] = rewriters[name.rpartition(".")[2]](text)
+            elif _is_path_file(name):
+                retargeted[name] = self._retarget_path_file(text)
             else:
-                retargeted[name] = text
+                retargeted[name] = self._retarget_code(text) if name in hooks else text
         return retargeted
 
     def _retarget_path_file(self, text: str) -> str:
@@ -94,13 +91,30 @@ class TreePaths:
         return there
 
     def _retarget_code(self, code: str) -> str:
-        tree = _CodeForHosts(self).visit(ast.parse(code))
+        try:
+            tree = _CodeForHosts(self).visit(ast.parse(code))
+        except SyntaxError:  # It does nothing here either, and a host says why.
+            return code
         return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
     def _retarget_direct_url(self, text: str) -> str:
         origin = json.loads(text)
         there = self.place(path_of_url(origin["url"]) or "/")
         return json.dumps({**origin, "url": f"file://{there or '/'}"}) + "\n"
+
+
+def _is_path_file(name: str) -> bool:
+    return "/" not in name and name.endswith(".pth")
+
+
+def _hooks_of(files: Mapping[str, str]) -> set[str]:
+    """Return the files that are run by code in path files: import hooks."""
+    modules: set[str] = set()
+    for name, text in files.items():
+        for line in text.splitlines() if _is_path_file(name) else ():
+            if _CODE_IN_PATH_FILE.match(line):
+                modules.update(re.findall(r"\bimport[ \t]+(\w+)", line))
+    return {f"{module}.py" for module in modules} & files.keys()
 
 
 class _CodeForHosts(ast.NodeTransformer):
@@ -137,6 +151,15 @@ class _CodeForHosts(ast.NodeTransformer):
 def _is_path_here(text: str) -> bool:
     """Return whether a string of some code is meant as a path: ``/`` alone is punctuation."""
     return text.startswith("/") and text.count("/") > 1 and os.path.lexists(text)
+
+
+def project_of(direct_url: str) -> str | None:
+    """Return the absolute path that a direct_url.json says is installed in place, else None."""
+    try:
+        origin = json.loads(direct_url)
+        return path_of_url(origin["url"]) if origin["dir_info"]["editable"] else None
+    except (ValueError, LookupError, TypeError):  # Most have no dir_info; some are of no use.
+        return None
 
 
 def path_of_url(url: str) -> str | None:

@@ -188,6 +188,34 @@ def test_an_install_of_before_wheels(tmp_path: Path) -> None:
     assert found["versions"] == {"sample.project": "1.2"}
 
 
+def test_only_import_hooks_are_rewritten(tmp_path: Path) -> None:
+    project = write(tmp_path / "project", {"src/sample/__init__.py": ""})
+    module = f'path: str = "{project}/src"  # as it is\n'
+    files = {
+        "sample.pth": f"{project}/src\nimport hook, sys; hook.install('{project}')\nimport (\n",
+        "hook.py": f"def install(path: str): assert path == '{project}'\n",
+        "module.py": module,
+        "odd.pth": "import odd\n",
+        "odd.py": "this is no code\n",
+        "sample_project-1.2.dist-info/LICENSE": "long",
+        "blob.bin": "\0",
+    }
+    install(tmp_path / "site-packages", project, files)
+    write(tmp_path / "site-packages", {"other-1.dist-info/direct_url.json": "{}"})
+
+    overlay = overlay_of(project, tmp_path)
+
+    found = dict(overlay.files)
+    assert {name: found[name] for name in found if "/" not in name} == {
+        "sample.pth": "{tree}/src\nimport hook, sys; hook.install('{tree}')\nimport (\n",
+        "hook.py": "def install(path):\n    assert path == '{tree}'\n",
+        "module.py": module,
+        "odd.pth": "import odd\n",
+        "odd.py": "this is no code\n",
+    }
+    assert overlay.notes == ("blob.bin of Sample.Project is no text, so it stays here",)
+
+
 def test_what_an_install_leads_to_outside_of_the_tree_is_told(tmp_path: Path) -> None:
     project = write(tmp_path / "project", {"src/sample/__init__.py": ""})
     other = write(tmp_path / "project2", {"other.py": ""})
@@ -297,23 +325,38 @@ def test_its_backend_is_asked_once_and_writes_nothing_into_it(
         assert calls.read_text() == "called\n" * count, path
 
 
-def test_settings_are_read_where_the_backend_fails(tmp_path: Path) -> None:
+def test_settings_are_read_where_the_backend_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = tmp_path / "calls"
+    monkeypatch.setenv("CALLS", str(calls))
     project = write(
         tmp_path / "project",
         {
             "pyproject.toml": WITH_BACKEND + '\n[project.scripts]\nsample = "sample:main"\n',
-            "backend.py": "def build_editable(*_): raise SystemExit('no compiler')",
+            "backend.py": """
+                import os
+
+                def build_editable(*_):
+                    with open(os.environ["CALLS"], "a") as calls:
+                        calls.write("called ")
+                    raise SystemExit("no compiler")
+                """,
             "src/sample/__init__.py": "__version__ = '3.1'",
         },
     )
 
     overlay = overlay_of(project, tmp_path)
 
+    # Once without a network, once with one; not again for each interpreter.
+    assert calls.read_text() == "called called "
+    assert overlay_of(project, tmp_path) == overlay
+    assert calls.read_text() == "called called "
     (note,) = overlay.notes
-    assert note.startswith("sample: uv failed with exit code ")
-    assert note.endswith(
-        "It is taken as its settings describe it; to have it as its build backend does, install it "
-        f"here: pip install --editable {project}"
+    assert note == (
+        "sample: its build backend failed: no compiler. It is taken as its settings describe it; "
+        "to have it as its build backend does, install it here: "
+        f"pip install --editable {project}"
     )
     assert Host(tmp_path / "host", HERE, project, overlay).look(("sample",), ("sample",)) == {
         "files": {"sample": "src/sample/__init__.py"},
