@@ -104,6 +104,7 @@ class Controller:
             commands.StopWorker: self._stop_worker,
             commands.KillWorker: self._kill_worker,
             commands.ReportLostItem: self._report_lost_item,
+            commands.ReportItemMoved: self._report_item_moved,
             commands.ReportEnvironmentFailed: self._report_environment_failed,
             commands.ReportNote: self._report_note,
             commands.ReportSchedulingStarted: self._report_scheduling_started,
@@ -231,7 +232,7 @@ class Controller:
     def _gateway_closed(self, event: GatewayClosed) -> None:
         for worker in self._workers.values():
             if worker.agent == event.agent and not (worker.is_finished or worker.has_exited):
-                worker.has_exited = True
+                worker.has_exited = worker.lost_with_host = True
                 self._nodes.down(worker.node, event.reason)
         self._preparation.lose(event.agent, event.reason)
 
@@ -347,6 +348,11 @@ class Controller:
         worker = self._workers[command.worker]
         report = self._crash_reports.pop((command.worker, command.node_id))
         self._relay.log_lost_item(worker, report, runs_again=command.runs_again)
+
+    def _report_item_moved(self, command: commands.ReportItemMoved) -> None:
+        worker = self._workers[command.worker]
+        self._relay.item_moved(worker, command.node_id, command.reason)
+        self._report.item_moved(command.worker, command.node_id)
 
     def _runs_again(self, name: str, node_id: str, reason: str) -> bool:
         """Ask plugins what becomes of an item whose worker died. Called by the machine."""

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_remotest.searchpath import SEARCH_PATH
 from remotest.env.model import Overlay
-from remotest.env.provision import Provision
 from remotest.environments import EnvironmentPlan, plan_agents, plan_environments
 from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap
@@ -62,7 +61,6 @@ class Places:
         self._survey = survey(self._request())
         self._labels: dict[str, str] = {}
         self._start_up = read_start_up(settings.invocation_dir)
-        self.provision = Provision(settings, self.agents)
         self._environments: dict[str, tuple[str, Overlay]] = {}
 
     # -- environments ----------------------------------------------------------------------
@@ -84,6 +82,7 @@ class Places:
             max_chunk=self._settings.max_chunk_items,
             reorder_scopes=self._settings.reorder_scopes,
             strict_collection=self._settings.strict_collection,
+            requeue=self._settings.requeue,
         )
 
     def environment(self, name: str) -> EnvironmentPlan:
@@ -174,6 +173,28 @@ class Places:
         """Return what an agent that is up said of itself."""
         return self._greetings[agent]
 
+    def make_provision(self) -> Provision:
+        """Return what finds out, and brings, what the run's interpreters are given."""
+        # Not at the top: most runs need no environment, and what makes them takes long to import.
+        from remotest.env.provision import Provision  # noqa: PLC0415
+
+        return Provision(self._settings, self.agents, self._survey.layout.locate)
+
+    def is_controllers_own(self, agent: str) -> bool:
+        """Return whether an agent that is up runs in the very interpreter of this process."""
+        spec = self._agents_by_name[agent].spec
+        greeting = self._greetings[agent]
+        return (
+            spec.target is None
+            and spec.via is None
+            and greeting.get("prefix") == sys.prefix
+            and greeting.get("version") == sys.version
+        )
+
+    def asks_for_environment(self, agent: str) -> bool:
+        """Return whether an agent's spec wants an environment made, whatever is there."""
+        return self._agents_by_name[agent].spec.env_mode in ("managed", "fresh")
+
     def set_environment(self, agent: str, overlay: Overlay, shipped: Shipped) -> None:
         """Take in the environment that was made for an agent."""
         pytest_version = shipped.packages.get("pytest")
@@ -245,13 +266,20 @@ class Places:
 
     def pusher(self, agent: str) -> Pusher:
         """Return what brings the tree to the host of an agent; it runs in a thread."""
-        assert self._manifest is not None
-        return partial(push, self._manifest, self._destination(agent))
+        return partial(push, self._manifest_for(agent), self._destination(agent))
 
     def previewer(self, agent: str) -> Asker:
         """Return what asks for the room there, and for what ``pusher`` would bring, if anything."""
         brings = agent in self._pushing.values()
-        return partial(preview, self._manifest if brings else None, self._destination(agent))
+        manifest = self._manifest_for(agent) if brings else None
+        return partial(preview, manifest, self._destination(agent))
+
+    def _manifest_for(self, agent: str) -> Manifest:
+        """Return what travels to the place where an agent and others run."""
+        assert self._manifest is not None
+        suffixes = [ext_suffix(self._greetings.get(name, {})) for name in self.sharing_tree(agent)]
+        known = [suffix for suffix in suffixes if suffix is not None]
+        return self._manifest.for_interpreters(known) if known == suffixes else self._manifest
 
     def _destination(self, agent: str) -> Destination:
         spec = self._agents_by_name[agent].spec
@@ -284,13 +312,11 @@ class Places:
 
     def _place(self, environment: EnvironmentPlan) -> Place:
         is_local = self.is_local(environment.name)
-        greeting = self._greetings[environment.agent]
         base_folder = self._settings.local_base_folder() if is_local else None
         return Place(
             is_local=is_local,
-            shares_interpreter=is_local
-            and greeting.get("prefix") == sys.prefix
-            and greeting.get("version") == sys.version,
+            shares_interpreter=environment.agent not in self._environments
+            and self.is_controllers_own(environment.agent),
             paths=self.paths(environment.name),
             base_folder=base_folder,
         )
@@ -317,6 +343,14 @@ class Places:
         return PathMap(
             locate=layout.locate, origin=layout.origin, tree=posixpath.join(home, spec.chdir)
         )
+
+
+def ext_suffix(greeting: Mapping[str, Any]) -> str | None:
+    """Return what an interpreter's extension modules end with, None where it does not say."""
+    probe = greeting.get("probe")
+    config = probe.get("config") if isinstance(probe, dict) else None
+    suffix = config.get("EXT_SUFFIX") if isinstance(config, dict) else None
+    return suffix if isinstance(suffix, str) else None
 
 
 def host_name(plan: EnvironmentPlan) -> str:

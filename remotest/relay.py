@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from remotest.compat.node import WorkerController
     from remotest.run.events import Event, Outcome
+
+MOVED_PROPERTY: Final = "remotest_moved"
+"""The user property of reports of a test that ran on a host that was lost, and again elsewhere."""
 
 
 @dataclass
@@ -37,6 +40,7 @@ class Worker:
     output: list[str] = field(default_factory=list)
     is_finished: bool = False
     has_exited: bool = False
+    lost_with_host: bool = False
 
 
 class InternalErrorOnWorkerError(Exception):
@@ -49,6 +53,7 @@ class Relay:
     def __init__(self, config: pytest.Config, run_uid: str) -> None:
         self._config = config
         self._run_uid = run_uid
+        self._moved: dict[str, str] = {}
         self._seen_collection_errors: set[tuple[str, str]] = set()
         self.interrupt_status: int | None = None
         self.outcomes: dict[tuple[str, str], Outcome] = {}
@@ -92,7 +97,8 @@ class Relay:
 
     def lost_item_report(self, worker: Worker, node_id: str, reason: str) -> pytest.TestReport:
         """Return the report of an item as failed whose worker died while it ran."""
-        text = f"worker {worker.name!r} crashed while running {node_id!r}"
+        end = "was lost with its host" if worker.lost_with_host else "crashed"
+        text = f"worker {worker.name!r} {end} while running {node_id!r}"
         if reason:
             text += f"\n{reason}"
         report = reports.lost_item_report(node_id, text)
@@ -104,6 +110,10 @@ class Relay:
         if not runs_again:
             self.outcomes[worker.environment, report.nodeid] = "failed"
         self._config.hook.pytest_runtest_logreport(report=report)
+
+    def item_moved(self, worker: Worker, node_id: str, reason: str) -> None:
+        """Note that an item runs once more because the host of its worker was lost."""
+        self._moved[node_id] = f"{worker.name} was lost with its host while running this: {reason}"
 
     def report_collections_differ(self, worker: str, text: str) -> None:
         """Report, as an error of collecting, that a worker collected other tests than another."""
@@ -192,6 +202,8 @@ class Relay:
         if not isinstance(report, pytest.TestReport):
             raise messages.ProtocolError("a test report is a collection report")
         self._mark(worker, report)
+        if note := self._moved.get(report.nodeid):
+            report.user_properties.append((MOVED_PROPERTY, note))
         report.item_index = message.position  # type: ignore[attr-defined]  # xdist's frozen name
         before = worker.outcomes.get(message.position)
         outcome = reports.combine_outcomes(before, report)

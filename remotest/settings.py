@@ -50,6 +50,7 @@ class Settings:
     max_chunk_items: int | None
     reorder_scopes: bool
     strict_collection: bool
+    requeue: bool
     ramp_s: float
     run_uid: str
     arguments: tuple[str, ...]
@@ -97,6 +98,7 @@ def read_settings(config: pytest.Config) -> Settings:
         max_chunk_items=option.maxschedchunk,
         reorder_scopes=option.loadscopereorder,
         strict_collection=option.strict_collection,
+        requeue=option.requeue,
         ramp_s=option.ramp,
         run_uid=option.testrunuid or uuid.uuid4().hex,
         arguments=_read_arguments(config),

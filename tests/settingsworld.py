@@ -19,6 +19,7 @@ _PLAIN: Final = Settings(
     max_chunk_items=None,
     reorder_scopes=True,
     strict_collection=False,
+    requeue=True,
     ramp_s=0.0,
     run_uid="run1",
     arguments=(),

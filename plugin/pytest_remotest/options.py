@@ -30,6 +30,7 @@ CONTROLLER_OPTIONS = {
     "--loadscope-reorder": False,
     "--no-loadscope-reorder": False,
     "--strict-collection": False,
+    "--no-requeue": False,
 }
 
 
@@ -136,6 +137,14 @@ def add_options(parser: Any) -> None:
         default=False,
         help="Run nothing if workers collect different tests, where each test is to run once. "
         "Default: each test runs on a worker that has it, and the summary tells what some lack.",
+    )
+    group.addoption(
+        "--no-requeue",
+        dest="requeue",
+        action="store_false",
+        default=True,
+        help="Report a test as failed that was running on a host that was lost. "
+        "Default: it runs once more, on another host.",
     )
     group.addoption(
         "--tx",

@@ -130,6 +130,10 @@ class TerminalReport:
         self._told_causes.add(reason)
         self._important(f"{agent}: lost: {printable(reason)}")
 
+    def item_moved(self, worker: str, node_id: str) -> None:
+        """Write that a test runs once more because its host was lost."""
+        self._important(f"{worker} was lost while running {node_id}: it runs again elsewhere")
+
     def environment_failed(self, environment: str, reason: str) -> None:
         """Write that an environment did not run, or not to its end, if that is news."""
         if reason in self._told_causes:

@@ -84,6 +84,16 @@ class ReportLostItem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReportItemMoved:
+    """A host was lost while a worker there ran this item: it runs once more, on another host."""
+
+    worker: str
+    environment: str
+    node_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportEnvironmentFailed:
     """A declared environment did not start, or ended before all its items had an outcome."""
 
@@ -132,6 +142,7 @@ Command: TypeAlias = (
     | StopWorker
     | KillWorker
     | ReportLostItem
+    | ReportItemMoved
     | ReportEnvironmentFailed
     | ReportNote
     | ReportSchedulingStarted

@@ -179,11 +179,12 @@ class RunMachine:
         if event.agent not in self._ready_agents:
             return
         self._ready_agents.remove(event.agent)
+        can_move = self._plan.moves_items and bool(self._ready_agents)
         for environment in self._fleet.of_agent(event.agent):
             if environment.workers:
                 self._fail(environment, "lost", event.reason)
             for worker in list(environment.workers.values()):
-                self._lose(worker, event.reason)
+                self._lose(worker, event.reason, can_move=can_move)
         self._start_substitutes()
 
     def _start_substitutes(self) -> None:
@@ -314,8 +315,11 @@ class RunMachine:
         self._commands.append(KillWorker(worker=worker.name, reason=what))
         self._lose(worker, what)
 
-    def _lose(self, worker: WorkerState, reason: str) -> None:
-        """Go on without a worker: blame what it was running, give the rest to others."""
+    def _lose(self, worker: WorkerState, reason: str, *, can_move: bool = False) -> None:
+        """Go on without a worker: blame what it was running, give the rest to others.
+
+        With ``can_move`` others get what it was running as well: its host was lost, not it.
+        """
         environment = worker.environment
         self._retire(worker)
         if not worker.has_collected:
@@ -326,7 +330,7 @@ class RunMachine:
                     f"worker {worker.name} was lost before it had collected: {reason}",
                 )
             return
-        reports, begun = self._losses.blame(worker, reason)
+        reports, begun = self._losses.blame(worker, reason, can_move=can_move)
         self._commands += reports
         for position in sorted(begun):
             self._settle(worker, position, "failed")

@@ -44,6 +44,8 @@ class RunPlan:
         reorder_scopes: ``--loadscope-reorder``.
         strict_collection: ``--strict-collection``: run nothing if workers did not all collect
             the same items. Of no meaning under ``each``.
+        requeue: what ran on a host that was lost runs once more on another. Of no meaning under
+            ``each``.
     """
 
     environments: tuple[Environment, ...]
@@ -52,6 +54,12 @@ class RunPlan:
     max_chunk: int | None = None
     reorder_scopes: bool = True
     strict_collection: bool = False
+    requeue: bool = True
+
+    @property
+    def moves_items(self) -> bool:
+        """Whether what ran on a host that was lost may run on another."""
+        return self.requeue and self.dist != "each"
 
     def __post_init__(self) -> None:
         names = [environment.name for environment in self.environments]

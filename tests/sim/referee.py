@@ -58,6 +58,8 @@ class Referee:
         self.is_each = plan.dist == "each"
         self.is_stealing = plan.dist == "worksteal"
         self.is_strict = plan.strict_collection
+        self.moves_items = plan.requeue and plan.dist != "each"
+        self.moved: set[Key] = set()
         self.placement = (
             Placement(plan.dist, lambda kind, key: kind in self.known[key])
             if plan.dist in ("loadscope", "loadfile", "loadgroup")
@@ -93,7 +95,7 @@ class Referee:
                 self.agents.discard(event.agent)
                 for name in [n for n, s in self.seats.items() if s.agent == event.agent]:
                     self.cut_off.add(self.seats[name].environment)
-                    self.leave(name)
+                    self.leave(name, can_move=self.moves_items and bool(self.agents))
             case e.StopRequested():
                 self.is_stopped = True
                 self.starving.clear()
@@ -180,9 +182,16 @@ class Referee:
             self.release(seat, position)
         self.weigh(name, seat)
 
-    def leave(self, name: str) -> None:
+    def leave(self, name: str, *, can_move: bool = False) -> None:
         """A worker is lost: what it ran must be reported, what it held is free again."""
         seat = self.seats[name]
+        for position in sorted(seat.begun) if can_move else ():
+            assert seat.keys is not None
+            key = seat.keys[position]
+            if key not in self.moved:
+                self.moved.add(key)
+                seat.begun.remove(position)
+                self.expected.add(("moved item", name, key[1]))
         if self.placement is not None and seat.keys is not None:
             self.placement.put_together(seat.keys[p] for p in seat.held - seat.begun)
         for position in list(seat.held):
@@ -296,6 +305,9 @@ class Referee:
 
     def on_ReportLostItem(self, command: c.ReportLostItem) -> None:  # noqa: N802
         self.expected.remove(("lost item", command.worker, command.node_id))
+
+    def on_ReportItemMoved(self, command: c.ReportItemMoved) -> None:  # noqa: N802
+        self.expected.remove(("moved item", command.worker, command.node_id))
 
     def on_ReportEnvironmentFailed(self, command: c.ReportEnvironmentFailed) -> None:  # noqa: N802
         assert command.environment in self.environments

@@ -156,6 +156,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
             max_chunk=draw(st.sampled_from([None, None, 1, 3])),
             reorder_scopes=draw(st.booleans()),
             strict_collection=draw(st.sampled_from([False] * 5 + [True])),
+            requeue=draw(st.booleans()),
         ),
         hosts=by_agent,
         faults=draw(fault_mixes),

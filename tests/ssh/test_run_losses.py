@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree as ET
 
 import interpreters
 import projects
@@ -153,13 +155,36 @@ def test_a_host_is_lost_under_each(tmp_path: Path) -> None:
     assert len([line for line in missing if line.startswith("[first-py39] ")]) == 9
 
 
-def test_a_host_is_lost_under_load(tmp_path: Path) -> None:
+def test_what_ran_on_a_lost_host_runs_again_on_another(tmp_path: Path) -> None:
     project, answer = lose_a_host(tmp_path, "--dist=load")
+
+    assert answer.status == 6
+    suites = project.junit()
+    assert suites["first-py39"].pop("remotest.environment") == "error"
+    outcomes = [outcome for tests in suites.values() for outcome in tests.values()]
+    assert outcomes == ["passed"] * 10
+    again = re.findall(
+        r"doomed was lost while running test_it\.py::(test_number\[\d\]): it runs again elsewhere",
+        answer.output,
+    )
+    root = ET.parse(project.directory / "junit.xml").getroot()
+    moved = [
+        case.get("name")
+        for case in root.iter("testcase")
+        for one in case.iter("property")
+        if one.get("name") == "remotest_moved"
+    ]
+    assert len(again) == 1
+    assert moved == again
+
+
+def test_a_test_on_a_lost_host_has_failed_if_it_shall_not_run_again(tmp_path: Path) -> None:
+    project, answer = lose_a_host(tmp_path, "--dist=load", "--no-requeue")
 
     assert answer.status == 1
     suites = project.junit()
     assert suites["first-py39"].pop("remotest.environment") == "error"
-    outcomes = {test: outcome for tests in suites.values() for test, outcome in tests.items()}
-    assert len(outcomes) == 10
-    assert sorted(outcomes.values()) == ["error"] + ["passed"] * 9
-    assert "worker 'doomed' crashed while running 'test_it.py::test_number[" in answer.output
+    outcomes = [outcome for tests in suites.values() for outcome in tests.values()]
+    assert sorted(outcomes) == ["error"] + ["passed"] * 9
+    text = "worker 'doomed' was lost with its host while running 'test_it.py::test_number["
+    assert text in answer.output

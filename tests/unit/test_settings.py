@@ -70,6 +70,7 @@ def test_a_whole_command_line(reader: Reader, monkeypatch: pytest.MonkeyPatch) -
         "max_chunk_items": 5,
         "reorder_scopes": True,
         "strict_collection": False,
+        "requeue": True,
         "ramp_s": found.ramp_s,
         "run_uid": "run1",
         "arguments": ("-k", "not slow", *arguments),
