@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -80,13 +80,15 @@ class Overlay:
     place of ``base_dir`` there. ``wheels`` are given to the environment beside its own, where the
     project is tested as a built wheel; with ``hides_sources`` a worker's sys.path must then not
     begin with directories of the tree, which would be imported in the place of the wheel.
-    ``notes`` are for the user, one line each.
+    ``names`` are the normalized names of all that it brings: wheels of these names that the
+    environment would have are not for it. ``notes`` are for the user, one line each.
     """
 
     files: tuple[tuple[str, str], ...] = ()
     wheels: tuple[Wheel, ...] = ()
     hides_sources: bool = False
-    notes: tuple[str, ...] = field(default=())
+    names: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,3 +101,4 @@ class Provisions:
     key: str
     wheels: tuple[Wheel, ...]
     overlay: Overlay
+    notes: tuple[str, ...] = ()

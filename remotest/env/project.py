@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from pytest_remotest.searchpath import SEARCH_PATH
 from remotest.env.model import Overlay
 from remotest.env.project_build import build_editable
@@ -58,7 +60,8 @@ def make_overlay(
         return Overlay()
     if kind == "wheel":
         wheels = choose_wheels(base_dir, glob, target.tags)
-        return Overlay(wheels=wheels, hides_sources=True)
+        names = frozenset(wheel.name for wheel in wheels)
+        return Overlay(wheels=wheels, hides_sources=True, names=names)
     paths = TreePaths(base_dir, locate)
     return _combine(_editables(base_dir, paths, cache_folder, search_path), paths, target)
 
@@ -102,4 +105,5 @@ def _combine(editables: Sequence[Editable], paths: TreePaths, target: Target) ->
     notes += [
         f"{path} is on the path of the project here, but does not travel" for path in paths.outside
     ]
-    return Overlay(files=tuple(files.items()), notes=tuple(notes))
+    names = frozenset(canonicalize_name(editable.name) for editable in editables)
+    return Overlay(files=tuple(files.items()), names=names, notes=tuple(notes))

@@ -118,6 +118,7 @@ def test_an_install_in_place_is_taken_as_it_is(tmp_path: Path) -> None:
     overlay = overlay_of(project, tmp_path)
 
     assert overlay.notes == ()
+    assert overlay.names == {"sample-project"}
     assert texts(overlay, "METADATA") == [METADATA.partition("Description")[0]]
     assert texts(overlay, "direct_url.json") == [
         '{"url": "file://{tree}", "dir_info": {"editable": true}}\n'
@@ -405,6 +406,7 @@ def test_members_of_a_monorepo_are_each_their_own(tmp_path: Path) -> None:
     overlay = overlay_of(project, tmp_path)
 
     names = ("top", "one", "two", "three", "four")
+    assert overlay.names == set(names)
     found = Host(tmp_path / "host", HERE, project, overlay).look(names, names)
     assert found["files"] == {
         "top": "top/__init__.py",

@@ -56,6 +56,7 @@ def test_the_best_wheel_of_the_newest_version(
     overlay = overlay_of("wheel", tmp_path)
     assert [wheel.filename for wheel in overlay.wheels] == expected
     assert (overlay.files, overlay.hides_sources) == ((), True)
+    assert overlay.names == {name[0] for name in expected}
 
 
 @pytest.mark.parametrize("glob", ["out/*/demo*.whl", "{base}/out/*/demo*.whl"])
