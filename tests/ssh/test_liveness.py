@@ -98,9 +98,7 @@ def test_what_stops_is_noticed_and_given_up(
     assert f"{spec}//python={python}: lost: {SILENT}" in answer.lines
     label = "local-py39" if spec == "popen" else "myhost-py39"
     assert f"{label} did not run to its end: {SILENT}" in answer.lines
-    assert (
-        "worker 'gw0' was lost with its host while running 'test_it.py::test_that_stops_its_host'"
-        in (answer.lines)
-    )
+    test = "test_it.py::test_that_stops_its_host"
+    assert f"worker 'gw0' was lost with its host while running {test!r}" in answer.lines
     assert " 1 failed, 1 passed in " in answer.lines[-1]
     assert ends(fifo)
