@@ -206,7 +206,7 @@ def _musl(elf: "Optional[Dict[str, Any]]") -> str:
         said = process.communicate(timeout=LOADER_TIMEOUT_S)[1]
     except subprocess.TimeoutExpired:
         process.kill()
-        said = process.communicate()[1]
+        return ""
     return musl_version(said.decode("utf-8", "replace"))
 
 

@@ -133,7 +133,8 @@ def start_proxy(command: str) -> Carrier:
                 process.wait(PROXY_END_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # It hangs in the kernel.
+                    process.wait(PROXY_END_TIMEOUT_S)
             ours.close()
             with errors:
                 size = errors.seek(0, os.SEEK_END)

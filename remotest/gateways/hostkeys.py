@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import base64
 import enum
+import errno
 import fcntl
 import hashlib
 import hmac
 import os
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from remotest.gateways.sshconfig import matches_pattern, matches_patterns
 
@@ -26,6 +28,12 @@ REVOKED: Final = "@revoked"
 CERT_AUTHORITY: Final = "@cert-authority"
 SIGNATURES: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 """Key type -> the algorithms that it can sign with, best first, where they are named otherwise."""
+
+LOCK_TIMEOUT_S: Final = 10.0
+"""For another run to write its line: a file system that takes longer has lost the lock."""
+
+LOCK_LOOK_S: Final = 0.05
+"""Between looks at whether the lock is free."""
 
 _HASH_PREFIX: Final = "|1|"
 _SALT_BYTES: Final = 20  # The length of a SHA-1, as ssh-keygen -H makes it.
@@ -194,11 +202,11 @@ def keep_key(
         KNOWN: the key is kept. Otherwise what another run has found out meanwhile.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or another program does not let it go.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file)
         content = file.read()
         kept = list(parse_known_hosts(content.decode(errors="replace"), path))
         verdict, _ = judge(kept, names, blob)
@@ -210,6 +218,22 @@ def keep_key(
         file.write((b"\n" if torn else b"") + line.encode("ascii"))
         file.flush()
         return Verdict.KNOWN
+
+
+def _lock(file: BinaryIO) -> None:
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while not _is_locked(file):
+        if time.monotonic() >= deadline:
+            raise OSError(errno.EAGAIN, "another program holds the lock of the file")
+        time.sleep(LOCK_LOOK_S)
+
+
+def _is_locked(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _hash_of(name: str, salt: bytes) -> str:

@@ -19,6 +19,7 @@ from execnet import gateway_base
 
 from pytest_remotest.messages import MAX_FRAME_BYTES
 from remotest.errors import HostLost
+from remotest.gateways.base import WRITE_STALL_S
 from remotest.gateways.bootlines import engine_message
 from remotest.gateways.bootstrap import EXIT_STATUS_WAIT_S, describe_end
 from remotest.gateways.bundle import LOADER, encode_bundle
@@ -35,6 +36,9 @@ READ_BYTES: Final = 64 * 1024
 
 KILL_WAIT_S: Final = 5.0
 """For the reader thread to see the end of a stream that was killed: a moment, on a busy machine."""
+
+START_TIMEOUT_S: Final = 2 * WRITE_STALL_S
+"""From execnet's start to that of our agent: two writes to a host that may stall."""
 
 CHANNEL_ID: Final = 1
 """The first channel that our side of an execnet gateway makes, and the only one."""
@@ -84,7 +88,8 @@ class CheckedIO:
             payload, self._payload = self._payload, None
             return payload
         assert size == _HEADER.size
-        self._may_read.wait()
+        if not self._may_read.wait(START_TIMEOUT_S):
+            self.fault = "never started"
         if self.fault:
             raise EOFError(self.fault)
         header = self._take(size)
