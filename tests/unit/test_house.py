@@ -21,8 +21,10 @@ LAYERS: Final = tuple(
     parts.split()
     for parts in (
         "errors spec spec_rules yaml_nodes pathmap",
-        "interpreters inventory settings pytestconfig environments preflight launch lastwords "
-        "scheduling run sync env",
+        (
+            "interpreters inventory settings pytestconfig environments preflight launch lastwords "
+            "scheduling run sync env"
+        ),
         "gateways",
         "driver heartbeat",
         "controller discovery preparation places relay reports reporting compat check cli",
