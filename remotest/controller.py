@@ -138,9 +138,12 @@ class Controller:
         self._preparation.read_tree()
         self._make_machine()
         self._apply(self._machine.start(self._now()))
-        while not self._ended:
-            self._handle_next_event()
-            self._tell_stop(session)
+        try:
+            while not self._ended:
+                self._handle_next_event()
+                self._tell_stop(session)
+        except UsageError as error:  # What shows only when an interpreter is known.
+            raise pytest.UsageError(str(error)) from None
         self.dsession.shuttingdown = True
         result = self._machine.result()
         self._report.finished(result, self._relay)

@@ -83,7 +83,7 @@ def spawn_message(
             place=place,
             start_up=start_up,
         ),
-        python_path=search_path(directory, place, start_up),
+        python_path=[] if overlay.hides_sources else search_path(directory, place, start_up),
         whole_path=place.shares_interpreter,
         nice=spec.nice or 0,
         worker_input=values.pack(dict(worker_input)),

@@ -8,7 +8,7 @@ each of which there is a handler here.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_remotest import messages
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from remotest.compat.hooks import Nodes
     from remotest.driver import Driver
     from remotest.env.model import Provisions
+    from remotest.env.provision import Provision
     from remotest.places import Places
     from remotest.reporting.terminal import TerminalReport
     from remotest.run.events import Event
@@ -57,7 +58,7 @@ class Preparation:
         self._report = report
         self._tell = tell
         self._preflight = Preflight(len(places.agents))
-        self._provision = places.provision
+        self._managed: set[str] = set()
         self._provisions: dict[str, Provisions] = {}
         self._pushing: set[str] = set()
         self._awaiting: dict[str, set[Part]] = {}
@@ -71,6 +72,10 @@ class Preparation:
             EnvironmentShipped: self._environment_shipped,
             EnvironmentFailed: self._environment_failed,
         }
+
+    @cached_property
+    def _provision(self) -> Provision:
+        return self._places.make_provision()
 
     def read_tree(self) -> None:
         """Read what travels; where that cannot be, only agents that need no tree can run."""
@@ -93,12 +98,20 @@ class Preparation:
         interpreter = read_interpreter(event.info)
         self._places.set_interpreter(event.agent, interpreter, event.info)
         try:
-            if not self._provision.judge(event.agent, event.info):
+            if self._is_managed(event):
+                self._managed.add(event.agent)
+            else:
                 check_interpreter(event.agent, interpreter)
         except HostError as error:
             self._note_preflight(event.agent, error)
         else:
             self._note_preflight(event.agent, None)
+
+    def _is_managed(self, event: GatewayOpened) -> bool:
+        is_own = self._places.is_controllers_own(event.agent)
+        if is_own and not self._places.asks_for_environment(event.agent):
+            return False  # The run of every day: nothing more is read or imported for it.
+        return self._provision.judge(event.agent, event.info, is_controllers_own=is_own)
 
     def _gateway_failed(self, event: GatewayFailed) -> None:
         self._note_preflight(event.agent, event.error)
@@ -120,7 +133,7 @@ class Preparation:
             for agent in filter(self._places.awaits_tree, agents):
                 self._tell(events.AgentFailed(agent=agent, reason=self._tree_error.cause))
             agents = [agent for agent in agents if not self._places.awaits_tree(agent)]
-        managed = [agent for agent in agents if self._provision.manages(agent)]
+        managed = [agent for agent in agents if agent in self._managed]
         for agent in agents:
             self._awaiting[agent] = set()
             if self._places.awaits_tree(agent):
@@ -191,7 +204,8 @@ class Preparation:
         provisions = self._provisions[event.agent]
         line = self._provision.describe(event.agent, provisions, event.shipped)
         self._places.set_environment(event.agent, provisions.overlay, event.shipped)
-        self._report.notes(event.agent, [*provisions.overlay.notes, *event.shipped.notes])
+        notes = (*provisions.notes, *provisions.overlay.notes, *event.shipped.notes)
+        self._report.notes(event.agent, notes)
         self._report.environment_ready(event.agent, line)
         self._done(event.agent, "environment")
 

@@ -54,7 +54,7 @@ def running(
     commands = directory / "bin"
     commands.mkdir()
     for name in names:
-        _write_command(commands / interpreters.command(name), str(interpreters.with_pytest(name)))
+        write_command(commands / interpreters.command(name), str(interpreters.with_pytest(name)))
     home = directory / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
     own_commands = str(Path(sys.executable).parent)
@@ -65,11 +65,11 @@ def running(
         own_config.write_text("\n".join(["Host *", *config, ""]))
         if program := shutil.which("ssh"):
             # OpenSSH does not ask HOME where home is.
-            _write_command(commands / "ssh", program, "-F", str(own_config))
+            write_command(commands / "ssh", program, "-F", str(own_config))
         yield environment
 
 
-def _write_command(path: Path, *command: str) -> None:
+def write_command(path: Path, *command: str) -> None:
     """Write a command that starts another; that may be an environment's python.
 
     No symbolic link: through one, an interpreter does not see the environment that it is in.
