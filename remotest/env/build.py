@@ -1,0 +1,115 @@
+"""Packages without a fitting wheel: built here where that can be, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING, Final
+
+from packaging.utils import parse_wheel_filename
+
+from remotest.env.lock import Artifact, interpreter_title
+from remotest.env.sources import content, local_path
+from remotest.env.tools import ToolFailed, run_tool
+from remotest.env.unavailable import Unavailable
+from remotest.env.wheelcache import BUILDS, hash_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from remotest.env.model import Target, Wheel
+    from remotest.env.toolbox import Toolbox
+    from remotest.env.wheelcache import WheelCache
+
+BUILT_IN_PARALLEL: Final = 1
+"""A build uses all CPUs by itself, and two of the same source would be work done twice."""
+
+
+class Unfit(Unavailable):
+    """A package of this version has nothing for an interpreter; an older one may have."""
+
+
+class Builder:
+    """Builds for one resolution, each source once. May be used from several threads."""
+
+    def __init__(self, cache: WheelCache, tools: Toolbox) -> None:
+        self._cache = cache
+        self._tools = tools
+        self._turn = threading.BoundedSemaphore(BUILT_IN_PARALLEL)
+
+    def wheel(self, artifact: Artifact, target: Target) -> Wheel:
+        """Return the wheel that a source gives, if the target can have it.
+
+        Raises:
+            Unavailable: it does not build, or gives a wheel for other interpreters.
+        """
+        if artifact.platform_wheels:
+            raise _unfit(artifact, target, "has wheels for other interpreters only")
+        with self._turn:
+            wheel = self._known(artifact) or self._build(artifact, target)
+        if not parse_wheel_filename(wheel.filename)[3] & set(target.tags):
+            raise _unfit(artifact, target, f"has no wheel, and its source gives {wheel.filename}")
+        return wheel
+
+    def _known(self, artifact: Artifact) -> Wheel | None:
+        record = self._cache.recall(BUILDS, _key(artifact))
+        return None if record is None else self._cache.find(*record.content)
+
+    def _build(self, artifact: Artifact, target: Target) -> Wheel:
+        tool = self._tools.resolver
+        with self._cache.staging() as staging:
+            (staging / "wheels").mkdir()
+            source = self._source(artifact, staging)
+            try:
+                tool.build(source, staging / "wheels")
+            except ToolFailed as error:
+                raise Unavailable(
+                    f"{artifact.title} has no wheel for {interpreter_title(target)}, and its "
+                    f"source does not build here: {error.cause}",
+                    remedy="require a version that has a wheel, or give an index that has one",
+                ) from error
+            built = list((staging / "wheels").glob("*.whl"))
+            if len(built) != 1:
+                raise Unavailable(f"the source of {artifact.title} gives {len(built)} wheels")
+            sha256 = hash_file(built[0])
+            wheel = self._cache.adopt(built[0], sha256)
+        self._cache.remember(BUILDS, _key(artifact), [sha256, wheel.filename])
+        return wheel
+
+    def _source(self, artifact: Artifact, staging: Path) -> Path:
+        """Return what to build from: an archive or a directory."""
+        if artifact.kind == "directory":
+            path = local_path(artifact.url)
+            assert path is not None, "directories are on this machine"
+        elif artifact.kind == "vcs":
+            path = staging / "repository"
+            for command in (
+                ("git", "clone", "--quiet", "--no-checkout", artifact.url, path),
+                ("git", "-C", path, "checkout", "--quiet", "--detach", artifact.commit),
+            ):
+                run_tool(command, environ={"GIT_TERMINAL_PROMPT": "0"}, directory=staging)
+        else:
+            return self._tools.fetcher.file(artifact, staging)
+        return path / artifact.subdirectory
+
+
+def _key(artifact: Artifact) -> str:
+    """Return what names the source's content.
+
+    Raises:
+        Unavailable: it cannot be read.
+    """
+    if artifact.kind == "directory":
+        path = local_path(artifact.url)
+        assert path is not None, "directories are on this machine"
+        what = content(path)
+    else:
+        what = artifact.commit or artifact.hashes.get("sha256") or artifact.url
+    return hashlib.sha256(f"{what} {artifact.subdirectory}".encode()).hexdigest()
+
+
+def _unfit(artifact: Artifact, target: Target, what: str) -> Unfit:
+    return Unfit(
+        f"{artifact.title} {what}: {interpreter_title(target)} wants {target.tags[0]}",
+        remedy="require a version that has such a wheel, or give an index that has one",
+    )

@@ -1,0 +1,282 @@
+"""Where pip and uv on this machine take packages from, and who they say they are there.
+
+The tools read their settings themselves. They are read here for three things only: to know when a
+resolution of before is still worth something, to let uv use pip's indexes where nobody told uv of
+any, and to download the files that a resolution names as the same user.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+import netrc
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from os.path import commonpath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+PIP_SECTIONS: Final = ("global", "install", "download")
+"""Sections of pip.conf that concern us, the later the stronger."""
+
+UV_FOR_PIP: Final = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+}
+"""What uv calls pip's settings."""
+
+UV_INDEX_VARIABLES: Final = (
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_NO_INDEX",
+)
+
+UV_INDEX_KEYS: Final = ("index", "index-url", "extra-index-url", "find-links", "no-index")
+
+IRRELEVANT: Final = re.compile(
+    r"(UV|PIP)_(CACHE_DIR|NO_CACHE|NO_CACHE_DIR|NO_PROGRESS|PROGRESS_BAR|QUIET|VERBOSE|NO_COLOR"
+    r"|DISABLE_PIP_VERSION_CHECK|CONCURRENT_\w+|LINK_MODE|HTTP_TIMEOUT|HTTP_RETRIES|TIMEOUT"
+    r"|DEFAULT_TIMEOUT|RETRIES|OFFLINE)|UV|UV_RUN_RECURSION_DEPTH"
+)
+"""Variables that do not change what a resolution gives."""
+
+Login = tuple[str, str]
+"""User and password."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexSettings:
+    """What the settings of pip and uv come to. Its text (repr) holds no secret.
+
+    Attributes:
+        digest: hex; changes whenever a setting does that could change a resolution.
+        uv_environ: what uv is to be told in its environment.
+        index_urls: of all indexes; user and password may be in them.
+        logins: (index URL, user and password) that are given apart from the URL.
+        trusted_hosts: ``host`` or ``host:port``, whose certificates are not checked.
+        certificates: files of certificates to trust beside the system's own.
+        proxy: for http and https; empty where the usual variables decide.
+    """
+
+    digest: str
+    uv_environ: Mapping[str, str] = field(repr=False)
+    index_urls: tuple[str, ...] = field(repr=False)
+    logins: tuple[tuple[str, Login], ...] = field(repr=False)
+    trusted_hosts: frozenset[str] = frozenset()
+    certificates: tuple[str, ...] = ()
+    proxy: str = field(default="", repr=False)
+
+    def login(self, url: str, netrc_file: Path | None = None) -> Login | None:
+        """Return who to be at a URL: nobody, where its host is none of an index's or netrc's.
+
+        Where several indexes are on the host, the one whose path is most like the URL's counts.
+        """
+        ours = [(where, given) for where, given in self._known() if same_origin(where, url)]
+        if ours:
+            return max(ours, key=lambda pair: _common_length(pair[0], url))[1]
+        return _from_netrc(url, netrc_file)
+
+    def _known(self) -> Iterator[tuple[str, Login]]:
+        yield from self.logins
+        for url in self.index_urls:
+            if login := login_in_url(url):
+                yield url, login
+
+
+def login_in_url(url: str) -> Login | None:
+    """Return user and password of a URL, None where it has none."""
+    parts = urlsplit(url)
+    if not parts.username and not parts.password:
+        return None
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Return whether two URLs have scheme, host and port in common."""
+    return _origin(one) == _origin(other)
+
+
+def read_settings(environ: Mapping[str, str], directory: Path, home: Path) -> IndexSettings:
+    """Read the settings of pip and uv.
+
+    Args:
+        environ: the environment.
+        directory: that uv is run in.
+        home: the user's own.
+    """
+    pip = _pip_settings(environ, home)
+    uv_tables = list(_uv_tables(environ, directory, home))
+    uv_is_set = any(environ.get(name) for name in UV_INDEX_VARIABLES) or any(
+        key in table for table in uv_tables for key in UV_INDEX_KEYS
+    )
+    uv_environ = {} if uv_is_set else _pip_for_uv(pip)
+    named = list(_uv_indexes(environ, uv_tables))
+    pip_urls = " ".join([pip.get("index-url", ""), pip.get("extra-index-url", "")]).split()
+    variables = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(("UV_", "PIP_")) and not IRRELEVANT.fullmatch(name)
+    }
+    described = json.dumps([pip, uv_tables, variables], sort_keys=True, default=str)
+    certificates = [pip.get("cert"), environ.get("REQUESTS_CA_BUNDLE"), environ.get("PIP_CERT")]
+    trusted = f"{pip.get('trusted-host', '')} {environ.get('UV_INSECURE_HOST', '')}"
+    return IndexSettings(
+        digest=hashlib.sha256(described.encode()).hexdigest(),
+        uv_environ=uv_environ,
+        index_urls=(*(url for _, url in named), *pip_urls),
+        logins=tuple(_named_logins(environ, named)),
+        trusted_hosts=frozenset(trusted.replace(",", " ").split()),
+        certificates=tuple(dict.fromkeys(path for path in certificates if path)),
+        proxy=pip.get("proxy", ""),
+    )
+
+
+def _pip_settings(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return pip's settings by their long names, as its files and variables give them."""
+    settings: dict[str, str] = {}
+    for path in _pip_files(environ, home):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):  # pip itself will complain, and better
+            continue
+        for section in PIP_SECTIONS:
+            if parser.has_section(section):
+                settings.update({_dashed(key): value for key, value in parser.items(section)})
+    for name, value in environ.items():
+        if name.startswith("PIP_") and name != "PIP_CONFIG_FILE" and value:
+            settings[_dashed(name.removeprefix("PIP_"))] = value
+    return {key: value for key, value in settings.items() if not _is_irrelevant_to_pip(key)}
+
+
+def _pip_files(environ: Mapping[str, str], home: Path) -> list[Path]:
+    """Return where pip looks for its settings, the weakest first."""
+    named = environ.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
+        return []
+    shared = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    found = [Path(base, "pip", "pip.conf") for base in reversed(shared.split(os.pathsep))]
+    found += [Path("/etc/pip.conf"), home / ".pip" / "pip.conf"]
+    found += [home / "Library" / "Application Support" / "pip" / "pip.conf"]
+    found += [own / "pip" / "pip.conf", Path(sys.prefix, "pip.conf")]
+    return [*found, Path(named)] if named else found
+
+
+def _dashed(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _is_irrelevant_to_pip(key: str) -> bool:
+    return bool(IRRELEVANT.fullmatch(f"PIP_{key.upper().replace('-', '_')}"))
+
+
+def _pip_for_uv(pip: Mapping[str, str]) -> dict[str, str]:
+    """Return uv's variables for pip's settings; empty where pip uses the usual registry."""
+    told = {
+        variable: " ".join(pip[key].split()) for key, variable in UV_FOR_PIP.items() if pip.get(key)
+    }
+    if "UV_FIND_LINKS" in told:
+        told["UV_FIND_LINKS"] = told["UV_FIND_LINKS"].replace(" ", ",")
+    if pip.get("no-index", "").lower() in {"1", "true", "yes", "on"}:
+        told["UV_NO_INDEX"] = "1"
+    if told:
+        # pip takes the best of all indexes; uv only knows that as a strategy.
+        told["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return told
+
+
+def _uv_tables(
+    environ: Mapping[str, str], directory: Path, home: Path
+) -> Iterator[Mapping[str, Any]]:
+    """Yield uv's settings from its files: the project's, the user's, the system's."""
+    if environ.get("UV_NO_CONFIG"):
+        return
+    if environ.get("UV_CONFIG_FILE"):
+        yield from _uv_table(Path(environ["UV_CONFIG_FILE"]))
+        return
+    for parent in [directory, *directory.parents]:
+        tables = [*_uv_table(parent / "uv.toml"), *_uv_table(parent / "pyproject.toml")]
+        if tables:
+            yield tables[0]
+            break
+    own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    yield from _uv_table(own / "uv" / "uv.toml")
+    yield from _uv_table(Path("/etc/uv/uv.toml"))
+
+
+def _uv_table(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the table of uv in a file, with what is for ``uv pip`` only laid over it."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # absent, or uv itself will complain, and better
+        return
+    if path.name == "pyproject.toml":
+        table = table.get("tool", {}).get("uv", {})
+    if table:
+        yield {**table, **table.get("pip", {})}
+
+
+def _uv_indexes(
+    environ: Mapping[str, str], tables: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield (name, URL) of each index that uv is told of; the name may be empty."""
+    for variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
+        for word in environ.get(variable, "").split():
+            name, equals, url = word.partition("=")
+            named = equals and re.fullmatch(r"[\w.-]+", name)
+            yield (name, url) if named else ("", word)
+    for table in tables:
+        urls = table.get("extra-index-url", [])
+        yield from (("", url) for url in [table.get("index-url", ""), *urls] if url)
+        for index in table.get("index", []):
+            yield index.get("name", ""), index.get("url", "")
+
+
+def _named_logins(
+    environ: Mapping[str, str], indexes: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, Login]]:
+    for name, url in indexes:
+        prefix = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+        user = environ.get(f"{prefix}_USERNAME", "")
+        password = environ.get(f"{prefix}_PASSWORD", "")
+        if name and (user or password):
+            yield url, (user, password)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or usual
+
+
+def _common_length(one: str, other: str) -> int:
+    return len(commonpath([urlsplit(one).path, urlsplit(other).path]))
+
+
+def _from_netrc(url: str, path: Path | None) -> Login | None:
+    host = urlsplit(url).hostname
+    if not host or path is None:
+        return None
+    try:
+        found = netrc.netrc(path).authenticators(host)
+    except (OSError, netrc.NetrcParseError):  # none there, or pip and uv do without it, too
+        return None
+    return (found[0] or "", found[2] or "") if found else None

@@ -1,0 +1,208 @@
+"""From what is wanted on each interpreter to the wheels it is given.
+
+What was resolved for the same wish and the same interpreter before is taken from the cache while
+it is fresh: then no tool is started and nothing is asked of the network. Else all interpreters
+with the same wish share one resolution; where that fails each has its own, so that an environment
+fails only for what it itself cannot have.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field
+from typing import TYPE_CHECKING
+
+from remotest.env.build import Builder, Unfit
+from remotest.env.lock import interpreter_title
+from remotest.env.locks import FRESH_S, Choice, Locks, Wish, describe, digest
+from remotest.env.unavailable import Unavailable
+from remotest.env.wheelcache import SELECTIONS
+from remotest.errors import EnvError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from remotest.env.lock import Artifact
+    from remotest.env.model import Target, Wanted, Wheel
+    from remotest.env.toolbox import Toolbox
+    from remotest.env.wheelcache import WheelCache
+
+PHASE = "resolve"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What one interpreter is to have.
+
+    Attributes:
+        target: the interpreter.
+        wanted: what the suite needs.
+        additions: PEP 508 texts: what is needed beside it, pytest and plugins. A lock that has a
+            package of these names counts more.
+    """
+
+    target: Target
+    wanted: Wanted
+    additions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What one interpreter is given.
+
+    Attributes:
+        wheels: one for each package, sorted by name.
+        notes: what the user should know of it, one line each.
+        cached: all of it was known before.
+    """
+
+    wheels: tuple[Wheel, ...]
+    notes: tuple[str, ...] = field(default=())
+    cached: bool = False
+
+
+def resolve(
+    requests: Mapping[str, Request], *, cache: WheelCache, tools: Toolbox, upgrade: bool = False
+) -> dict[str, Resolved | EnvError]:
+    """Return what each interpreter is given; what one of them cannot have is an error of its own.
+
+    Blocks, for minutes where much has to be downloaded.
+
+    Args:
+        requests: by a name of the interpreter, which errors will carry as their host.
+        cache: where wheels are kept, and what was resolved before.
+        tools: uv or pip, and the settings of both.
+        upgrade: resolve anew even if what was resolved before is still fresh.
+    """
+    return _Resolution(cache, tools, upgrade=upgrade).run(requests)
+
+
+class _Resolution:
+    """One call of ``resolve``."""
+
+    def __init__(self, cache: WheelCache, tools: Toolbox, *, upgrade: bool) -> None:
+        self._cache = cache
+        self._tools = tools
+        self._upgrade = upgrade
+        self._locks = Locks(cache, tools, upgrade=upgrade)
+
+    def run(self, requests: Mapping[str, Request]) -> dict[str, Resolved | EnvError]:
+        answers: dict[str, Resolved | EnvError] = {}
+        missing: dict[Wish, dict[str, Target]] = defaultdict(dict)
+        for name, request in requests.items():
+            try:
+                wish = Wish.of(request.wanted, request.additions)
+            except Unavailable as error:
+                answers[name] = _env_error(name, request, error)
+                continue
+            if known := self._recall(wish, request.target):
+                answers[name] = known
+            else:
+                missing[wish][name] = request.target
+        choices: dict[str, Choice | Unavailable] = {}
+        for wish, targets in missing.items():
+            choices.update(self._locks.choose(wish, targets))
+        brought = self._bring(choices, requests)
+        for wish, targets in missing.items():
+            brought.update(self._bring_binary(wish, targets, brought, requests))
+        for wish, targets in missing.items():
+            for name, target in targets.items():
+                outcome = brought[name]
+                if isinstance(outcome, Unavailable):
+                    answers[name] = _env_error(name, requests[name], outcome)
+                    continue
+                answers[name] = outcome
+                self._remember(wish, target, outcome)
+        return {name: answers[name] for name in requests}
+
+    def _bring(
+        self, choices: Mapping[str, Choice | Unavailable], requests: Mapping[str, Request]
+    ) -> dict[str, Resolved | Unavailable]:
+        """Have every wheel in the cache: all downloads at once, then what is to be built."""
+        found = self._tools.fetcher.wheels(
+            (
+                artifact
+                for choice in choices.values()
+                if isinstance(choice, Choice)
+                for artifact in choice.artifacts
+                if artifact.kind == "wheel"
+            ),
+            self._cache,
+        )
+        builder = Builder(self._cache, self._tools)
+        outcomes: dict[str, Resolved | Unavailable] = {}
+        for name, choice in choices.items():
+            if isinstance(choice, Unavailable):
+                outcomes[name] = choice
+                continue
+            try:
+                outcomes[name] = _gathered(choice, requests[name].target, found, builder)
+            except Unavailable as error:
+                outcomes[name] = error
+        return outcomes
+
+    def _bring_binary(
+        self,
+        wish: Wish,
+        targets: Mapping[str, Target],
+        brought: Mapping[str, Resolved | Unavailable],
+        requests: Mapping[str, Request],
+    ) -> dict[str, Resolved | Unavailable]:
+        """Try older versions for interpreters that the newest have no wheel for."""
+        choices: dict[str, Choice | Unavailable] = {}
+        for name, target in targets.items():
+            if isinstance(brought[name], Unfit):
+                with suppress(Unavailable):  # What was to be had at first says more.
+                    choices[name] = self._locks.binary(wish, target)
+        outcomes = self._bring(choices, requests)
+        return {name: found for name, found in outcomes.items() if isinstance(found, Resolved)}
+
+    def _recall(self, wish: Wish, target: Target) -> Resolved | None:
+        """Return what was given before for the same wish, if it is fresh and still here."""
+        record = self._cache.recall(SELECTIONS, self._key(wish, target))
+        if record is None or self._upgrade or record.age_s >= FRESH_S:
+            return None
+        wheels = [self._cache.find(*row) for row in record.content]
+        if not all(wheels):
+            return None
+        return Resolved(wheels=tuple(wheel for wheel in wheels if wheel), cached=True)
+
+    def _remember(self, wish: Wish, target: Target, resolved: Resolved) -> None:
+        """Keep what was given; but not what is old because the network is away."""
+        if not resolved.notes:
+            rows = [[wheel.sha256, wheel.filename] for wheel in resolved.wheels]
+            self._cache.remember(SELECTIONS, self._key(wish, target), rows)
+
+    def _key(self, wish: Wish, target: Target) -> str:
+        parts = [str(part) for part in astuple(wish)]
+        return digest(self._tools.settings.digest, parts, *describe(target))
+
+
+def _gathered(
+    choice: Choice,
+    target: Target,
+    found: Mapping[Artifact, Wheel | Unavailable],
+    builder: Builder,
+) -> Resolved:
+    """Return the wheels of one interpreter.
+
+    Raises:
+        Unavailable: one of them cannot be had.
+    """
+    wheels = []
+    for artifact in choice.artifacts:
+        wheel = found[artifact] if artifact.kind == "wheel" else builder.wheel(artifact, target)
+        if isinstance(wheel, Unavailable):
+            raise wheel
+        wheels.append(wheel)
+    return Resolved(wheels=tuple(sorted(wheels, key=lambda wheel: wheel.name)), notes=choice.notes)
+
+
+def _env_error(name: str, request: Request, error: Unavailable) -> EnvError:
+    return EnvError(
+        host=name,
+        phase=PHASE,
+        cause=f"{request.wanted.source}, for {interpreter_title(request.target)}: {error.cause}",
+        remedy=error.remedy,
+    )

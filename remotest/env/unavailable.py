@@ -1,0 +1,22 @@
+"""The error of this package while it is not yet known which environments it concerns."""
+
+from __future__ import annotations
+
+from remotest.errors import RemotestError
+
+
+class Unavailable(RemotestError):  # noqa: N818  said of a thing, like HostLost
+    """Something an environment needs cannot be had. ``resolve`` makes an EnvError of it.
+
+    Attributes:
+        cause: what, and why, one lower-case fragment without secrets.
+        remedy: what the user can try; may be empty.
+        is_network: the network may be to blame, so that what was known before is still worth
+            something.
+    """
+
+    def __init__(self, cause: str, *, remedy: str = "", is_network: bool = False) -> None:
+        self.cause = cause
+        self.remedy = remedy
+        self.is_network = is_network
+        super().__init__(cause)
