@@ -17,6 +17,9 @@ from typing import Any, Callable, Deque, Dict, Iterator, Optional
 
 from pytest_remotest import describe, frames, messages, supervise
 from pytest_remotest.basetemp import RunFolder
+from pytest_remotest.envreceive import Builder
+from pytest_remotest.faults import Refused
+from pytest_remotest.overlay import Overlays
 from pytest_remotest.receive import Receiver
 from pytest_remotest.workerprocess import WorkerProcess
 
@@ -52,12 +55,16 @@ class Agent:
         self._silence_s: Optional[float] = None
         self._run_folder: Optional[RunFolder] = None
         self._receiver = Receiver(self._send_message)
+        self._builder = Builder(self._send_message)
+        self._overlays = Overlays()
+        self._blob_taker: Callable[[messages.Blob], None] = self._receiver.blob
         self._handlers: Dict[Any, Callable[[Any], None]] = {
             messages.ExpectPings: self._expect_pings,
             messages.Ping: lambda _: None,  # It was answered when it came.
-            messages.SyncOpen: self._receiver.open,
+            messages.SyncOpen: self._open_tree,
             messages.SyncEntries: self._receiver.entries,
-            messages.Blob: self._receiver.blob,
+            messages.EnvOpen: self._open_environment,
+            messages.Blob: self._blob,
             messages.SyncCommit: self._receiver.commit,
             messages.AskRoom: self._receiver.tell_room,
             messages.HoldTree: self._receiver.hold,
@@ -154,12 +161,24 @@ class Agent:
             for message in frames.decode(frame)[1]:
                 self._handlers[type(message)](message)
 
+    def _open_tree(self, message: messages.SyncOpen) -> None:
+        self._blob_taker = self._receiver.blob
+        self._receiver.open(message)
+
+    def _open_environment(self, message: messages.EnvOpen) -> None:
+        self._blob_taker = self._builder.blob
+        self._builder.open(message)
+
+    def _blob(self, message: messages.Blob) -> None:
+        self._blob_taker(message)
+
     def _spawn(self, start: messages.SpawnWorker) -> None:
         try:
             if self._run_folder is None:
                 self._run_folder = RunFolder(start.environment["PYTEST_XDIST_TESTRUNUID"])
-            worker = WorkerProcess(start, self._run_folder.path)
-        except OSError as error:
+            overlay = self._overlays.made_for(start, self._run_folder.path)
+            worker = WorkerProcess(start, self._run_folder.path, overlay)
+        except (OSError, Refused) as error:
             text = "cannot start a process in %r: %s" % (start.directory, error)
             self._send_message(messages.WorkerExited(start.worker, 1, text))
             return
@@ -243,6 +262,7 @@ class Agent:
         for worker in self._workers.values():
             worker.close()
         self._receiver.release()
+        self._builder.release()
         if self._run_folder is not None:
             self._run_folder.leave()
 

@@ -9,7 +9,7 @@ import importlib.abc
 import importlib.machinery
 import json
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional, Union
 
 PACKAGE = "pytest_remotest"  # Not from __name__: execnet runs this source under another one.
 
@@ -67,15 +67,17 @@ def bundle() -> Dict[str, str]:
     return {}
 
 
-def worker_command(read_fd: int, write_fd: int) -> List[str]:
+def worker_command(
+    read_fd: int, write_fd: int, python: Optional[bytes] = None
+) -> List[Union[str, bytes]]:
     """Return the command of a worker process that inherits these two descriptors.
 
-    It first reads ``worker_payload``, with its length in four bytes in front (the most
-    significant first), from ``read_fd``; then it calls ``worker.main(read_fd, write_fd)``. No
-    empty entry is in its ``sys.path``: what the working directory means there is the worker's
-    to say.
+    It is one of the interpreter that runs this, unless ``python`` is the path of another. It first
+    reads ``worker_payload``, with its length in four bytes in front (the most significant first),
+    from ``read_fd``; then it calls ``worker.main(read_fd, write_fd)``. No empty entry is in its
+    ``sys.path``: what the working directory means there is the worker's to say.
     """
-    return [sys.executable, "-c", WORKER_PROGRAM, str(read_fd), str(write_fd)]
+    return [python or sys.executable, "-c", WORKER_PROGRAM, str(read_fd), str(write_fd)]
 
 
 def worker_payload() -> bytes:

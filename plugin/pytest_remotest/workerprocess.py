@@ -10,6 +10,7 @@ from typing import Dict, List, Optional
 
 from pytest_remotest import frames, loader, messages
 from pytest_remotest.entries import to_bytes
+from pytest_remotest.overlay import Overlay
 from pytest_remotest.pipes import HEADER
 from pytest_remotest.supervise import signal_group
 from pytest_remotest.workerlink import LINK_LOST_STATUS
@@ -22,8 +23,15 @@ UTF8_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")  # As Python itself tries them.
 class WorkerProcess:
     """A started worker. All its descriptors are non-blocking; one thread owns it."""
 
-    def __init__(self, start: messages.SpawnWorker, base_folder: str) -> None:
+    def __init__(
+        self, start: messages.SpawnWorker, base_folder: str, overlay: Optional[Overlay]
+    ) -> None:
         """Start the process.
+
+        Args:
+            start: what is asked for.
+            base_folder: holds what the run needs for as long as it lasts.
+            overlay: what it runs in; None for the interpreter that runs this.
 
         Raises:
             OSError: the directory is not there, or no process can be made.
@@ -34,14 +42,17 @@ class WorkerProcess:
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._output_tail = b""
+        environment = worker_environment(start)
+        if overlay is not None:
+            overlay.activate(environment)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         child_in, self.in_fd = os.pipe()
         self.out_fd, child_out = os.pipe()
         try:
             self.process = subprocess.Popen(
-                loader.worker_command(child_in, child_out),
+                loader.worker_command(child_in, child_out, overlay and overlay.python),
                 cwd=to_bytes(start.directory),
-                env=worker_environment(start),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

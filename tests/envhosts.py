@@ -1,0 +1,98 @@
+"""Hosts that environments are brought to: their side runs on any interpreter, in its own process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_remotest import frames, messages
+from remotest.env.ship import Destination, Shipped, ship
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from remotest.env.model import Wheel
+
+PLUGIN: Final = Path(__file__).resolve().parents[1] / "plugin"
+
+KEY: Final = "3fa9c1" * 5
+
+PROGRAM: Final = """
+import json, os, struct, sys
+sys.path.insert(0, sys.argv[1])
+from pytest_remotest import frames, messages, overlay
+from pytest_remotest.envreceive import Builder
+
+def send(message):
+    data = frames.encode([message])
+    sys.stdout.buffer.write(struct.pack("!I", len(data)) + data)
+    sys.stdout.buffer.flush()
+
+builder = Builder(send, {"HOME": sys.argv[2]})
+while True:
+    head = sys.stdin.buffer.read(4)
+    if not head:
+        break
+    frame = sys.stdin.buffer.read(struct.unpack("!I", head)[0])
+    for message in frames.decode(frame)[1]:
+        if isinstance(message, messages.EnvOpen):
+            builder.open(message)
+        elif isinstance(message, messages.Blob):
+            builder.blob(message)
+        else:
+            made = overlay.Overlays().made_for(message, sys.argv[2])
+            send(messages.WorkerOutput("", os.fsdecode(made.python)))
+builder.release()
+"""
+
+
+class EnvHost:
+    """The host's side in a process of an interpreter; a context that ends it in order."""
+
+    def __init__(self, home: Path, python: Path | str = sys.executable) -> None:
+        self.process = subprocess.Popen(
+            [python, "-B", "-c", PROGRAM, str(PLUGIN), str(home)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.sent: list[Any] = []
+        self._answers: deque[Any] = deque()
+
+    def __enter__(self) -> EnvHost:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def send(self, frame: bytes) -> None:
+        assert self.process.stdin
+        self.sent += frames.decode(frame)[1]
+        self.process.stdin.write(len(frame).to_bytes(4, "big") + frame)
+        self.process.stdin.flush()
+
+    def receive(self, _: float = 0) -> Any:
+        assert self.process.stdout
+        while not self._answers:
+            head = self.process.stdout.read(4)
+            assert head, "the host's process has ended"
+            frame = self.process.stdout.read(int.from_bytes(head, "big"))
+            self._answers += frames.decode(frame)[1]
+        return self._answers.popleft()
+
+    def ship(self, wheels: Sequence[Wheel], key: str = KEY, **where: Any) -> Shipped:
+        return ship(wheels, key, Destination(host="box", **where), self.send, self.receive)
+
+    def overlay(self, env_folder: str | None, files: Sequence[tuple[str, str]]) -> Path:
+        """Return the python of an overlay."""
+        rows = [list(row) for row in files]
+        start = messages.SpawnWorker("", [], "", {}, [], False, 0, None, env_folder, rows)
+        self.send(frames.encode([start]))
+        answer: messages.WorkerOutput = self.receive()
+        return Path(answer.text)
