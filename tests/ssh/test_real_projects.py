@@ -11,6 +11,7 @@ from platform import machine
 from typing import TYPE_CHECKING, Final
 
 import barehost
+import controllers
 import distributions
 import interpreters
 import projects
@@ -41,6 +42,7 @@ class RealProject:
         needs: what else its tests need.
         arguments: of its test command.
         is_compiled: there is no use in its sources alone: its wheel is tested.
+        is_imported_here: pytest loads its conftest where the run is started, too.
     """
 
     release: str
@@ -49,6 +51,7 @@ class RealProject:
     needs: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     is_compiled: bool = False
+    is_imported_here: bool = False
 
     @property
     def spec_keys(self) -> str:
@@ -60,9 +63,17 @@ class RealProject:
 
 
 PROJECTS: Final = (
-    RealProject(release="markupsafe==3.0.2", what="setuptools, src, compiled", is_compiled=True),
     RealProject(
-        release="jaraco.functools==4.1.0", what="setuptools, flat, namespace package", extra="test"
+        release="markupsafe==3.0.2",
+        what="setuptools, src, compiled",
+        is_compiled=True,
+        is_imported_here=True,
+    ),
+    RealProject(
+        release="jaraco.functools==4.1.0",
+        what="setuptools, flat, namespace package",
+        extra="test",
+        is_imported_here=True,
     ),
     RealProject(release="pytest-repeat==0.9.3", what="hatchling, flat, a plugin of pytest"),
     RealProject(release="platformdirs==4.3.6", what="hatchling, src", extra="test"),
@@ -98,9 +109,12 @@ def test_the_result_is_that_of_a_local_environment(
         here[name] = Counter(outcomes.values()), sorted(outcomes)
     assert all(counts["passed"] > 0 for counts, _ in here.values())
 
-    pythons = ",".join(NAMES)
-    spec = f"ssh=bare//python={pythons}//env=managed{real.spec_keys}"
-    answer = project.pytest("--dist=each", "--tx", spec, "--junitxml=junit.xml", *real.arguments)
+    python = controllers.make(tmp_path / "controller")
+    if real.is_imported_here:
+        controllers.install(python, project.directory, "--editable", ".")
+    spec = f"ssh=bare//python={','.join(NAMES)}//env=managed{real.spec_keys}"
+    options = ("--dist=each", "--tx", spec, "--junitxml=junit.xml", *real.arguments)
+    answer = project.type_command([str(python), "-m", "pytest", *options])
 
     there = [
         (Counter(outcomes.values()), sorted(outcomes)) for outcomes in project.junit().values()

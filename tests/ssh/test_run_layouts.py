@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import controllers
 import interpreters
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from projects import Project
 
 SETUP: Final = """
@@ -37,29 +37,9 @@ TEST: Final = """
     """
 
 
-@pytest.fixture
-def own_environment(tmp_path: Path) -> Path:
-    """A virtual environment that sees all that this one has."""
-    directory = tmp_path / "venv"
-    subprocess.run(
-        [interpreters.UV, "--quiet", "venv", "--python", sys.executable, directory], check=True
-    )
-    (site_packages,) = directory.glob("lib/python*/site-packages")
-    here = Path(pytest.__file__).parents[1]
-    (site_packages / "here.pth").write_text(f"import site; site.addsitedir({str(here)!r})\n")
-    return directory
-
-
-def install_editable(project: Project, environment: Path) -> None:
-    command = [interpreters.UV, "--quiet", "pip", "install", "--no-deps", "--editable", "."]
-    subprocess.run(
-        [*command, "--python", environment / "bin" / "python"], check=True, cwd=project.directory
-    )
-
-
 @pytest.mark.parametrize(("layout", "package"), [("src", "src/sample"), (".", "sample")])
 def test_an_editable_install_here_is_the_tree_there(
-    project: Project, own_environment: Path, layout: str, package: str
+    project: Project, tmp_path: Path, layout: str, package: str
 ) -> None:
     project.write(
         {
@@ -69,12 +49,12 @@ def test_an_editable_install_here_is_the_tree_there(
             "tests/test_core.py": TEST,
         }
     )
-    install_editable(project, own_environment)
+    python = controllers.make(tmp_path / "venv")
+    controllers.install(python, project.directory, "--no-deps", "--editable", ".")
     tx = f"--tx=ssh=myhost//python={interpreters.with_pytest('3.9')}"
-    python = str(own_environment / "bin" / "python")
 
     for words in ([], ["-d", tx]):
-        answer = project.type_command([python, "-m", "pytest", *words])
+        answer = project.type_command([str(python), "-m", "pytest", *words])
         assert answer.status == 0, answer.output
         assert " 1 passed in " in answer.lines[-1]
 
