@@ -203,6 +203,7 @@ class Preparation:
     def _environment_shipped(self, event: EnvironmentShipped) -> None:
         provisions = self._provisions[event.agent]
         line = self._provision.describe(event.agent, provisions, event.shipped)
+        self._provision.remember(event.agent, provisions)
         self._places.set_environment(event.agent, provisions.overlay, event.shipped)
         notes = (*provisions.notes, *provisions.overlay.notes, *event.shipped.notes)
         self._report.notes(event.agent, notes)

@@ -49,7 +49,7 @@ def trace(
         additions: what every environment has, see ``plugins``.
         target: the interpreter, for markers.
     """
-    by_name = {canonicalize_name(wheel.name): wheel for wheel in wheels}
+    by_name: dict[str, Wheel] = {canonicalize_name(wheel.name): wheel for wheel in wheels}
     reasons = _reasons(by_name, wanted, additions, target)
     locked = _names_in_lock(wanted.lock) if wanted.lock is not None else frozenset()
     for name in sorted(locked & set(by_name)):

@@ -1,42 +1,208 @@
-"""What the interpreters of one run are given: judged here, found out here, described here."""
+"""What the interpreters of one run are given: judged, found out, brought and told of here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from remotest.env.choose import Decision, choose, choose_at_once
+from remotest.env.declare import find_wanted
+from remotest.env.inputs import Inputs, Memory, differences
+from remotest.env.key import environment_key
+from remotest.env.model import Provisions
+from remotest.env.origins import trace
+from remotest.env.plugins import additions
+from remotest.env.project import make_overlay
+from remotest.env.ship import Destination, ship
+from remotest.env.target import read_target
+from remotest.env.unavailable import Unavailable
+from remotest.env.wheelcache import WheelCache, default_root
+from remotest.errors import EnvError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from functools import partial
 
-    from remotest.env.model import Provisions
+    from remotest.env.model import Target, Wanted
+    from remotest.env.origins import Package
+    from remotest.env.project_paths import Locate
+    from remotest.env.resolve import Resolved
     from remotest.env.ship import Shipped
     from remotest.environments import AgentPlan
-    from remotest.errors import EnvError
     from remotest.settings import Settings
+    from remotest.spec import GatewaySpec
+
+KEY_SHOWN_CHARS: Final = 6
+"""Of an environment's name: enough to see whether two lines mean the same one."""
+
+PROJECTS: Final = "projects"
+"""Below the controller's cache: what build backends told of projects."""
 
 
 class Provision:
     """The environments of one run's agents. Main thread only, but for ``resolve``."""
 
-    def __init__(self, settings: Settings, agents: Sequence[AgentPlan]) -> None:
+    def __init__(self, settings: Settings, agents: Sequence[AgentPlan], locate: Locate) -> None:
+        """Take in the run; nothing is read yet.
+
+        Args:
+            settings: of the run.
+            agents: of the run.
+            locate: gives the place in the tree of a path here, None for one that stays here.
+        """
         self._settings = settings
         self._specs = {plan.name: plan.spec for plan in agents}
+        self._locate = locate
+        self._targets: dict[str, Target] = {}
+        self._wanted: dict[str, Wanted] = {}
+        self._decisions: dict[str, Decision] = {}
+        self._memory = Memory(WheelCache(default_root()), settings.base_dir)
 
-    def judge(self, agent: str, info: Mapping[str, Any]) -> bool:
-        """Take in the greeting of an agent; return whether an environment is made for it."""
-        del agent, info
-        return False
+    def judge(self, agent: str, info: Mapping[str, Any], *, is_controllers_own: bool) -> bool:
+        """Take in the greeting of an agent; return whether an environment is made for it.
 
-    def manages(self, agent: str) -> bool:
-        """Return whether an environment is made for an agent that was judged."""
-        del agent
-        return False
+        Raises:
+            HostError: the greeting makes no sense, or the project excludes the interpreter.
+            UsageError: the project does not say in order what it needs.
+        """
+        spec = self._specs[agent]
+        target = read_target(info, host=agent)
+        decision = choose_at_once(spec, target, is_controllers_own=is_controllers_own)
+        if decision is None:
+            wanted = self._find_wanted(spec)
+            decision = choose(
+                spec,
+                target,
+                wanted,
+                self._additions(),
+                host=agent,
+                is_controllers_own=is_controllers_own,
+            )
+            self._targets[agent], self._wanted[agent] = target, wanted
+        self._decisions[agent] = decision
+        return decision.is_built
 
-    def resolve(self, agents: Sequence[str]) -> Mapping[str, Provisions | EnvError]:
-        raise NotImplementedError
+    def resolve(
+        self, agents: Sequence[str], *, upgrade: bool = False
+    ) -> dict[str, Provisions | EnvError]:
+        """Return what these agents are given, or why there is nothing to give.
+
+        Blocks, for minutes where much has to be downloaded or built.
+
+        Args:
+            agents: of those for which an environment is made.
+            upgrade: resolve anew, though what was resolved before still stands.
+        """
+        # Not at the top: an interpreter that is used as it is needs none of it.
+        from remotest.env.resolve import Request, resolve  # noqa: PLC0415
+        from remotest.env.toolbox import find_tools  # noqa: PLC0415
+
+        cache = WheelCache(default_root())
+        requests = {
+            agent: Request(
+                target=self._targets[agent],
+                wanted=self._wanted[agent],
+                additions=self._additions(),
+            )
+            for agent in agents
+        }
+        tools = find_tools(self._settings.base_dir, os.environ)
+        resolved = resolve(requests, cache=cache, tools=tools, upgrade=upgrade)
+        return {agent: self._provisions(agent, answer, cache) for agent, answer in resolved.items()}
+
+    def _provisions(
+        self, agent: str, resolved: Resolved | EnvError, cache: WheelCache
+    ) -> Provisions | EnvError:
+        if isinstance(resolved, EnvError):
+            return resolved
+        target = self._targets[agent]
+        try:
+            overlay = make_overlay(
+                self._settings.base_dir,
+                self._specs[agent].project or "editable",
+                target,
+                cache.root / PROJECTS,
+                locate=self._locate,
+            )
+        except Unavailable as error:
+            return EnvError(
+                host=agent, phase="prepare the project", cause=error.cause, remedy=error.remedy
+            )
+        # A package that needs the project would bring another copy of it.
+        others = [wheel for wheel in resolved.wheels if wheel.name not in overlay.names]
+        wheels = (*others, *overlay.wheels)
+        return Provisions(
+            key=environment_key(target, (wheel.sha256 for wheel in wheels)),
+            wheels=wheels,
+            overlay=overlay,
+            notes=resolved.notes,
+        )
 
     def shipper(self, agent: str, provisions: Provisions) -> partial[Shipped]:
-        raise NotImplementedError
+        """Return what brings an agent's environment to its host; it runs in a thread."""
+        destination = Destination(
+            host=agent,
+            cache=self._specs[agent].cache,
+            is_fresh=self._decisions[agent].use == "fresh",
+        )
+        return partial(ship, provisions.wheels, provisions.key, destination)
 
     def describe(self, agent: str, provisions: Provisions, shipped: Shipped) -> str:
-        raise NotImplementedError
+        """Return one line on an environment: where it comes from, what it is, what it cost."""
+        size = sum(wheel.size_bytes for wheel in provisions.wheels)
+        state = f"built{self._cause(agent, provisions)}" if shipped.was_built else "cached"
+        return (
+            f"{self._wanted[agent].source}, {len(provisions.wheels)} wheels, {size / 1e6:.1f} MB, "
+            f"env {provisions.key[:KEY_SHOWN_CHARS]} {state}"
+        )
+
+    # -- what is told of it ----------------------------------------------------------------
+
+    def decision(self, agent: str) -> Decision | None:
+        """Return what the workers of an agent run in; None for one that could not be judged."""
+        return self._decisions.get(agent)
+
+    def source(self, agent: str) -> str:
+        """Return what says what is wanted, for an agent whose environment is made."""
+        return self._wanted[agent].source
+
+    def packages(self, agent: str, provisions: Provisions) -> tuple[Package, ...]:
+        """Return what is in an environment, and who asks for it."""
+        wanted, target = self._wanted[agent], self._targets[agent]
+        return trace(provisions.wheels, wanted, self._additions(), target)
+
+    def changes(self, agent: str, provisions: Provisions) -> tuple[str, ...] | None:
+        """Return what makes an environment another than the agent's last; None without one."""
+        last = self._memory.last(agent)
+        return None if last is None else differences(last, self._inputs(agent, provisions))
+
+    def remember(self, agent: str, provisions: Provisions) -> None:
+        """Let this be the agent's last environment."""
+        with suppress(Unavailable):  # A cache that cannot be written still serves.
+            self._memory.keep(agent, self._inputs(agent, provisions))
+
+    def _cause(self, agent: str, provisions: Provisions) -> str:
+        """Return in a few words why an environment is not that of the last time."""
+        causes = self.changes(agent, provisions)
+        if not causes:
+            return ""
+        more = f" and {len(causes) - 1} more" if len(causes) > 1 else ""
+        return f": {causes[0]}{more}"
+
+    def _inputs(self, agent: str, provisions: Provisions) -> Inputs:
+        return Inputs.of(
+            provisions.key,
+            self._targets[agent],
+            self._wanted[agent],
+            self._additions(),
+            provisions.wheels,
+        )
+
+    def _find_wanted(self, spec: GatewaySpec) -> Wanted:
+        return find_wanted(self._settings.base_dir, spec)
+
+    def _additions(self) -> tuple[str, ...]:
+        return additions(pytest.__version__, self._settings.plugins)

@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import wheelfiles
 
 from remotest import cli
+from remotest.cliparser import CHECK_OPTIONS, ENV_FLAGS
+from remotest.env.wheelcache import WheelCache
 
 USAGE = 4
 
@@ -19,6 +22,11 @@ USAGE = 4
         (["--frob"], "the following arguments are required: COMMAND; see remotest --help"),
         (["check", "--tz=a"], "unrecognized arguments: --tz=a; see remotest --help"),
         (["check", "--tx"], "argument --tx: expected one argument; see remotest check --help"),
+        (["cache"], "the following arguments are required: action, NAME; see remotest cache"),
+        (["cache", "frob"], "argument action: invalid choice: 'frob' (choose from"),
+        (["cache", "gc", "a"], "cache gc takes no names: it decides by age and size"),
+        (["cache", "rm"], "cache rm needs the names of what to remove: see remotest cache ls"),
+        (["env", "--tz=a"], "unrecognized arguments: --tz=a; see remotest --help"),
         (["serve", "--port=x"], "argument --port: invalid int value: 'x'; see remotest serve"),
         (["serve", "--authorized-keys=none"], "none cannot be read: No such file or directory"),
     ],
@@ -38,7 +46,7 @@ def test_wrong_usage_is_one_line(
     assert errors.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["", "check", "serve"])
+@pytest.mark.parametrize("command", ["", "check", "matrix", "env", "cache", "serve"])
 def test_help_names_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([*command.split(), "--help"])
@@ -48,7 +56,10 @@ def test_help_names_every_option(command: str, capsys: pytest.CaptureFixture[str
         options
         == {
             "": {"--help", "--version"},
-            "check": {"--help", *cli.CHECK_OPTIONS},
+            "check": {"--help", *CHECK_OPTIONS},
+            "matrix": {"--help", *CHECK_OPTIONS},
+            "env": {"--help", *CHECK_OPTIONS, *ENV_FLAGS},
+            "cache": {"--help"},
             "serve": {"--help", "--bind", "--port", "--authorized-keys", "--host-key"},
         }[command]
     )
@@ -56,10 +67,47 @@ def test_help_names_every_option(command: str, capsys: pytest.CaptureFixture[str
 
 def test_the_reference_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "command-line.md").read_text()
-    for command in ("check", "serve"):
+    for command in ("check", "matrix", "env", "cache", "serve"):
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
         options = set(re.findall(r"^  (--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
         _, _, section = page.partition(f"## `remotest {command}`")
         section, _, _ = section.partition("\n## ")
-        assert set(re.findall(r"^\| `(--[\w-]+)", section, re.MULTILINE)) == options
+        listed = set(re.findall(r"^\| `(--[\w-]+)", section, re.MULTILINE))
+        if "are those of `remotest check`" in section.replace("\n", " "):
+            listed |= set(CHECK_OPTIONS)
+        assert listed == options
+
+
+def test_the_own_cache_is_listed_and_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    place = tmp_path / "remotest" / "v1"
+
+    def type_command(*arguments: str) -> tuple[int, list[str]]:
+        status = cli.main(["cache", *arguments])
+        output, errors = capsys.readouterr()
+        return status, (output + errors).splitlines()
+
+    assert type_command("ls") == (0, [f"{place}: nothing"])
+    cache = WheelCache(place)
+    for name in ("ladder", "toolz"):
+        wheel = wheelfiles.wheel(wheelfiles.make(tmp_path / name, name, "1.0"))
+        cache.adopt(wheel.path, wheel.sha256)
+    cache.remember("locks", "3fa9c1", {})
+    status, lines = type_command("ls")
+    assert (status, lines[0]) == (0, "kind   size   last use  in use  name")
+    assert sorted(line.split()[-1] for line in lines[1:-1]) == [
+        "3fa9c1",
+        "ladder-1.0-py3-none-any.whl",
+        "toolz-1.0-py3-none-any.whl",
+    ]
+    assert lines[-1].startswith(f"{place}: 3 things, ")
+    assert type_command("gc") == (0, [f"{place}: nothing removed"])
+    status, lines = type_command("rm", "toolz", "3fa*")
+    assert (status, lines[-1].rpartition(" ")[2]) == (0, "removed")
+    assert [entry.title for entry in cache.entries()] == ["ladder-1.0-py3-none-any.whl"]
+    refusal = "remotest: nothing in the cache is called toolz: see remotest cache ls"
+    assert type_command("rm", "toolz") == (USAGE, [refusal])

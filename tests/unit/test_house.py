@@ -27,7 +27,10 @@ LAYERS: Final = tuple(
         ),
         "gateways",
         "driver heartbeat",
-        "controller discovery preparation places relay reports reporting compat check cli",
+        (
+            "controller discovery preparation places relay reports reporting compat visit check "
+            "envcommand cachecommand cliparser cli"
+        ),
     )
 )
 """Parts of ``remotest``. A part imports its own layer and those above it in this table."""
@@ -44,7 +47,11 @@ PURE: Final = (
     "run",
     "sync.rules",
     "sync.plan",
+    "reporting.cachetable",
     "reporting.checktable",
+    "reporting.columns",
+    "reporting.envtable",
+    "env.stored",
 )
 IMPURE_MODULES: Final = frozenset(
     ("_pytest", "os", "pytest", "random", "secrets", "socket", "subprocess", "threading", "time")
