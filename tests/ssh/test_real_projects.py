@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections import Counter
 from dataclasses import dataclass
 from platform import machine
@@ -162,3 +163,25 @@ def run_locally(
     assert answer.status in (0, 1), answer.output
     (outcomes,) = project.junit().values()
     return outcomes
+
+
+def test_what_is_compiled_for_another_interpreter_is_refused_once(
+    tmp_path: Path, shell: dict[str, str]
+) -> None:
+    real = PROJECTS[0]
+    project = projects.make(tmp_path / real.release, shell, {})
+    unpack(real, project.directory)
+    python = controllers.make(tmp_path / "controller")
+    controllers.install(python, project.directory, "--editable", ".")
+
+    tx = "--tx=ssh=bare//python=3.9//env=managed"
+    answer = project.type_command([str(python), "-m", "pytest", "--dist=each", tx])
+
+    assert answer.status == 6, answer.output
+    refusal = (
+        "MarkupSafe has compiled modules that are not there for this interpreter: "
+        f"src/markupsafe/_speedups: it needs .cpython-39-{machine()}-linux-gnu.so, "
+        f"there is {sysconfig.get_config_var('EXT_SUFFIX')}"
+    )
+    assert sum(line.endswith(f"failed: {refusal}") for line in answer.lines) == 1, answer.output
+    assert "Traceback" not in answer.output
