@@ -43,6 +43,8 @@ ANSWERS = (
     messages.EnvWant,
     messages.EnvDone,
     messages.EnvFailed,
+    messages.CacheTold,
+    messages.CacheFailed,
 )
 """What an agent says to the thread that brings it something, and not to the main thread."""
 

@@ -1,4 +1,4 @@
-"""Hosts that environments are brought to: their side runs on any interpreter, in its own process."""
+"""Hosts that environments are brought to: any interpreter, in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from pytest_remotest import frames, messages
 from remotest.env.ship import Destination, Shipped, ship
@@ -49,6 +49,7 @@ builder.release()
 """
 
 
+@final
 class EnvHost:
     """The host's side in a process of an interpreter; a context that ends it in order."""
 

@@ -25,6 +25,8 @@ EXAMPLES = (
     m.EnvWant(["00ff"]),
     m.EnvDone("/cache/envs/3fa9c1", True, {"pytest": "7.0.1"}, ["a note"]),
     m.EnvFailed("the disk is full", "free some room"),
+    m.CacheTold("/cache", [["wheel", "00ff", "demo-1.0-py3-none-any.whl", 9, 1.5, False]], True),
+    m.CacheFailed("permission denied", "name a directory that you may write to"),
     m.WorkerExited("gw0", -9, "Fatal Python error"),
     m.WorkerOutput("gw0", "printed\n"),
     m.ExpectPings(30.0),
@@ -35,6 +37,7 @@ EXAMPLES = (
     m.AskRoom(None, None),
     m.HoldTree("/tree"),
     m.EnvOpen("3fa9c1", None, [["00ff", "demo-1.0-py3-none-any.whl", 1000]], False),
+    m.AskCache(None, "remove", [["wheel", "00ff"]]),
     m.SpawnWorker(
         "gw0",
         ["-k", "a b"],

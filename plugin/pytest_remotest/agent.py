@@ -17,6 +17,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, Optional
 
 from pytest_remotest import describe, frames, messages, supervise
 from pytest_remotest.basetemp import RunFolder
+from pytest_remotest.cachekeeper import CacheKeeper
 from pytest_remotest.envreceive import Builder
 from pytest_remotest.faults import Refused
 from pytest_remotest.overlay import Overlays
@@ -68,6 +69,7 @@ class Agent:
             messages.SyncCommit: self._receiver.commit,
             messages.AskRoom: self._receiver.tell_room,
             messages.HoldTree: self._receiver.hold,
+            messages.AskCache: CacheKeeper(self._send_message).ask,
             messages.SpawnWorker: self._spawn,
             messages.StopWorker: self._stop_worker,
             messages.Goodbye: self._leave,

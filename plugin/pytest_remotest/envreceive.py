@@ -4,9 +4,9 @@ import contextlib
 import hashlib
 import os
 import re
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from pytest_remotest import cachefolder, envbuild, envstore, faults, messages, wheelnames
+from pytest_remotest import cachefolder, cleaning, envbuild, envstore, faults, messages, wheelnames
 from pytest_remotest.entries import to_text
 from pytest_remotest.envbuild import WheelFile
 from pytest_remotest.envstore import Environment, EnvStore
@@ -36,6 +36,7 @@ class Builder:
         self._send = send
         self._environ = environ
         self._held: List[Tuple[EnvStore, Environment]] = []
+        self._stores: Dict[bytes, EnvStore] = {}
         self._order: Optional[_Order] = None
 
     # -- from the controller -----------------------------------------------------------------
@@ -48,7 +49,7 @@ class Builder:
             raise ProtocolError("%.80r is no environment" % (message.key,))
         with self._telling_failures():
             root, notes = cachefolder.find(cachefolder.ROOT, message.cache, self._environ)
-            store = EnvStore(root)
+            store = self._stores.setdefault(root, EnvStore(root))
             found = None if message.fresh else store.find(message.key)
             if found is not None:
                 self._send(messages.EnvWant([]))
@@ -67,12 +68,15 @@ class Builder:
                 self._build_if_complete(order)
 
     def release(self) -> None:
-        """Let go of everything: others may remove it, and what is fresh is removed."""
+        """Let go of everything: others may remove it. What is fresh or too old is removed."""
         self._forget()
         with contextlib.suppress(OSError):  # The disk is gone, and with it what we held.
             while self._held:
                 store, environment = self._held.pop()
                 store.let_go(environment)
+            for store in self._stores.values():
+                cleaning.clean(store, cleaning.BUDGET_S)
+        self._stores.clear()
 
     # -- to the controller -------------------------------------------------------------------
 
@@ -131,7 +135,7 @@ class _Order:
         self.is_fresh = fresh
         self.notes = notes
         self._incoming: Optional[Incoming] = None
-        self._arriving = store.arrival_place()
+        self._arriving = b""
         self._lease = store.leases.take(envstore.WHEELS)
         self.lacking = {wheel.digest: wheel for wheel in wheels if not self._is_here(wheel)}
 
@@ -141,12 +145,13 @@ class _Order:
         if wheel is None:
             raise ProtocolError("the blob %.80r was not asked for" % (message.digest,))
         if self._incoming is None:
+            self._arriving = self.store.arrival_place(wheel.digest)
             self._incoming = Incoming(wheel.digest, wheel.size, self._arriving)
         self._incoming.write(message)
         if message.last:
             self._incoming.close()
             self._incoming = None
-            self.store.keep_wheel(self._arriving, wheel.digest, wheel.filename)
+            os.replace(self._arriving, self.store.wheel_path(wheel.digest, wheel.filename))
             del self.lacking[message.digest]
 
     def close(self) -> None:

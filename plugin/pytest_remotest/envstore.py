@@ -3,30 +3,48 @@
     envs/KEY.UNIQUE             an environment: whole from the moment that it has this name
     envs/.tmp-KEY.UNIQUE        one that is being built; also what a killed builder has left
     envs/.fresh-KEY.UNIQUE      one that belongs to a single run
-    wheels/SHA256/FILENAME      a wheel, checked when it came
+    received/SHA256/FILENAME    a wheel, checked when it came
     leases/                     who uses what
     trash/                      what is to be deleted
 
 No name is ever given twice: two that build the same at once end with one of their two, and nobody
 moves away what another has just put there. Every name is leased before it is made or used.
+
+Where a controller runs on the same machine, its own cache lies beside these folders.
 """
 
 import contextlib
 import json
 import os
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-from pytest_remotest import holders, trash
+from pytest_remotest import holders
 from pytest_remotest.cachefolder import make_private
-from pytest_remotest.entries import to_bytes
+from pytest_remotest.entries import to_bytes, to_text
 from pytest_remotest.leases import Leases
 
 SCHEMA = 1  # Raised when an environment that an older version has built would not do.
 MARK = b".ok"  # The manifest of an environment, written last.
 BUILDING = b".tmp-"
 FRESH = b".fresh-"
-ARRIVING = b".tmp-"
-WHEELS = b"wheels"  # As a lease: of all wheels at once, while something is built of them.
+ARRIVING = ".tmp-"  # A wheel that is not whole, or never will be.
+ENVIRONMENT, WHEEL = "environment", "wheel"  # Kinds of things.
+WHEELS = b"received"  # As a lease: of all wheels at once, while something is built of them.
+
+
+class Kept(NamedTuple):
+    """One thing of a cache, as a row on the wire: of ``kind``, called ``key`` by the cache.
+
+    ``name`` is what people call it: several may share one. ``used_s`` is the time of its last use,
+    0 for what nobody can use any more.
+    """
+
+    kind: str
+    key: str
+    name: str
+    size_bytes: int
+    used_s: float
+    in_use: bool
 
 
 class Environment(NamedTuple):
@@ -101,11 +119,11 @@ class EnvStore:
         return os.path.join(self.trash, holders.unique())
 
     def let_go(self, environment: Environment) -> None:
-        """End the use of an environment; what is fresh is deleted."""
+        """End the use of an environment; what is fresh goes to the trash."""
         self.leases.let_go(environment.lease)
         name = os.path.basename(environment.folder)
-        if name.startswith(FRESH) and self.discard(name):
-            trash.empty(self.trash)
+        if name.startswith(FRESH):
+            self.discard(name)
 
     # -- wheels ------------------------------------------------------------------------------
 
@@ -113,15 +131,46 @@ class EnvStore:
         """Return where a wheel is, or will be."""
         return os.path.join(self.wheels, to_bytes(digest), to_bytes(filename))
 
-    def arrival_place(self) -> bytes:
-        """Return where a wheel may be written to that is not here yet."""
-        return os.path.join(self.wheels, ARRIVING + holders.unique())
+    def arrival_place(self, digest: str) -> bytes:
+        """Return where a wheel may be written to until it is whole."""
+        make_private(os.path.join(self.wheels, to_bytes(digest)))
+        return self.wheel_path(digest, ARRIVING + to_text(holders.unique()))
 
-    def keep_wheel(self, arrived: bytes, digest: str, filename: str) -> None:
-        """Give a wheel that has come whole its place; one that is there already is replaced."""
-        path = self.wheel_path(digest, filename)
-        make_private(os.path.dirname(path))
-        os.replace(arrived, path)
+    # -- all of it ---------------------------------------------------------------------------
+
+    def kept(self) -> List[Kept]:
+        """Return what is here.
+
+        Raises:
+            OSError: as the disk has it.
+        """
+        used = self.leases.used()
+        found = []
+        for name in os.listdir(self.envs):
+            in_use = leased_name(name) in used
+            size, used_s = _size_and_use(os.path.join(self.envs, name))
+            title = to_text(leased_name(name).partition(b".")[0])
+            found.append(Kept(ENVIRONMENT, to_text(name), title, size, used_s, in_use))
+        for name in os.listdir(self.wheels):
+            filename, size, used_s = _wheel_in(os.path.join(self.wheels, name))
+            found.append(Kept(WHEEL, to_text(name), filename, size, used_s, WHEELS in used))
+        return found
+
+    def remove(self, things: Iterable[Kept]) -> Iterator[Kept]:
+        """Move things to the trash, and yield each that is there; what is in use stays."""
+        for thing in things:
+            if thing.kind == ENVIRONMENT and self.discard(to_bytes(thing.key)):
+                yield thing
+            if thing.kind == WHEEL and self._discard_wheel(thing.key):
+                yield thing
+
+    def _discard_wheel(self, digest: str) -> bool:
+        with self.leases.removing(WHEELS) as may_remove:
+            if not may_remove():
+                return False
+            with contextlib.suppress(FileNotFoundError):  # Another one was faster.
+                os.rename(os.path.join(self.wheels, to_bytes(digest)), self.trash_place())
+            return True
 
 
 def leased_name(name: bytes) -> bytes:
@@ -130,6 +179,25 @@ def leased_name(name: bytes) -> bytes:
         if name.startswith(prefix):
             return name[len(prefix) :]
     return name
+
+
+def _size_and_use(folder: bytes) -> Tuple[int, float]:
+    """Return an environment's (bytes, time of the last use); nothing of one that is not whole."""
+    mark = None if os.path.basename(folder).startswith(b".") else read_mark(folder)
+    with contextlib.suppress(FileNotFoundError):  # Removed meanwhile.
+        if mark is not None:
+            return sum(mark["files"].values()), os.stat(os.path.join(folder, MARK)).st_mtime
+    return 0, 0.0
+
+
+def _wheel_in(folder: bytes) -> Tuple[str, int, float]:
+    """Return a wheel's (file name, bytes, time of the last use); nothing where none is whole."""
+    with contextlib.suppress(FileNotFoundError):  # Removed meanwhile.
+        for name in map(to_text, os.listdir(folder)):
+            if not name.startswith(ARRIVING):
+                status = os.stat(os.path.join(folder, to_bytes(name)))
+                return name, status.st_size, status.st_mtime
+    return "", 0, 0.0
 
 
 def write_mark(folder: bytes, key: str, packages: Dict[str, str], files: Dict[str, int]) -> None:

@@ -9,9 +9,10 @@ directory is renamed.
 import contextlib
 import os
 import time
-from typing import Callable, Iterator, List
+from typing import Callable, Iterator, List, Set
 
 from pytest_remotest import holders
+from pytest_remotest.holders import is_alive
 
 LEASE = b".lease."
 NOTICE = b".notice."
@@ -42,14 +43,10 @@ class Leases:
         """End a lease."""
         holders.remove(lease)
 
-    def users(self, name: bytes) -> List[str]:
-        """Return who has leases of a thing, in words for the user."""
-        users = []
-        for path in self._files(name + LEASE):
-            if holders.is_alive(path):
-                with contextlib.suppress(FileNotFoundError):  # It has just been let go.
-                    users.append(holders.name_of(path))
-        return users
+    def used(self) -> Set[bytes]:
+        """Return the names of all things that somebody has a lease of."""
+        leases = [path for path in self._files(b"") if LEASE in os.path.basename(path)]
+        return {os.path.basename(path).partition(LEASE)[0] for path in leases if is_alive(path)}
 
     @contextlib.contextmanager
     def removing(self, name: bytes) -> Iterator[Callable[[], bool]]:
@@ -64,7 +61,7 @@ class Leases:
         begun_s = time.monotonic()
         notice = self._write(name + NOTICE)
         try:
-            is_free = not self.users(name)
+            is_free = not any(is_alive(path) for path in self._files(name + LEASE))
             yield lambda: is_free and time.monotonic() - begun_s < NOTICE_USABLE_S
         finally:
             holders.remove(notice)
@@ -72,7 +69,7 @@ class Leases:
     def sweep(self) -> None:
         """Remove what the dead have left."""
         for path in self._files(b""):
-            is_needed = self._is_pending if NOTICE in os.path.basename(path) else holders.is_alive
+            is_needed = self._is_pending if NOTICE in os.path.basename(path) else is_alive
             if not is_needed(path):
                 holders.remove(path)
 
@@ -82,7 +79,7 @@ class Leases:
             age_s = time.time() - os.lstat(notice).st_mtime
         except FileNotFoundError:
             return False
-        return age_s < NOTICE_EXPIRES_S and holders.is_alive(notice)
+        return age_s < NOTICE_EXPIRES_S and is_alive(notice)
 
     def _files(self, beginning: bytes) -> List[bytes]:
         names = [name for name in os.listdir(self._folder) if name.startswith(beginning)]

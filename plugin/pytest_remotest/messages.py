@@ -90,6 +90,25 @@ class EnvFailed(NamedTuple):
     remedy: str
 
 
+class CacheTold(NamedTuple):
+    """Answer to AskCache, in parts; ``last`` ends it. ``place`` is the cache, as text.
+
+    ``things`` are rows [kind, key, name, size in bytes, time of the last use, whether it is in
+    use], as in ``envstore.Kept``: what is there, or what was removed.
+    """
+
+    place: str
+    things: List[List[Any]]
+    last: bool
+
+
+class CacheFailed(NamedTuple):
+    """Answer to AskCache: the cache cannot be looked at or changed."""
+
+    reason: str
+    remedy: str
+
+
 class WorkerExited(NamedTuple):
     """A worker's process is gone. ``status`` is negative for a signal, as in ``subprocess``.
 
@@ -189,6 +208,18 @@ class EnvOpen(NamedTuple):
     cache: Optional[str]
     wheels: List[List[Any]]
     fresh: bool
+
+
+class AskCache(NamedTuple):
+    """Tell what is kept for later runs, or remove some of it. Answered with CacheTold.
+
+    ``action`` is ``list``; ``collect``, to remove what is old and what is too much; or ``remove``,
+    for the ``things`` named by rows [kind, key]. What is in use is never removed.
+    """
+
+    cache: Optional[str]
+    action: str
+    things: List[List[Any]]
 
 
 class SpawnWorker(NamedTuple):
@@ -351,9 +382,9 @@ class SessionFinished(NamedTuple):
 
 MESSAGES = (
     Greeting, Pong, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
-    WorkerExited, WorkerOutput,
+    CacheTold, CacheFailed, WorkerExited, WorkerOutput,
     ExpectPings, Ping, SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, EnvOpen,
-    SpawnWorker, StopWorker, Goodbye,
+    AskCache, SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,
     WarningRecorded, ItemFinished, ItemsReturned, InternalError, SessionOutput, SessionFinished,

@@ -152,3 +152,26 @@ def _is_held(state: bytes, newest: int) -> bool:
 
 def _newest_holder(state: bytes) -> str:
     return holders.name_of(os.path.join(state, OWNER + b"%d" % _newest(state)))
+
+
+def is_held(path: bytes) -> bool:
+    """Return whether a run has a slot of ``take_slot``, or holds it."""
+    state = os.path.join(path, STATE)
+    return os.path.isdir(state) and _is_held(state, _newest(state))
+
+
+def remove_slot(path: bytes, trash_place: bytes) -> bool:
+    """Rename a slot of ``take_slot`` to where it is deleted, unless a run has it.
+
+    A run that is just about to take it fails, as if somebody had removed it by hand.
+
+    Returns:
+        whether it is there now.
+
+    Raises:
+        OSError: as the disk has it.
+    """
+    if _take(path, "") is None:
+        return False
+    os.rename(path, trash_place)
+    return True
