@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,10 +14,11 @@ from remotest.env.choose import Decision, choose, choose_at_once
 from remotest.env.declare import find_wanted
 from remotest.env.inputs import Inputs, Memory, differences
 from remotest.env.key import environment_key
-from remotest.env.model import Provisions
+from remotest.env.model import Overlay, Provisions
 from remotest.env.origins import trace
 from remotest.env.plugins import additions
 from remotest.env.project import make_overlay
+from remotest.env.project_requires import without_projects
 from remotest.env.ship import Destination, ship
 from remotest.env.target import read_target
 from remotest.env.unavailable import Unavailable
@@ -101,29 +103,31 @@ class Provision:
         from remotest.env.toolbox import find_tools  # noqa: PLC0415
 
         cache = WheelCache(default_root())
+        overlays = {agent: self._overlay(agent, cache) for agent in agents}
         requests = {
             agent: Request(
                 target=self._targets[agent],
-                wanted=self._wanted[agent],
-                additions=self._additions(),
+                wanted=_without_projects(self._wanted[agent], overlay),
+                additions=without_projects(self._additions(), overlay),
             )
-            for agent in agents
+            for agent, overlay in overlays.items()
+            if isinstance(overlay, Overlay)
         }
         tools = find_tools(self._settings.base_dir, os.environ)
         resolved = resolve(requests, cache=cache, tools=tools, upgrade=upgrade)
-        return {agent: self._provisions(agent, answer, cache) for agent, answer in resolved.items()}
+        return {
+            agent: self._provisions(agent, resolved[agent], overlay)
+            if isinstance(overlay, Overlay)
+            else overlay
+            for agent, overlay in overlays.items()
+        }
 
-    def _provisions(
-        self, agent: str, resolved: Resolved | EnvError, cache: WheelCache
-    ) -> Provisions | EnvError:
-        if isinstance(resolved, EnvError):
-            return resolved
-        target = self._targets[agent]
+    def _overlay(self, agent: str, cache: WheelCache) -> Overlay | EnvError:
         try:
-            overlay = make_overlay(
+            return make_overlay(
                 self._settings.base_dir,
                 self._specs[agent].project or "editable",
-                target,
+                self._targets[agent],
                 cache.root / PROJECTS,
                 locate=self._locate,
             )
@@ -131,11 +135,18 @@ class Provision:
             return EnvError(
                 host=agent, phase="prepare the project", cause=error.cause, remedy=error.remedy
             )
+
+    def _provisions(
+        self, agent: str, resolved: Resolved | EnvError, overlay: Overlay
+    ) -> Provisions | EnvError:
+        if isinstance(resolved, EnvError):
+            return resolved
         # A package that needs the project would bring another copy of it.
         others = [wheel for wheel in resolved.wheels if wheel.name not in overlay.names]
         wheels = (*others, *overlay.wheels)
+        digests = (wheel.sha256 for wheel in wheels)
         return Provisions(
-            key=environment_key(target, (wheel.sha256 for wheel in wheels)),
+            key=environment_key(self._targets[agent], digests),
             wheels=wheels,
             overlay=overlay,
             notes=resolved.notes,
@@ -206,3 +217,7 @@ class Provision:
 
     def _additions(self) -> tuple[str, ...]:
         return additions(pytest.__version__, self._settings.plugins)
+
+
+def _without_projects(wanted: Wanted, overlay: Overlay) -> Wanted:
+    return replace(wanted, requirements=without_projects(wanted.requirements, overlay))
