@@ -51,7 +51,7 @@ def make_controller(config: pytest.Config) -> Controller:
     try:
         settings = read_settings(config)
         opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)
-        settings = discover(settings, opener, lambda: "")
+        settings = discover(settings, opener)
         return Controller(config, settings, opener)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None

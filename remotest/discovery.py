@@ -10,15 +10,11 @@ from remotest.gateways.bootlines import Missing
 from remotest.interpreters import choose_found, is_open, with_pythons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from remotest.gateways.opener import GatewayOpener
     from remotest.settings import Settings
 
 
-def discover(
-    settings: Settings, opener: GatewayOpener, read_requires_python: Callable[[], str]
-) -> Settings:
+def discover(settings: Settings, opener: GatewayOpener) -> Settings:
     """Return the settings with one request for each interpreter that ``python=all`` means.
 
     Takes no time where no spec asks for it; else hosts are dialled one after the other.
@@ -34,7 +30,10 @@ def discover(
             requests.append(request)
             continue
         python = str(request.spec.python)
-        requires_python = read_requires_python()
+        # Not at the top: most runs name their interpreters, and need not import this.
+        from remotest.env.declare import find_requires_python  # noqa: PLC0415
+
+        requires_python = find_requires_python(settings.base_dir)
         found = opener.find_interpreters(request.spec)
         chosen = choose_found(python, found, requires_python)
         if not chosen:

@@ -33,7 +33,7 @@ class Visit:
             UsageError: the specs do not fit together.
         """
         self._opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)
-        settings = discover(settings, self._opener, lambda: "")
+        settings = discover(settings, self._opener)
         self.places = Places(settings)
         self._opener.name({plan.name: plan.spec for plan in self.places.agents})
         self._driver = Driver(self._opener)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from remotest.env.choose import Decision, choose, choose_at_once
-from remotest.env.declare import find_wanted
+from remotest.env.declare import find_excluded_plugins, find_wanted
 from remotest.env.inputs import Inputs, Memory, differences
 from remotest.env.key import environment_key
 from remotest.env.model import Overlay, Provisions
@@ -216,7 +216,11 @@ class Provision:
         return find_wanted(self._settings.base_dir, spec)
 
     def _additions(self) -> tuple[str, ...]:
-        return additions(pytest.__version__, self._settings.plugins)
+        return additions(
+            pytest.__version__,
+            self._settings.plugins,
+            exclude=find_excluded_plugins(self._settings.base_dir),
+        )
 
 
 def _without_projects(wanted: Wanted, overlay: Overlay) -> Wanted:
