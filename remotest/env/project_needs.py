@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from packaging.dependency_groups import (
-    CyclicDependencyGroup,
-    DuplicateGroupNames,
-    InvalidDependencyGroupObject,
-    resolve_dependency_groups,
-)
-from packaging.requirements import InvalidRequirement
+from packaging.dependency_groups import resolve_dependency_groups
+from packaging.errors import ExceptionGroup
 from packaging.utils import canonicalize_name
 
 from remotest.env.unavailable import Unavailable
@@ -71,17 +66,10 @@ def groups(settings: ProjectSettings) -> dict[str, list[str]]:
     try:
         for name in table:
             found[canonicalize_name(name)] = list(resolve_dependency_groups(table, name))
-    except (
-        LookupError,
-        ValueError,
-        TypeError,
-        CyclicDependencyGroup,
-        DuplicateGroupNames,
-        InvalidDependencyGroupObject,
-        InvalidRequirement,
-    ) as error:
+    except ExceptionGroup as error:
+        first = str(error.exceptions[0]).splitlines()[0]
         raise Unavailable(
-            f"[dependency-groups] of {settings.directory / 'pyproject.toml'}: {error}",
+            f"[dependency-groups] of {settings.directory / 'pyproject.toml'}: {first}",
             remedy="see PEP 735, which says how groups are written",
         ) from error
     for name, group in settings.table("tool", "poetry", "group").items():
