@@ -39,7 +39,7 @@ OVERLAY = Overlay(
             ["pytest", "the_app==9"],
             ["pytest", "attrs>=20", 'numpy ; (python_version >= "3.8")'],
         ),
-        (["lib @ file:///work/lib"], []),
+        (["lib @ file:///home/me/lib"], []),
         (["lib[FAST]"], ["numpy"]),
     ],
 )
