@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal
 
-from remotest.env.stored import Stored, pick
+from remotest.env.hostcache import ask_cache
+from remotest.env.stored import Stored, pick, refuse_used
 from remotest.env.wheelcache import WheelCache, default_root
 from remotest.errors import UsageError
 from remotest.reporting.cachetable import listing, removal
+from remotest.spec import GatewaySpec
+from remotest.visit import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.text import Text
 
+    from remotest.driver import Asker
+    from remotest.env.hostcache import HostCache
     from remotest.env.wheelcache import Entry
+    from remotest.errors import HostError
+    from remotest.settings import Settings
 
 ACTIONS: Final = {
     "ls": "list what is there",
@@ -69,4 +78,103 @@ def _stored(entry: Entry) -> Stored:
         name=entry.title,
         size_bytes=entry.size_bytes,
         used_s=entry.used_s,
+    )
+
+
+def host_caches(
+    settings: Settings, action: str, names: Sequence[str]
+) -> tuple[list[Text], list[HostError]]:
+    """Do one of ``ACTIONS`` with the caches of all hosts of a run.
+
+    Args:
+        settings: of the run.
+        action: which.
+        names: what it is about, see ``pick``; for ``ls`` nothing is all.
+
+    Returns:
+        Lines for the screen, and what went wrong.
+
+    Raises:
+        UsageError: nothing on any host has such a name, or what has is in use. Nothing was
+            removed.
+    """
+    with closing(Visit(settings)) as visit:
+        hosts = _HostCaches(visit)
+        lines = hosts.collect() if action == "gc" else hosts.pick(names, is_removed=action == "rm")
+        return lines, list(visit.errors.values())
+
+
+class _HostCaches:
+    """The caches of the hosts that answer, each once."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        greeted = {agent for agent, _ in visit.dial()}
+        self._specs: dict[str, GatewaySpec] = {}
+        seen: set[GatewaySpec] = set()
+        for plan in visit.places.agents:
+            place = _place_of(plan.spec)
+            if plan.name in greeted and place not in seen:
+                seen.add(place)
+                self._specs[plan.name] = plan.spec
+
+    def collect(self) -> list[Text]:
+        """Remove what is old or too much; return lines that say what."""
+        removed = self._ask({agent: self._asker(agent, "collect") for agent in self._specs})
+        return self._lines(removed, is_removed=True)
+
+    def pick(self, names: Sequence[str], *, is_removed: bool) -> list[Text]:
+        """Look for what is meant by names, and remove it if so asked; return lines about it."""
+        found = self._ask({agent: self._asker(agent, "list") for agent in self._specs})
+        if names:
+            everything = [thing for cache in found.values() for thing in cache.things]
+            meant = {(thing.kind, thing.key) for thing in pick(everything, names)}
+            found = {
+                agent: replace(
+                    cache,
+                    things=tuple(one for one in cache.things if (one.kind, one.key) in meant),
+                )
+                for agent, cache in found.items()
+            }
+        if is_removed:
+            for agent, cache in found.items():
+                refuse_used(cache.things, agent)
+            askers = {
+                agent: self._asker(agent, "remove", cache.things) for agent, cache in found.items()
+            }
+            found = self._ask(askers)
+        return self._lines(found, is_removed=is_removed)
+
+    def _asker(
+        self,
+        agent: str,
+        action: Literal["list", "collect", "remove"],
+        things: Iterable[Stored] = (),
+    ) -> Asker:
+        cache = self._specs[agent].cache
+        return lambda send, receive: ask_cache(
+            action, things, host=agent, cache=cache, send=send, receive=receive
+        )
+
+    def _ask(self, askers: dict[str, Asker]) -> dict[str, HostCache]:
+        return self._visit.ask(askers)
+
+    def _lines(self, caches: dict[str, HostCache], *, is_removed: bool) -> list[Text]:
+        show = removal if is_removed else listing
+        now = time.time()
+        return [
+            line
+            for agent, cache in caches.items()
+            for line in show(f"{agent} {cache.place}", cache.things, now)
+        ]
+
+
+def _place_of(spec: GatewaySpec) -> GatewaySpec:
+    """Return what two specs have in common whose caches are the same."""
+    return replace(
+        GatewaySpec(),
+        target=spec.target,
+        via=spec.via,
+        ssh_config=spec.ssh_config,
+        cache=spec.cache,
     )

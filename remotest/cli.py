@@ -45,9 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments, for_pytest = parse(sys.argv[1:] if argv is None else argv)
         if arguments.command == "serve":
             return serve.run(arguments)
-        if arguments.command == "cache":
-            return _cache(arguments)
-        commands = {"matrix": _matrix, "env": _env, "check": _check}
+        commands = {"matrix": _matrix, "env": _env, "cache": _cache, "check": _check}
         return commands[arguments.command](arguments, for_pytest)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -66,7 +64,8 @@ def _matrix(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> int:
 
 def _read(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> Settings | int:
     """Return what pytest would run on, or its exit code."""
-    return read_as_pytest([*options_for_pytest(arguments), *for_pytest, *arguments.argument])
+    named = getattr(arguments, "argument", ())
+    return read_as_pytest([*options_for_pytest(arguments), *for_pytest, *named])
 
 
 def _check(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> int:
@@ -91,10 +90,21 @@ def _env(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> int:
     return EXIT_HOST_FAILED if any(row.error is not None for row in rows) else 0
 
 
-def _cache(arguments: argparse.Namespace) -> int:
+def _cache(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> int:
     cachecommand.check_usage(arguments.action, arguments.name)
-    _print(_console(), cachecommand.own_cache(arguments.action, arguments.name))
-    return 0
+    console = _console()
+    if not arguments.tx:
+        _print(console, cachecommand.own_cache(arguments.action, arguments.name))
+        return 0
+    settings = _read(arguments, for_pytest)
+    if isinstance(settings, int):
+        return settings
+    with console.status("asking every host"):
+        lines, errors = cachecommand.host_caches(settings, arguments.action, arguments.name)
+    _print(console, lines)
+    for error in errors:
+        sys.stderr.write(f"{printable(error.paragraph())}\n")
+    return EXIT_HOST_FAILED if errors else 0
 
 
 def _console() -> Console:

@@ -42,6 +42,13 @@ ENV_FLAGS: Final = {
 """Option of ``remotest env`` -> what it does."""
 
 
+CACHE_OPTIONS: Final = {
+    "--tx": ("SPEC", "a host whose cache is meant, and not the one of this machine; as for pytest"),
+    **{name: CHECK_OPTIONS[name] for name in ("--px", "--inventory")},
+}
+"""As CHECK_OPTIONS, of ``remotest cache``."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that leaves the exit code of wrong usage to ``main``."""
 
@@ -111,8 +118,9 @@ def _make_parser() -> _Parser:
     _add_cache(
         add(
             "cache",
-            "see and remove what is kept here for later runs",
-            "See and remove what is kept on this machine for later runs. "
+            "see and remove what is kept for later runs, here or on hosts",
+            "See and remove what is kept for later runs: on this machine, or with --tx on hosts. "
+            "All that follows '--' is passed to pytest, which finds the config file by it. "
             + " ".join(f"{action}: {text}." for action, text in cachecommand.ACTIONS.items()),
         )
     )
@@ -134,6 +142,7 @@ def _add_env(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_cache(parser: argparse.ArgumentParser) -> None:
+    _add_options(parser, CACHE_OPTIONS)
     parser.add_argument("action", choices=list(cachecommand.ACTIONS), help="what to do")
     parser.add_argument(
         "name",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from remotest.env.hostcache import ask_cache
 from remotest.errors import HostError
 from remotest.preflight import check_interpreter, read_interpreter
 from remotest.reporting.envtable import Managed, Row
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from remotest.driver import Asker
+    from remotest.env.hostcache import HostCache
     from remotest.env.model import Provisions
     from remotest.settings import Settings
 
@@ -40,6 +43,7 @@ class _Survey:
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
         self._provision = visit.places.make_provision()
+        self._caches = {plan.name: plan.spec.cache for plan in visit.places.agents}
         self._interpreters: dict[str, str] = {}
         self._provisions: dict[str, Provisions] = {}
         self._changes: dict[str, tuple[str, ...] | None] = {}
@@ -54,7 +58,7 @@ class _Survey:
                 self._provisions[agent] = answer
                 self._changes[agent] = self._provision.changes(agent, answer)
         kept = [agent for agent in self._provisions if self._is_kept(agent)]
-        states = self._build(kept) if is_built else {}
+        states = self._build(kept) if is_built else self._look(kept)
         return [self._row(agent, states.get(agent, "")) for agent in self._visit.agents]
 
     def _is_kept(self, agent: str) -> bool:
@@ -92,6 +96,24 @@ class _Survey:
             for agent in agents
             if agent in shipped
         }
+
+    def _look(self, agents: list[str]) -> dict[str, str]:
+        """Ask whether these agents' environments are on their hosts; return agent -> the answer."""
+        caches = self._visit.ask({agent: self._asker(agent) for agent in agents})
+        return {
+            agent: "there" if self._holds(cache, self._provisions[agent].key) else "not there"
+            for agent, cache in caches.items()
+        }
+
+    def _asker(self, agent: str) -> Asker:
+        cache = self._caches[agent]
+        return lambda send, receive: ask_cache(
+            "list", (), host=agent, cache=cache, send=send, receive=receive
+        )
+
+    @staticmethod
+    def _holds(cache: HostCache, key: str) -> bool:
+        return any((one.kind, one.name) == ("environment", key) for one in cache.things)
 
     def _row(self, agent: str, state: str) -> Row:
         provisions = self._provisions.get(agent)

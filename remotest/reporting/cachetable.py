@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 HEADINGS: Final = ("kind", "size", "last use", "in use", "name")
 """The name is last: it has no limit, and nothing has to be lined up behind it."""
 
+UNUSABLE: Final = "left over"
+"""In the place of its last use, what a thing is that nobody can use any more."""
+
 
 def listing(place: str, things: Sequence[Stored], now: float) -> Iterator[Text]:
     """Yield a table of what is in a cache, the longest unused first, and its sum.
@@ -43,7 +46,7 @@ def _table(things: Sequence[Stored], now: float) -> Iterator[Text]:
         (
             one.kind,
             size_text(one.size_bytes),
-            age_text(now - one.used_s),
+            age_text(now - one.used_s) if one.used_s else UNUSABLE,
             "yes" if one.in_use else "no",
             one.name,
         )

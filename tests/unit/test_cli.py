@@ -9,7 +9,7 @@ import pytest
 import wheelfiles
 
 from remotest import cli
-from remotest.cliparser import CHECK_OPTIONS, ENV_FLAGS
+from remotest.cliparser import CACHE_OPTIONS, CHECK_OPTIONS, ENV_FLAGS
 from remotest.env.wheelcache import WheelCache
 
 USAGE = 4
@@ -59,7 +59,7 @@ def test_help_names_every_option(command: str, capsys: pytest.CaptureFixture[str
             "check": {"--help", *CHECK_OPTIONS},
             "matrix": {"--help", *CHECK_OPTIONS},
             "env": {"--help", *CHECK_OPTIONS, *ENV_FLAGS},
-            "cache": {"--help"},
+            "cache": {"--help", *CACHE_OPTIONS},
             "serve": {"--help", "--bind", "--port", "--authorized-keys", "--host-key"},
         }[command]
     )
