@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from remotest.errors import ConnectError
 from remotest.gateways.bootlines import Missing
-from remotest.interpreters import choose_found, is_open, with_pythons
+from remotest.interpreters import ALL, choose_found, is_open, with_pythons
 
 if TYPE_CHECKING:
     from remotest.gateways.opener import GatewayOpener
@@ -37,7 +37,8 @@ def discover(settings: Settings, opener: GatewayOpener) -> Settings:
         found = opener.find_interpreters(request.spec)
         chosen = choose_found(python, found, requires_python)
         if not chosen:
-            allowed = f" with requires-python {requires_python}" if requires_python else ""
+            is_limited = python == ALL and requires_python
+            allowed = f" with requires-python {requires_python}" if is_limited else ""
             raise ConnectError(
                 host=request.spec.redacted(),
                 phase="find interpreters",

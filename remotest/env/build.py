@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
@@ -21,21 +20,17 @@ if TYPE_CHECKING:
     from remotest.env.toolbox import Toolbox
     from remotest.env.wheelcache import WheelCache
 
-BUILT_IN_PARALLEL: Final = 1
-"""A build uses all CPUs by itself, and two of the same source would be work done twice."""
-
 
 class Unfit(Unavailable):
     """A package of this version has nothing for an interpreter; an older one may have."""
 
 
 class Builder:
-    """Builds for one resolution, each source once. May be used from several threads."""
+    """Builds for one resolution, one source after the other, and each once."""
 
     def __init__(self, cache: WheelCache, tools: Toolbox) -> None:
         self._cache = cache
         self._tools = tools
-        self._turn = threading.BoundedSemaphore(BUILT_IN_PARALLEL)
 
     def wheel(self, artifact: Artifact, target: Target) -> Wheel:
         """Return the wheel that a source gives, if the target can have it.
@@ -45,8 +40,7 @@ class Builder:
         """
         if artifact.platform_wheels:
             raise _unfit(artifact, target, "has wheels for other interpreters only")
-        with self._turn:
-            wheel = self._known(artifact) or self._build(artifact, target)
+        wheel = self._known(artifact) or self._build(artifact, target)
         if not parse_wheel_filename(wheel.filename)[3] & set(target.tags):
             raise _unfit(artifact, target, f"has no wheel, and its source gives {wheel.filename}")
         return wheel

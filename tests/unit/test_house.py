@@ -64,6 +64,7 @@ OWNERS: Final = {
     "socket": {"gateways"},
     "subprocess": {
         "gateways",
+        "env.tools",  # uv, pip and git, which resolve and build
         "sync.gitlisting",  # asks git which files belong to the tree
     },
     "threading": {
