@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
+import io
 import textwrap
 import zipfile
 from dataclasses import dataclass, field
@@ -21,7 +23,8 @@ class Draft:
     """A wheel to be written. A test may change any of it, also to what no wheel may be.
 
     ``files`` has texts or bytes by path in the archive. ``record`` is made of them, unless it is
-    given. ``modes`` has the modes of files that are not plain.
+    given. ``modes`` has the modes of files that are not plain, ``overrides`` other texts for files
+    of the metadata.
     """
 
     name: str = "demo"
@@ -30,6 +33,7 @@ class Draft:
     files: dict[str, str | bytes] = field(default_factory=dict)
     entry_points: str = ""
     modes: dict[str, int] = field(default_factory=dict)
+    overrides: dict[str, str] = field(default_factory=dict)
     record: bytes | None = None
     pure: bool = True
 
@@ -57,6 +61,7 @@ class Draft:
                 f"Root-Is-Purelib: {str(self.pure).lower()}\nTag: {self.tag}\n"
             ),
         }
+        texts.update((f"{self.dist_info}/{name}", text) for name, text in self.overrides.items())
         if self.entry_points:
             texts[f"{self.dist_info}/entry_points.txt"] = textwrap.dedent(self.entry_points)
         return {
@@ -65,8 +70,13 @@ class Draft:
         }
 
     def made_record(self) -> bytes:
-        rows = [f"{path},{record_hash(data)},{len(data)}" for path, data in self.contents().items()]
-        return "\n".join([*rows, f"{self.dist_info}/RECORD,,"]).encode()
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerows(
+            (path, record_hash(data), len(data)) for path, data in self.contents().items()
+        )
+        writer.writerow((f"{self.dist_info}/RECORD", "", ""))
+        return stream.getvalue().encode()
 
     def write(self, folder: Path) -> Wheel:
         """Write the wheel into a folder of its digest, as the controller's cache has it."""

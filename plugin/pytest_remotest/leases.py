@@ -86,6 +86,10 @@ class Leases:
         return [os.path.join(self._folder, name) for name in names]
 
     def _write(self, beginning: bytes) -> bytes:
-        path = os.path.join(self._folder, beginning + holders.unique())
-        holders.create(path, holders.identity(""))
+        name = beginning + holders.unique()
+        path = os.path.join(self._folder, name)
+        # Nobody has to wait for one that was killed before it had said who it is.
+        unwritten = os.path.join(self._folder, b"." + name)
+        holders.create(unwritten, holders.identity(""))
+        os.rename(unwritten, path)
         return path

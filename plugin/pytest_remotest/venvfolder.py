@@ -39,9 +39,8 @@ def make(folder: bytes) -> Layout:
     os.mkdir(folder, 0o700)
     os.makedirs(layout.scripts)
     os.makedirs(layout.purelib)
-    if sys.maxsize > 2**32 and sys.platform != "darwin":
+    if sys.maxsize > 2**32 and sys.platform != "darwin":  # As venv: some look for platlib there.
         os.symlink(b"lib", os.path.join(folder, b"lib64"))
-    os.makedirs(layout.platlib, exist_ok=True)
     for name in python_names():
         os.symlink(os.fsencode(base), os.path.join(layout.scripts, name))
     with open(os.path.join(folder, CONFIG), "xb") as file:
@@ -57,18 +56,18 @@ def layout_of(folder: bytes) -> Layout:
         scheme = "pypy"
     root = to_text(folder)
     variables = {"base": root, "platbase": root, "installed_base": root}
-    paths = {
-        name: to_bytes(sysconfig.get_path(name, scheme, variables))
-        for name in ("purelib", "platlib", "scripts")
-    }
+    library, scripts = (
+        to_bytes(sysconfig.get_path(name, scheme, variables)) for name in ("purelib", "scripts")
+    )
     version = b"python%d.%d" % sys.version_info[:2]
-    headers = os.path.join(folder, b"include", b"site", version)
-    return Layout(root=folder, data=folder, headers=headers, **paths)
-
-
-def python_of(folder: bytes) -> bytes:
-    """Return the interpreter of an environment that ``make`` made."""
-    return os.path.join(layout_of(folder).scripts, PYTHON)
+    return Layout(
+        root=folder,
+        purelib=library,
+        platlib=library,
+        scripts=scripts,
+        data=folder,
+        headers=os.path.join(folder, b"include", b"site", version),
+    )
 
 
 def python_names() -> List[bytes]:

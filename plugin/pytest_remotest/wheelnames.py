@@ -13,6 +13,8 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 MAX_FILES = 200000  # Of one wheel; the largest known have about 30 000.
 MAX_NAME_CHARS = 1000  # Of a path in a wheel: PATH_MAX without the environment's own path.
 MAX_PART_BYTES = 255  # NAME_MAX of Linux and macOS.
+SITE = "site"  # Beside SCHEMES: where most of it goes, purelib or platlib as WHEEL has it.
+LIBRARIES = (SITE, "purelib", "platlib")  # These are one folder in most environments.
 SCHEMES = ("purelib", "platlib", "scripts", "data", "headers")
 
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -30,7 +32,7 @@ class WheelError(Exception):
 
 
 class Member(NamedTuple):
-    """A file of a wheel. It goes to ``path`` below the folder of ``scheme``."""
+    """A file of a wheel. It goes to ``path`` below the folder of ``scheme``, or of ``SITE``."""
 
     info: ZipInfo
     scheme: str
@@ -89,7 +91,7 @@ def survey(filename: str, infos: Iterable[ZipInfo]) -> Contents:
     members = []
     for info in files:
         top, _, rest = info.filename.partition("/")
-        scheme, path = "purelib", info.filename
+        scheme, path = SITE, info.filename
         if top == data:
             scheme, _, path = rest.partition("/")
             if scheme not in SCHEMES or not path or _is_own(scheme, path):
@@ -165,8 +167,7 @@ def _check_collisions(members: Iterable[Member]) -> None:
     """Refuse files that are one and the same where case, or the form of accents, counts not."""
     seen: Dict[Tuple[str, str], Tuple[str, bool]] = {}
     for member in members:
-        # What is pure and what is not lies in one folder in a virtual environment.
-        scheme = "purelib" if member.scheme == "platlib" else member.scheme
+        scheme = SITE if member.scheme in LIBRARIES else member.scheme
         parts = member.path.split("/")
         for length in range(1, len(parts) + 1):
             path = "/".join(parts[:length])

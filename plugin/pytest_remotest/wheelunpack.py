@@ -119,7 +119,7 @@ class _Unpacking:
         is_pure = wheeltexts.is_pure(self._text_of("WHEEL"))
         self._site = layout.purelib if is_pure else layout.platlib
         self._folders = {
-            "site": self._site,
+            wheelnames.SITE: self._site,
             "purelib": layout.purelib,
             "platlib": layout.platlib,
             "scripts": layout.scripts,
@@ -142,9 +142,9 @@ class _Unpacking:
         for name, program in scripts.items():
             self._write("scripts", name, [program], is_executable=True)
         metadata = self._contents.dist_info
-        self._write("site", metadata + "/INSTALLER", [INSTALLER])
+        self._write(wheelnames.SITE, metadata + "/INSTALLER", [INSTALLER])
         rows = [*self._rows.values(), Row(metadata + "/RECORD")]
-        self._write("site", metadata + "/RECORD", [wheeltexts.write_record(sorted(rows))])
+        self._write(wheelnames.SITE, metadata + "/RECORD", [wheeltexts.write_record(sorted(rows))])
         return self._sizes
 
     def _text_of(self, name: str) -> str:
