@@ -1,4 +1,4 @@
-"""Hosts that environments are brought to: any interpreter, in a process of its own."""
+"""Hosts that environments are brought to: in this process, or in one of any interpreter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
 from pytest_remotest import frames, messages
+from pytest_remotest.cachekeeper import CacheKeeper
+from pytest_remotest.envreceive import Builder
+from remotest.env.hostcache import HostCache, ask_cache
 from remotest.env.ship import Destination, Shipped, ship
 
 if TYPE_CHECKING:
@@ -49,20 +52,59 @@ builder.release()
 """
 
 
+class Host:
+    """A host's side in this process, with a home directory of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.sent: list[Any] = []
+        self.answers: deque[Any] = deque()
+        environ = {"HOME": str(home)}
+        self.builder = Builder(self._answer, environ)
+        self._handlers = {
+            messages.EnvOpen: self.builder.open,
+            messages.Blob: self.builder.blob,
+            messages.AskCache: CacheKeeper(self._answer, environ).ask,
+        }
+
+    def _answer(self, message: Any) -> None:
+        self.answers += frames.decode(frames.encode([message]))[1]
+
+    def send(self, frame: bytes) -> None:
+        for message in frames.decode(frame)[1]:
+            self.sent.append(message)
+            self._handlers[type(message)](message)
+
+    def receive(self, timeout_s: float) -> Any:
+        if not self.answers:
+            raise TimeoutError(f"nothing to wait {timeout_s} s for")
+        return self.answers.popleft()
+
+    def ship(self, wheels: Sequence[Wheel], key: str = KEY, **where: Any) -> Shipped:
+        return ship(wheels, key, Destination(host="box", **where), self.send, self.receive)
+
+    def ask(self, action: Any, *things: Any) -> HostCache:
+        return ask_cache(
+            action, things, host="box", cache=None, send=self.send, receive=self.receive
+        )
+
+    def release(self) -> None:
+        """End the run: whoever held something may be another process from here on."""
+        self.builder.release()
+
+
 @final
-class EnvHost:
+class HostProcess(Host):
     """The host's side in a process of an interpreter; a context that ends it in order."""
 
     def __init__(self, home: Path, python: Path | str = sys.executable) -> None:
+        super().__init__(home)
         self.process = subprocess.Popen(
             [python, "-B", "-c", PROGRAM, str(PLUGIN), str(home)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self.sent: list[Any] = []
-        self._answers: deque[Any] = deque()
 
-    def __enter__(self) -> EnvHost:
+    def __enter__(self) -> HostProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,21 +116,17 @@ class EnvHost:
 
     def send(self, frame: bytes) -> None:
         assert self.process.stdin
-        self.sent += frames.decode(frame)[1]
         self.process.stdin.write(len(frame).to_bytes(4, "big") + frame)
         self.process.stdin.flush()
 
     def receive(self, _: float = 0) -> Any:
         assert self.process.stdout
-        while not self._answers:
+        while not self.answers:
             head = self.process.stdout.read(4)
             assert head, "the host's process has ended"
             frame = self.process.stdout.read(int.from_bytes(head, "big"))
-            self._answers += frames.decode(frame)[1]
-        return self._answers.popleft()
-
-    def ship(self, wheels: Sequence[Wheel], key: str = KEY, **where: Any) -> Shipped:
-        return ship(wheels, key, Destination(host="box", **where), self.send, self.receive)
+            self.answers += frames.decode(frame)[1]
+        return self.answers.popleft()
 
     def overlay(self, env_folder: str | None, files: Sequence[tuple[str, str]]) -> Path:
         """Return the python of an overlay."""
