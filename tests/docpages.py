@@ -10,7 +10,9 @@ What a page may hold, and what becomes of it, in the order of the page:
 - A ``console`` block right below ``<!-- not run: REASON -->`` is left alone.
 
 A command finds what a reader's shell would: ``pytest``, ``remotest``, each ``pythonX.Y`` that the
-page names (with a pytest), and, whatever it is called, a host to log in to by ssh.
+page names (with a pytest), and, whatever it is called, a host to log in to by ssh. On a page
+that names a host ``bare`` the interpreters are on that host only, without any package, and no
+network is there.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import barehost
 import machine
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ _FENCE = re.compile(r"^```(\w*)$")
 _FILE = re.compile(r"^# file: (\S+)$")
 _NOT_RUN = re.compile(r"^<!-- not run: (.+) -->$")
 _DISTURBS = re.compile(r"CI$|PYTEST_|COV_")  # variables of the tests' own pytest
+_BARE = re.compile(r"\bssh=bare\b")
 _INTERPRETER = re.compile(r"\b(?:python(3\.\d+)|(pypy3))\b")
 
 
@@ -193,6 +197,7 @@ def shell_for(page: Path, directory: Path) -> Iterator[dict[str, str]]:
     """Give the environment variables of a shell in which a page's commands work as typed."""
     found = _INTERPRETER.findall(page.read_text())
     names = sorted({pypy or version for version, pypy in found})
-    with machine.running(directory, names) as environment:
+    running = barehost.running if _BARE.search(page.read_text()) else machine.running
+    with running(directory, names) as environment:
         kept = {name: environment[name] for name in environment if not _DISTURBS.match(name)}
         yield {**kept, "COLUMNS": "100"}
