@@ -9,6 +9,7 @@ import pytest
 
 from pytest_remotest import frames, messages
 from remotest.driver import (
+    Answered,
     Driver,
     DriverEvent,
     GatewayClosed,
@@ -17,6 +18,7 @@ from remotest.driver import (
     MessagesCame,
     TreeFailed,
     TreePushed,
+    Unanswered,
 )
 from remotest.errors import ConnectError, HostLost, SyncError, UsageError
 from remotest.sync.push import Pushed
@@ -220,6 +222,26 @@ def test_a_host_that_is_lost_during_a_sync(hosts: MemoryHosts) -> None:
     failed = receive(driver)
     assert isinstance(failed, TreeFailed)
     assert failed.error.paragraph() == "a: sync failed: the connection was lost"
+
+
+def test_what_is_asked_is_answered_or_not(hosts: MemoryHosts) -> None:
+    driver = opened(hosts, "a")
+    told = messages.CacheTold("/c", [], last=True)
+    error = SyncError(host="a", phase="cache", cause="no such place")
+
+    def ask(send: Callable[[bytes], None], receive: Callable[[float], Any]) -> str:
+        send(frames.encode([messages.AskCache(None, "list", [])]))
+        hosts.gateways["a"].say(frames.encode([told]))
+        return str(receive(WAIT_S).place)
+
+    def fail(*_: object) -> str:
+        raise error
+
+    driver.ask("a", ask)
+    assert receive(driver) == Answered(agent="a", answer="/c")
+    driver.ask("a", fail)
+    assert receive(driver) == Unanswered(agent="a", error=error)
+    assert hosts.gateways["a"].sent == [(None, [messages.AskCache(None, "list", [])])]
 
 
 def test_the_end_says_goodbye_and_closes_all(hosts: MemoryHosts) -> None:
