@@ -4,7 +4,7 @@
 #   make demo HOST=me@box PYTHONS="python3.9 python3.12"      the same on a host of yours
 #   make test ARGS="-k sync"      the tests
 #   make check                    lint, format, types
-#   make bench                    speed, beside pytest-xdist
+#   make bench                    speed, beside pytest-xdist, pip and uv
 
 PYTHON ?= python3
 HOST ?=
@@ -19,8 +19,9 @@ READY := .venv/.ready
 demo: $(READY)
 	@$(BIN)/python demo/run.py $(if $(HOST),--host "$(HOST)") $(PYTHONS)
 
+# remotest runs its own tests on all CPUs; where that is what is broken: ARGS=-n0.
 test: $(READY)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist=loadfile $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .
@@ -29,6 +30,7 @@ check: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python bench/run.py $(ARGS)
+	@$(BIN)/python bench/environments.py
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
