@@ -73,7 +73,7 @@ CONFIG_NAMES = (
     "py_version_nodot",
 )
 LOADER_TIMEOUT_S = 10  # The musl loader prints two lines; a home on NFS may be slow.
-ELF_HEADER_BYTES = 64
+ELF_HEADER_BYTES = 64  # Of the larger class; no interpreter is smaller.
 MAX_PROGRAM_HEADERS = 256  # Of an ELF file: interpreters have about a dozen.
 MAX_INTERPRETER_BYTES = 4096  # A path: PATH_MAX of Linux.
 PT_INTERP = 3  # From <elf.h>: the program header that names the loader.
@@ -233,7 +233,9 @@ def read_elf(path: str) -> "Optional[Dict[str, Any]]":
 
 def _read_elf(file: "BinaryIO") -> "Optional[Dict[str, Any]]":
     header = file.read(ELF_HEADER_BYTES)
-    if header[:4] != b"\x7fELF" or header[4] not in _ELF_CLASSES or header[5] not in (1, 2):
+    if header[:4] != b"\x7fELF" or len(header) < ELF_HEADER_BYTES:
+        return None
+    if header[4] not in _ELF_CLASSES or header[5] not in (1, 2):
         return None
     bits, header_format, row_format, places = _ELF_CLASSES[header[4]]
     order = "<" if header[5] == 1 else ">"
