@@ -69,11 +69,17 @@ class Project:
         """Type ``pytest`` with these arguments, in a folder below the project's."""
         return self.type_command(["pytest", *map(str, arguments)], within=within)
 
-    def type_command(self, command: str | Sequence[str], *, within: str = ".") -> Answer:
+    def type_command(
+        self,
+        command: str | Sequence[str],
+        *,
+        within: str = ".",
+        timeout_s: float = COMMAND_TIMEOUT_S,
+    ) -> Answer:
         """Run a command, a text by the shell, and wait for its end."""
         with self.start(command, within=within) as process:
             try:
-                output, _ = process.communicate(timeout=COMMAND_TIMEOUT_S)
+                output, _ = process.communicate(timeout=timeout_s)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 output, _ = process.communicate()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
+import distributions
 import interpreters
 import projects
 import pytest
+from distributions import CACHE
+from xdistworld import uv
 
 PACKAGES: Final = {
     "attrs==25.3.0": 1000,
@@ -29,30 +31,6 @@ REQUIREMENTS: Final = ("pytest==8.4.2", "hypothesis==6.112.0", "cloudpickle==3.1
 """What these suites, of that time, need on a host."""
 
 HOST: Final = "3.12"
-
-CACHE: Final = interpreters.CACHE.with_name("third-party")
-
-INSTALL_TIMEOUT_S: Final = 100
-
-
-def uv(*arguments: str | Path) -> None:
-    subprocess.run([interpreters.UV, "--quiet", *arguments], check=True, timeout=INSTALL_TIMEOUT_S)
-
-
-def source_of(requirement: str) -> Path:
-    """Return the unpacked source distribution of a pinned requirement, from the registry."""
-    directory = CACHE / requirement.replace("==", "-")
-    if not directory.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            pip = ("run", "--no-project", "--with", "pip", "python", "-m", "pip")
-            options = ("--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder)
-            uv(*pip, "download", *options, requirement)
-            (archive,) = Path(folder).glob("*.tar.gz")
-            subprocess.run(["tar", "-xzf", archive, "-C", folder], check=True)
-            (unpacked,) = (path for path in Path(folder).iterdir() if path.is_dir())
-            unpacked.rename(directory)
-    return directory
 
 
 def environment_for(requirement: str) -> Path:
@@ -85,7 +63,7 @@ def outcomes(path: Path) -> Counter[tuple[str, str, str]]:
 def test_outcomes_are_those_of_plain_pytest(
     tmp_path: Path, shell: dict[str, str], requirement: str
 ) -> None:
-    source, python = source_of(requirement), environment_for(requirement)
+    source, python = distributions.source_of(requirement), environment_for(requirement)
     project = projects.make(tmp_path / "work", shell, {})
     shutil.copytree(source, project.directory, dirs_exist_ok=True)
     top = project.directory / "src"
