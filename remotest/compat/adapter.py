@@ -7,20 +7,18 @@ what a crash means and that nothing is lost stay the machine's business.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from remotest.run.commands import FinishWorker, ReclaimItems, RunItems
-from remotest.scheduling.base import Scheduler, SchedulingCommand
+from remotest.scheduling.holding import LOOK_AHEAD, Holder, HoldingScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from remotest.compat.node import WorkerController
+    from remotest.scheduling.base import SchedulingCommand
     from remotest.scheduling.catalogue import Collection
-
-LOOK_AHEAD = 2
-"""What a worker must hold to go on: the item that it runs, and the next one."""
 
 
 class BadScheduleError(Exception):
@@ -28,17 +26,15 @@ class BadScheduleError(Exception):
 
 
 @dataclass(eq=False)
-class _Member:
-    """A worker, with the positions that it holds and, if it was asked for some, those."""
+class _Member(Holder):
+    """A worker, with what it holds and, if it was asked for some of that, those positions."""
 
     node: WorkerController
     collection: Collection
-    held: dict[int, None] = field(default_factory=dict)
     asked: frozenset[int] | None = None
-    is_open: bool = True
 
 
-class AdaptedScheduler(Scheduler):
+class AdaptedScheduler(HoldingScheduler[_Member]):
     """See ``Scheduler``.
 
     A worker is shown to the other scheduler when all have collected, as are late ones then: it
@@ -51,14 +47,12 @@ class AdaptedScheduler(Scheduler):
     def __init__(
         self, theirs: Any, *, node_of: Callable[[str], WorkerController], is_each: bool
     ) -> None:
+        super().__init__()
         self._theirs = theirs
         self._node_of = node_of
         self._is_each = is_each
-        self._members: dict[str, _Member] = {}
         self._given: set[tuple[str, int]] = set()
         self._commands: list[SchedulingCommand] = []
-        self._started = False
-        self._closed = False
 
     # -- what the machine says -----------------------------------------------------------------
 
@@ -140,23 +134,6 @@ class AdaptedScheduler(Scheduler):
         self._finish_open()
         return self._take_commands()
 
-    def holds(self, worker: str, position: int) -> bool:
-        """See ``Scheduler``."""
-        return position in self._members[worker].held
-
-    def held_count(self, worker: str) -> int:
-        """See ``Scheduler``."""
-        return len(self._members[worker].held)
-
-    def wants_replacement(
-        self,
-        worker: str,
-        *,
-        begun: frozenset[int],  # noqa: ARG002  what was begun shows that the worker was in use
-    ) -> bool:
-        """See ``Scheduler``."""
-        return not self._started or bool(self._members[worker].held)
-
     def stranded_count(self) -> int:
         """See ``Scheduler``: only the other scheduler knows, and it says whether, not how many."""
         is_served = self._closed or any(member.is_open for member in self._members.values())
@@ -209,6 +186,9 @@ class AdaptedScheduler(Scheduler):
             self._commands.append(FinishWorker(worker=worker))
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _may_give(self) -> bool:
+        return True  # Only the other scheduler knows.
 
     def _refuse(self, what: str) -> None:
         raise BadScheduleError(f"the scheduler {type(self._theirs).__name__} is wrong: {what}")

@@ -338,22 +338,24 @@ class RunMachine:
         self._apply(self._scheduler.remove_worker(worker.name, begun=begun))
         if self._stopped_reason is not None or environment.declared.agent not in self._ready_agents:
             return
-        if is_needed:
-            self._replace(worker)
-        elif not begun:
+        if is_needed or begun:
+            self._count_crash(worker, is_needed=is_needed)
+        else:
             self._fail(
                 environment,
                 "failed",
                 f"worker {worker.name} was lost at the end of its session: {reason}",
             )
 
-    def _replace(self, worker: WorkerState) -> None:
-        """Start another worker in the place of a lost one, within the limit."""
+    def _count_crash(self, worker: WorkerState, *, is_needed: bool) -> None:
+        """Start another worker in the place of a lost one, if it is needed, within the limit."""
         environment = worker.environment
         declared_count = sum(e.worker_count for e in self._fleet.environments)
-        is_replaced, text = self._restarts.crash(worker.name, declared_count=declared_count)
+        is_within_limit, text = self._restarts.crash(worker.name, declared_count=declared_count)
+        if is_within_limit and not is_needed:
+            return
         self._commands.append(ReportNote(text=text))
-        if is_replaced:
+        if is_within_limit:
             environment.restarts += 1
             self._start_worker(environment, self._fleet.new_name(), replaces=worker.name)
         else:

@@ -18,7 +18,7 @@ class Restarts:
         self._crash_count = 0
 
     def crash(self, worker: str, *, declared_count: int) -> tuple[bool, str]:
-        """Count a crash; return whether the worker shall be replaced, and what to tell the user."""
+        """Count a crash; return whether the worker may be replaced, and what to tell the user."""
         limit = RESTARTS_PER_WORKER * declared_count if self._limit is None else self._limit
         self._crash_count += 1
         if self._crash_count <= limit:

@@ -91,7 +91,7 @@ class Scheduler(ABC):
 
     @abstractmethod
     def wants_replacement(self, worker: str, *, begun: frozenset[int]) -> bool:
-        """Return whether another worker in the place of this one would be of use.
+        """Return whether another worker in the place of this one may have something to run.
 
         Asked before ``remove_worker``, with the same ``begun``.
         """

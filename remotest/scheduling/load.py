@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from remotest.scheduling.holding import LOOK_AHEAD
 from remotest.scheduling.pool import Pool, PoolLane
 from remotest.scheduling.sharing import (
     FIRST_SHARE,
     LONG_ITEM_S,
-    LOOK_AHEAD,
     Member,
     SharingScheduler,
 )

@@ -6,10 +6,10 @@ import heapq
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from remotest.scheduling.holding import LOOK_AHEAD
 from remotest.scheduling.sharing import (
     FIRST_SHARE,
     LONG_ITEM_S,
-    LOOK_AHEAD,
     Lane,
     Member,
     SharingScheduler,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from remotest.run.commands import FinishWorker, RunItems
-from remotest.scheduling.base import Scheduler, SchedulingCommand
+from remotest.scheduling.holding import Holder, HoldingScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from remotest.scheduling.base import SchedulingCommand
     from remotest.scheduling.catalogue import Collection
-
-LOOK_AHEAD: Final = 2
-"""Items a worker must hold to go on: the one it runs, and the next one, which pytest must know."""
 
 LONG_ITEM_S: Final = 0.1
 """A worker whose last item took longer is not given more before it needs it: the rest of the
@@ -38,23 +36,18 @@ LaneT = TypeVar("LaneT", bound=Lane)
 
 
 @dataclass(eq=False)
-class Member(Generic[LaneT]):
-    """A worker, its lane, and the positions it holds, in the order given.
-
-    It is open until it is told to finish.
-    """
+class Member(Holder, Generic[LaneT]):
+    """A worker, its lane, and what it holds."""
 
     name: str
     lane: LaneT
-    held: dict[int, None] = field(default_factory=dict)
-    is_open: bool = True
 
     def item(self, position: int) -> int:
         """Return the item number at a position of the worker's collection."""
         return self.lane.collection.items[position]
 
 
-class SharingScheduler(Scheduler, Generic[LaneT]):
+class SharingScheduler(HoldingScheduler[Member[LaneT]], Generic[LaneT]):
     """Keeps the workers, what they hold and which are open; the rest is the subclass's.
 
     A worker stays open, able to take over what another leaves, as long as it can: it is told to
@@ -62,11 +55,9 @@ class SharingScheduler(Scheduler, Generic[LaneT]):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._lanes: dict[Collection, LaneT] = {}
-        self._members: dict[str, Member[LaneT]] = {}
         self._open_count = 0
-        self._started = False
-        self._closed = False
 
     # -- what a subclass decides ---------------------------------------------------------------
 
@@ -139,26 +130,12 @@ class SharingScheduler(Scheduler, Generic[LaneT]):
         self._closed = True
         return [self._finish(member) for member in self._members.values() if member.is_open]
 
-    def holds(self, worker: str, position: int) -> bool:
-        """See ``Scheduler``."""
-        return position in self._members[worker].held
-
-    def held_count(self, worker: str) -> int:
-        """See ``Scheduler``."""
-        return len(self._members[worker].held)
-
-    def wants_replacement(
-        self,
-        worker: str,
-        *,
-        begun: frozenset[int],  # noqa: ARG002  what was begun shows that the worker was in use
-    ) -> bool:
-        """See ``Scheduler``: even with nothing left now, the next loss may leave something."""
-        return not self._started or bool(self._members[worker].held)
-
     def stranded_count(self) -> int:
         """See ``Scheduler``."""
         return 0 if self._open_count or self._closed else self._free_count()
+
+    def _may_give(self) -> bool:
+        return self._free_count() > 0
 
     # -- tools for subclasses ------------------------------------------------------------------
 

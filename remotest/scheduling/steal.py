@@ -6,9 +6,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from remotest.run.commands import ReclaimItems
+from remotest.scheduling.holding import LOOK_AHEAD
 from remotest.scheduling.pool import Pool, PoolLane
 from remotest.scheduling.queues import Lengths
-from remotest.scheduling.sharing import LOOK_AHEAD, Member, SharingScheduler
+from remotest.scheduling.sharing import Member, SharingScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,6 +150,9 @@ class StealScheduler(SharingScheduler[PoolLane]):
         tail = islice(reversed(victim.held), held_count - LOOK_AHEAD)
         usable = (position for position in tail if has(victim.item(position)) is not None)
         return tuple(islice(usable, min(held_count // STEAL_SHARE, MOST_STOLEN)))[::-1]
+
+    def _may_give(self) -> bool:
+        return super()._may_give() or self._may_get_more()
 
     def _may_get_more(self) -> bool:
         """Return whether a queue is long enough to be stolen from, or is being stolen from."""

@@ -37,6 +37,7 @@ NAMED: Final[dict[str, dict[str, str]]] = {
     "crash-exit": CRASH,
     "crash-signal": CRASH,
     "crash-worksteal": CRASH,
+    "crash-last": {**CRASH, "processes": "crash-last", "phrases": "crash-last"},
     "crash-no-restart": CRASH,
     "crash-one-restart": CRASH,
     "crash-in-fixture": {"junit": "crash-cause", "headings": "crash-cause"},

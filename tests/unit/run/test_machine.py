@@ -174,6 +174,39 @@ def test_a_crash_blames_the_item_that_ran_and_the_worker_is_replaced() -> None:
     )
 
 
+@pytest.mark.parametrize("dist", ["load", "loadscope", "worksteal", "each"])
+def test_a_crash_that_leaves_nothing_to_run_starts_no_worker(dist: str) -> None:
+    machine = running(plan(box(), dist=dist), "gw0", ids=("a", "b"))
+    feed(machine, *ends("gw0", 0), ItemStarted(worker="gw0", position=1))
+    assert feed(machine, WorkerLost(worker="gw0", reason="gone")) == [
+        ReportLostItem(worker="gw0", environment="box", node_id="b", reason="gone"),
+        EndRun(),
+    ]
+
+
+def test_a_crash_over_the_limit_is_told_although_it_leaves_nothing_to_run() -> None:
+    machine = running(plan(box(), restarts=0), "gw0", ids=("a",))
+    feed(machine, ItemStarted(worker="gw0", position=0))
+    text = "worker gw0 crashed and worker restarting disabled"
+    assert feed(machine, WorkerLost(worker="gw0", reason="gone")) == [
+        ReportLostItem(worker="gw0", environment="box", node_id="a", reason="gone"),
+        ReportNote(text=text),
+        EndRun(summary=text),
+    ]
+
+
+def test_a_crash_that_leaves_nothing_still_starts_one_who_can_take_over_from_others() -> None:
+    machine = running(plan(box(2), dist="worksteal"), "gw0", "gw1", ids=tuple("abcdefgh"))
+    feed(machine, *(event for position in range(4, 7) for event in ends("gw1", position)))
+    feed(machine, ItemsReturned(worker="gw0", positions=()))
+    feed(machine, ItemStarted(worker="gw1", position=7))
+    assert feed(machine, WorkerLost(worker="gw1", reason="gone")) == [
+        ReportLostItem(worker="gw1", environment="box", node_id="h", reason="gone"),
+        ReportNote(text="replacing crashed worker gw1"),
+        start("gw2", replaces="gw1"),
+    ]
+
+
 def test_with_restarting_disabled_a_crash_ends_the_run_and_names_what_is_missing() -> None:
     machine = running(plan(box(2), restarts=0), "gw0", "gw1", ids=tuple("abcdefgh"))
     feed(machine, ItemStarted(worker="gw0", position=0))
