@@ -137,7 +137,8 @@ def worker_variables(
     On this machine that is the controller's whole environment, as it is now.
     """
     mine = start_up.variables
-    variables = dict(mine) if place.is_local else {}
+    # After setup= the agent's environment is this one as that has left it.
+    variables = dict(mine) if place.is_local and spec.setup is None else {}
     variables.update({name: mine[name] for name in PASSED_ON_VARIABLES if name in mine})
     variables.update(
         {

@@ -33,6 +33,11 @@ OLDEST_VERSION: Final = (3, 6)
 FOUND_SHOWN: Final = 12
 """Other interpreters that an error names, one of each name: short enough to read."""
 
+_SETUP_SCRIPT: Final = """\
+eval {setup} </dev/null >&2 || {{ printf '%s%s setup %s\\n' {left} {right} $?; exit 1; }}
+"""
+# It may print and read what it likes: not our input, and not where the answer is looked for.
+
 _FIND_SCRIPT: Final = """\
 python={python}
 case $python in
@@ -174,6 +179,13 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class SetupFailed:
+    """The command line that was to be run first has failed with this exit status."""
+
+    status: int
+
+
+@dataclass(frozen=True)
 class Started:
     """The interpreter is being started as this process; its own answer follows."""
 
@@ -183,27 +195,38 @@ class Started:
 Answer: TypeAlias = Interpreter | Missing | Started
 
 
-def shell_line(python: str | None, marker: Marker) -> bytes:
+def shell_line(python: str | None, marker: Marker, setup: str | None = None) -> bytes:
     """Return the line for ``SHELL_PROGRAM`` that makes it ``python``.
 
     Args:
         python: a path there (``~/`` is the home there), a name to look up on its PATH, or None
             for the first of ``python3`` and ``python``.
         marker: what the answer begins with if it is missing.
+        setup: a command line for sh that is run first, for what it does to the environment.
     """
-    script = (_FIND_SCRIPT + _LIST_SCRIPT).format(
-        python=shlex.quote(python or ""), left=marker.left, right=marker.right
+    script = _setup_script(setup) + _FIND_SCRIPT + _LIST_SCRIPT
+    text = script.format(
+        python=shlex.quote(python or ""),
+        setup=shlex.quote(setup or ""),
+        left=marker.left,
+        right=marker.right,
     )
-    return _escaped(os.fsencode(script)) + b"\n"
+    return _escaped(os.fsencode(text)) + b"\n"
 
 
-def list_line(marker: Marker) -> bytes:
+def list_line(marker: Marker, setup: str | None = None) -> bytes:
     """Return the line for ``SHELL_PROGRAM`` that makes it tell which interpreters there are.
 
-    Its answer is ``Missing``.
+    Its answer is ``Missing``; ``setup`` as in ``shell_line``.
     """
-    script = _LIST_SCRIPT.format(left=marker.left, right=marker.right)
-    return _escaped(os.fsencode(script)) + b"\n"
+    text = (_setup_script(setup) + _LIST_SCRIPT).format(
+        setup=shlex.quote(setup or ""), left=marker.left, right=marker.right
+    )
+    return _escaped(os.fsencode(text)) + b"\n"
+
+
+def _setup_script(setup: str | None) -> str:
+    return _SETUP_SCRIPT if setup is not None else ""
 
 
 def end_line(pid: int) -> bytes:
@@ -237,15 +260,17 @@ def engine_message(engine_source: str) -> bytes:
     return b"%0*d" % (LENGTH_DIGITS, len(program)) + program
 
 
-def parse_answer(line: bytes) -> Answer:
+def parse_answer(line: bytes) -> Answer | SetupFailed:
     """Return what stands behind the marker in an answer.
 
     Raises:
-        ValueError: it is none of the three answers.
+        ValueError: it is none of the answers.
     """
     kind, separator, content = line.partition(b" ")
     if kind == b"python" and separator:
         return _parse_interpreter(content.decode("ascii"))
+    if kind == b"setup" and content.isdigit():
+        return SetupFailed(int(content))
     if kind == b"pid" and content.isdigit():
         return Started(int(content))
     if line.startswith(b"missing"):

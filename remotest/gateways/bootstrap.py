@@ -45,10 +45,13 @@ class Boot:
     ``pid`` is the interpreter's process on its host, once that is known.
     """
 
-    def __init__(self, stream: ByteStream, *, host: str, python: str | None) -> None:
+    def __init__(
+        self, stream: ByteStream, *, host: str, python: str | None, setup: str | None = None
+    ) -> None:
         self._stream = stream
         self._host = host
         self._python = python
+        self._setup = setup
         self._marker = bootlines.Marker.new()
         self._noise = b""
         self._received = bytearray()
@@ -66,7 +69,7 @@ class Boot:
         """
         lines = bootlines.python_line(self._marker)
         if through_shell:
-            lines = bootlines.shell_line(self._python, self._marker) + lines
+            lines = bootlines.shell_line(self._python, self._marker, self._setup) + lines
         try:
             self._stream.write(lines)
         except OSError:
@@ -102,7 +105,7 @@ class Boot:
             ConnectError: the host does not tell.
         """
         try:
-            self._stream.write(bootlines.list_line(self._marker))
+            self._stream.write(bootlines.list_line(self._marker, self._setup))
         except OSError:
             raise self._ended() from None
         answer = self._wait_for_answer(time.monotonic() + timeout_s, timeout_s)
@@ -130,12 +133,19 @@ class Boot:
                 raise self._ended()
             self._received += piece
         try:
-            return bootlines.parse_answer(line)
+            answer = bootlines.parse_answer(line)
         except ValueError as error:
             raise self._error(
                 f"{self._name()} gave an answer that makes no sense: {error}",
                 "start it there by hand: is it a Python?",
             ) from None
+        if isinstance(answer, bootlines.SetupFailed):
+            self._stream.exit_status(EXIT_STATUS_WAIT_S)  # For the last of what it said.
+            raise self._error(
+                f"setup={self._setup} ended with exit status {answer.status}",
+                "run it there by hand, in sh: what does it say?",
+            )
+        return answer
 
     def _find_answer(self) -> bytes | None:
         """Take the answer, and the noise before it, out of what has been received."""

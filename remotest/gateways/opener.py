@@ -75,7 +75,7 @@ class GatewayOpener:
             raise SpecError(f"{spec.host_label}: python= is not for socket=: that is one already")
         stream = self._connect(spec)
         try:
-            boot = Boot(stream, host=str(spec.redacted()), python=None)
+            boot = Boot(stream, host=spec.redacted(), python=None, setup=spec.setup)
             return boot.list_interpreters(timeout_s=BOOT_TIMEOUT_S)
         finally:
             stream.kill()

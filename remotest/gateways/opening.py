@@ -81,10 +81,11 @@ def open_gateway(
         raise SpecError(f"{host}: python= is not for socket=: the server is the interpreter")
     is_here = spec.target is None and spec.via is None
     python = spec.interpreter
-    if spec.target is None and spec.via is None:
+    # After setup= the first of PATH is meant, as on a host.
+    if is_here and not (python is None and spec.setup is not None):
         python = python_here(python, invocation_directory)
     stream = connect(spec)
-    boot = Boot(stream, host=host, python=python)
+    boot = Boot(stream, host=host, python=python, setup=spec.setup)
 
     def end() -> None:
         if boot.pid is not None and not is_here:
