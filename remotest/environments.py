@@ -94,7 +94,6 @@ def agent_name(spec: GatewaySpec) -> str:
         lock=spec.lock,
         tox=spec.tox,
         project=spec.project,
-        wheels=spec.wheels,
         setup=spec.setup,
     )
     return str(place)

@@ -70,7 +70,7 @@ class GatewaySpec:
     """Where and how one worker runs. ``target`` None is this machine (``popen``).
 
     ``env`` holds (name, value); a value None means: forward the controller's own. ``env_mode`` to
-    ``wheels`` are the texts of ``env=`` and of the keys that go with it, as written; ``group`` and
+    ``project`` are the texts of ``env=`` and of the keys that go with it, as written; ``group`` and
     ``extra`` hold names with commas between them. ``str()`` is the spec that parses to an equal
     one, secrets included; ``redacted()`` and ``repr()`` are for people and logs.
     """
@@ -95,7 +95,6 @@ class GatewaySpec:
     lock: str | None = None
     tox: str | None = None
     project: str | None = None
-    wheels: Literal["ship", "remote"] | None = None
     setup: str | None = None
     execmodel: str | None = None
     dont_write_bytecode: bool = False

@@ -379,7 +379,6 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
             form=f"{'|'.join(PROJECT_MODES)}|{WHEEL_PREFIX}GLOB",
             read=_read_project,
         ),
-        "wheels": Key(attribute="wheels", form="ship|remote", read=_one_of("ship", "remote")),
         "setup": Key(attribute="setup", form="COMMANDLINE", read=_read_command_line),
         # execnet's eventlet and gevent cannot run pytest on the main thread, as workers must.
         "execmodel": Key(

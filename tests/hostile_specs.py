@@ -142,7 +142,6 @@ HOSTILE_SPECS: tuple[str, ...] = (
     "popen//tox=py38,py39",
     "popen//req=-r",
     "popen//project=wheel:",
-    "popen//wheels=build",
     # Keys.
     "ssh=h//pyhton=python3",
     "SSH=h",

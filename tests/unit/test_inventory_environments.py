@@ -50,7 +50,7 @@ BAD = [
 GOOD = [
     (
         "defaults: {env_mode: managed, group: 'test,docs', project: 'wheel:dist/*.whl', tox: t}\n"
-        "hosts: {a: {ssh: h, env_mode: 'venv:/opt/v', setup: . env.sh && x, wheels: remote}}\n"
+        "hosts: {a: {ssh: h, env_mode: 'venv:/opt/v', setup: . env.sh && x}}\n"
     ),
     (
         "defaults: {python: p, setup: x}\n"

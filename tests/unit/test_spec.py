@@ -71,7 +71,6 @@ def specs(draw: st.DrawFn) -> GatewaySpec:
         "lock": PATHS,
         "tox": NAMES,
         "project": PROJECTS,
-        "wheels": st.sampled_from(["ship", "remote"]),
         "setup": st.none() if is_socket else COMMAND_LINES,
         "execmodel": st.sampled_from(["thread", "main_thread_only"]),
     }
@@ -133,7 +132,7 @@ def specs(draw: st.DrawFn) -> GatewaySpec:
         (
             (
                 "popen//env=venv:~/v//group=test,docs//extra=cli//req=r.txt//lock=pylock.toml"
-                "//tox=py39//project=wheel:dist/*.whl//wheels=remote//env:A=1"
+                "//tox=py39//project=wheel:dist/*.whl//env:A=1"
                 '//setup=". ~/my env.sh && export X=\\"a//b\\""'
             ),
             GatewaySpec(
@@ -144,7 +143,6 @@ def specs(draw: st.DrawFn) -> GatewaySpec:
                 lock="pylock.toml",
                 tox="py39",
                 project="wheel:dist/*.whl",
-                wheels="remote",
                 env=(("A", "1"),),
                 setup='. ~/my env.sh && export X="a//b"',
             ),
