@@ -11,7 +11,6 @@ import functools
 import os
 import shlex
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import interpreters
@@ -20,6 +19,7 @@ import sshd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 CONTROLLER_CACHE: Final = interpreters.CACHE.with_name("environments")
 """XDG_CACHE_HOME of controllers: what they download stays from one run of the tests to the next."""

@@ -173,13 +173,17 @@ def write_data(measured: Measured, base: str, *, suffix: str) -> None:
     from coverage import CoverageData  # noqa: PLC0415
 
     data = CoverageData(basename=base, suffix=suffix)
-    add, found = (
-        (data.add_arcs, measured.arcs) if measured.has_arcs else (data.add_lines, measured.lines)
-    )
-    add({})  # So it is known what this data is about, even where nothing ran.
-    for context, by_file in found.items():
-        data.set_context(context)
-        add(by_file)
+    # An empty one says what this data is about, even where nothing ran.
+    if measured.has_arcs:
+        data.add_arcs({})
+        for context, arcs_by_file in measured.arcs.items():
+            data.set_context(context)
+            data.add_arcs(arcs_by_file)
+    else:
+        data.add_lines({})
+        for context, lines_by_file in measured.lines.items():
+            data.set_context(context)
+            data.add_lines(lines_by_file)
     data.touch_files(measured.files)
     data.add_file_tracers(measured.tracers)
     data.write()
