@@ -7,7 +7,7 @@ import contextlib
 import os
 import pwd
 import stat
-from typing import List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from pytest_remotest import holders
 from pytest_remotest.entries import to_bytes, to_text
@@ -19,8 +19,16 @@ PRIVATE = 0o700
 
 
 def home_directory(environ: Mapping[str, str]) -> bytes:
-    """Return the user's home directory, from HOME or else from the user database."""
-    return os.fsencode(environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir)
+    """Return the user's home directory, from HOME or else from the user database.
+
+    Whom neither knows, as in some containers, has ``/``, where only root can write.
+    """
+    if environ.get("HOME"):
+        return os.fsencode(environ["HOME"])
+    try:
+        return os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError:
+        return b"/"
 
 
 def within_home(text: str, environ: Mapping[str, str]) -> bytes:
@@ -74,6 +82,36 @@ def candidates(cache: Optional[str], environ: Mapping[str, str]) -> List[bytes]:
         os.path.join(home_directory(environ), b".cache"),
         b"/var/tmp/remotest-%d" % os.geteuid(),
     ]
+
+
+def tell(environ: Mapping[str, str]) -> List[Dict[str, Any]]:
+    """Return what is known of each candidate, in their order. Looks only: nothing is made.
+
+    ``path`` is text; the rest is about it, or about what exists above it: ``is_own`` whether we
+    own it, ``is_writable``, ``free_bytes``, ``free_files`` (None where the disk does not count
+    them), and ``is_noexec`` whether no program there can be started.
+    """
+    told = []
+    for path in candidates(None, environ):
+        with contextlib.suppress(OSError):  # A network file system that is gone: no candidate.
+            told.append({"path": to_text(path), **_tell(_existing_part(path))})
+    return told
+
+
+def _tell(path: bytes) -> Dict[str, Any]:
+    disk = os.statvfs(path)
+    return {
+        "is_own": os.stat(path).st_uid == os.geteuid(),
+        "is_writable": os.access(path, os.W_OK | os.X_OK),
+        "free_bytes": disk.f_bavail * disk.f_frsize,
+        "free_files": disk.f_favail if disk.f_files else None,
+        "is_noexec": is_noexec(path),
+    }
+
+
+def is_noexec(path: bytes) -> bool:
+    """Return whether no program below a directory can be started, where the system tells that."""
+    return bool(os.statvfs(path).f_flag & getattr(os, "ST_NOEXEC", 0))
 
 
 def _existing_part(path: bytes) -> bytes:

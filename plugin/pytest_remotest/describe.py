@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any, Dict, Optional
 
-from pytest_remotest import probe
+from pytest_remotest import cachefolder, probe
 
 PYTEST_VERSION_TIMEOUT_S = 30.0  # Importing pytest from a slow NFS home.
 _DISTRIBUTION = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)(-.*)?\.(dist|egg)-info$")
@@ -33,6 +33,8 @@ def describe() -> Dict[str, Any]:
         "pid": os.getpid(),
         "user_id": os.getuid() if hasattr(os, "getuid") else -1,
         "cpu_count": cpu_count(),
+        "memory_bytes": memory_bytes(),
+        "caches": cachefolder.tell(os.environ),
         "pytest_version": pytest_version(packages),
         "distributions": packages,
         "probe": probe.probe(),
@@ -46,6 +48,14 @@ def cpu_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def memory_bytes() -> Optional[int]:
+    """Return how much memory this machine has; None where it does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None
 
 
 def distributions() -> Dict[str, str]:

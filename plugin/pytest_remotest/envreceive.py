@@ -16,6 +16,7 @@ from pytest_remotest.messages import ProtocolError
 from pytest_remotest.wheelnames import WheelError
 
 MAX_WHEELS = 5000  # Of an environment: their digests are one message. The largest have hundreds.
+NOEXEC_NOTE = "%s is mounted noexec: tests cannot start programs that come with packages"
 READ_BYTES = 1024 * 1024  # Of a wheel that is checked, at once.
 
 _KEY = re.compile(r"[0-9a-f]{8,64}")
@@ -49,6 +50,8 @@ class Builder:
             raise ProtocolError("%.80r is no environment" % (message.key,))
         with self._telling_failures():
             root, notes = cachefolder.find(cachefolder.ROOT, message.cache, self._environ)
+            if cachefolder.is_noexec(root):
+                notes.append(NOEXEC_NOTE % to_text(root))
             store = self._stores.setdefault(root, EnvStore(root))
             found = None if message.fresh else store.find(message.key)
             if found is not None:

@@ -5,6 +5,7 @@ So an edit of the project changes no environment, and a program that a test star
 """
 
 import contextlib
+import itertools
 import json
 import os
 import site
@@ -44,6 +45,7 @@ class Overlays:
 
     def __init__(self) -> None:
         self._made: Dict[str, Overlay] = {}
+        self._numbers = itertools.count()
 
     def made_for(self, start: SpawnWorker, run_folder: str) -> Optional[Overlay]:
         """Return the overlay of a worker; None where it has the agent's interpreter as it is.
@@ -61,7 +63,7 @@ class Overlays:
         key = json.dumps([start.env_folder, start.overlay])
         if key not in self._made:
             # Other agents of the run have theirs in the same place.
-            name = "env-%d-%d" % (os.getpid(), len(self._made))
+            name = "env-%d-%d" % (os.getpid(), next(self._numbers))
             folder = os.fsencode(os.path.join(run_folder, name))
             env_folder = None if start.env_folder is None else to_bytes(start.env_folder)
             self._made[key] = make(folder, env_folder, start.overlay)
