@@ -14,7 +14,7 @@ import pytest
 from envhosts import KEY, Host, HostProcess
 from wheels import Draft
 
-from pytest_remotest import cleaning, frames, messages
+from pytest_remotest import cleaning, frames, messages, slots
 from pytest_remotest.envstore import Kept
 from remotest.env.ship import Destination, ship
 from remotest.errors import EnvError, ProtocolError
@@ -338,6 +338,17 @@ def test_tree_is_told_and_removed(host: Host, home: Path) -> None:
     assert (tree.kind, tree.key, tree.size_bytes, tree.in_use) == ("tree", "demo-1/0", 6, False)
     assert host.ask("remove", tree).things == (tree,)
     assert not state.parent.exists()
+
+
+def test_tree_of_a_run_is_not_removed(host: Host, home: Path) -> None:
+    trees = root_of(home) / "trees"
+    trees.mkdir(parents=True)
+    slot = slots.take_slot(os.fsencode(trees), "demo-1", "run")
+    (tree,) = host.ask("list").things
+    assert (tree.key, tree.in_use) == ("demo-1/0", True)
+    assert host.ask("remove", tree).things == ()
+    slot.release()
+    assert [one.key for one in host.ask("remove", tree).things] == ["demo-1/0"]
 
 
 def test_key_that_begins_like_another_is_another(host: Host, wheels: list[Wheel]) -> None:
