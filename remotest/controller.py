@@ -22,6 +22,7 @@ from remotest.discovery import discover
 from remotest.driver import Driver, DriverEvent, GatewayClosed, MessagesCame
 from remotest.errors import EXIT_HOST_FAILED, HostError, UsageError
 from remotest.gateways.opener import GatewayOpener
+from remotest.interrupts import Interrupts
 from remotest.lastwords import describe_end
 from remotest.places import Places
 from remotest.preparation import Preparation
@@ -72,6 +73,7 @@ class Controller:
         self._opener = opener
         self._opener.name({plan.name: plan.spec for plan in self._places.agents})
         self._driver = Driver(self._opener)
+        self._interrupts = Interrupts(self._driver.wake)
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)
         self._report = TerminalReport(config, self._places)
@@ -102,6 +104,7 @@ class Controller:
             commands.ReclaimItems: self._reclaim_items,
             commands.FinishWorker: self._finish_worker,
             commands.StopWorker: self._stop_worker,
+            commands.InterruptWorker: self._interrupt_worker,
             commands.KillWorker: self._kill_worker,
             commands.ReportLostItem: self._report_lost_item,
             commands.ReportItemMoved: self._report_item_moved,
@@ -134,9 +137,11 @@ class Controller:
 
         Raises:
             Interrupted: the run was stopped before its end.
+            KeyboardInterrupt: it was by Ctrl-C.
         """
         self._preparation.read_tree()
         self._make_machine()
+        self._interrupts.install()
         self._apply(self._machine.start(self._now()))
         try:
             while not self._ended:
@@ -147,6 +152,8 @@ class Controller:
         self.dsession.shuttingdown = True
         result = self._machine.result()
         self._report.finished(result, self._relay)
+        if self._interrupts.count:
+            raise KeyboardInterrupt
         if result.stopped_reason is not None:
             raise Interrupted(result.stopped_reason)
         return True
@@ -154,6 +161,7 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End every process of the run on every host; choose the exit code."""
+        self._interrupts.close()
         self._await_worker_exits()
         self._driver.close()
         self._opener.close()
@@ -165,6 +173,11 @@ class Controller:
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
         elif self._ended and self._relay.interrupt_status is not None:
             session.exitstatus = self._relay.interrupt_status
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Leave Ctrl-C to Python again: all is told."""
+        self._interrupts.restore()
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -192,11 +205,15 @@ class Controller:
             self._handlers[type(command)](command)
 
     def _tell_stop(self, session: pytest.Session) -> None:
-        """Tell the machine once when pytest or a plugin wants the run to stop."""
+        """Tell the machine once when pytest or a plugin wants the run to stop, and of Ctrl-C."""
         reason = session.shouldfail or session.shouldstop or self.dsession.shouldstop
         if reason and not self._stop_told:
             self._stop_told = self.dsession.shuttingdown = True
             self._tell(events.StopRequested(reason=str(reason)))
+        grace_s = self._interrupts.take()
+        if grace_s is not None:
+            self.dsession.shuttingdown = True
+            self._tell(events.StopRequested(reason="Ctrl-C", grace_s=grace_s))
 
     def _make_machine(self) -> None:
         plan = self._places.run_plan()
@@ -340,6 +357,10 @@ class Controller:
 
     def _stop_worker(self, command: commands.StopWorker) -> None:
         self._send(command.worker, messages.StopSession(command.reason))
+
+    def _interrupt_worker(self, command: commands.InterruptWorker) -> None:
+        worker = self._workers[command.worker]
+        self._driver.send(worker.agent, [messages.StopWorker(worker.name, signal.SIGINT)])
 
     def _kill_worker(self, command: commands.KillWorker) -> None:
         worker = self._workers[command.worker]

@@ -7,6 +7,7 @@ that nothing a test prints or closes by number 0, 1 or 2 is ever read as protoco
 import contextlib
 import io
 import os
+import signal
 import sys
 import threading
 from time import perf_counter
@@ -327,6 +328,9 @@ class WorkerSession:
         A session that ends with a usage error, or in which a plugin fails here, has not ended in
         order: this process then does, with words on its standard error.
         """
+        if self.queue.stop_reason:
+            # An interrupt that is under way has come too late: what follows tears fixtures down.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         output = self.config.workeroutput
         output["exitstatus"] = int(exitstatus)
         output["shouldfail"] = session.shouldfail

@@ -62,6 +62,13 @@ class StopWorker:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InterruptWorker:
+    """Interrupt the item that a worker runs, as Ctrl-C does; its fixtures are torn down."""
+
+    worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class KillWorker:
     """End a worker's process tree now."""
 
@@ -140,6 +147,7 @@ Command: TypeAlias = (
     | ReclaimItems
     | FinishWorker
     | StopWorker
+    | InterruptWorker
     | KillWorker
     | ReportLostItem
     | ReportItemMoved

@@ -104,8 +104,8 @@ class WorkerLost:
 class StopRequested:
     """No further item shall be begun: ``--maxfail``, ``pytest.exit``, Ctrl-C.
 
-    ``grace_s`` is how long the items that run may still take before their workers are killed;
-    None is as long as they need. A second request can only shorten it.
+    With ``grace_s`` the items that run are interrupted, and workers that have not ended by then are
+    killed; with None they may take as long as they need. A second request can only shorten it.
     """
 
     reason: str

@@ -14,6 +14,7 @@ from remotest.run.commands import (
     Command,
     EndRun,
     FinishWorker,
+    InterruptWorker,
     KillWorker,
     ReportEnvironmentFailed,
     ReportNote,
@@ -324,11 +325,8 @@ class RunMachine:
         self._retire(worker)
         if not worker.has_collected:
             if self._stopped_reason is None:
-                self._fail(
-                    environment,
-                    "failed",
-                    f"worker {worker.name} was lost before it had collected: {reason}",
-                )
+                what = f"worker {worker.name} was lost before it had collected: {reason}"
+                self._fail(environment, "failed", what)
             return
         reports, begun = self._losses.blame(worker, reason, can_move=can_move)
         self._commands += reports
@@ -341,11 +339,8 @@ class RunMachine:
         if is_needed or begun:
             self._count_crash(worker, is_needed=is_needed)
         else:
-            self._fail(
-                environment,
-                "failed",
-                f"worker {worker.name} was lost at the end of its session: {reason}",
-            )
+            what = f"worker {worker.name} was lost at the end of its session: {reason}"
+            self._fail(environment, "failed", what)
 
     def _count_crash(self, worker: WorkerState, *, is_needed: bool) -> None:
         """Start another worker in the place of a lost one, if it is needed, within the limit."""
@@ -397,6 +392,8 @@ class RunMachine:
                 self._await_end(worker)
         if event.grace_s is not None:
             for name in self._fleet.workers:
+                if event.grace_s > 0:
+                    self._commands.append(InterruptWorker(worker=name))
                 self._deadlines.shorten(name, self._now + event.grace_s)
             self._expire()
 

@@ -293,6 +293,9 @@ class Referee:
         assert self.is_stopped or self.is_refused
         self.seats[command.worker].told_to_end = True
 
+    def on_InterruptWorker(self, command: c.InterruptWorker) -> None:  # noqa: N802
+        assert self.seats[command.worker].told_to_end
+
     def on_KillWorker(self, command: c.KillWorker) -> None:  # noqa: N802
         self.expected.discard(("kill", command.worker))
         seat = self.seats[command.worker]

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from remotest.run.result import RunResult
 
 
-TO_WORKERS = (c.RunItems, c.ReclaimItems, c.FinishWorker, c.StopWorker, c.KillWorker)
+TO_WORKERS = (
+    c.RunItems,
+    c.ReclaimItems,
+    c.FinishWorker,
+    c.StopWorker,
+    c.InterruptWorker,
+    c.KillWorker,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +274,8 @@ class World:
                 worker.told_to_finish = True
             case c.StopWorker():
                 worker.told_to_stop = True
+            case c.InterruptWorker():
+                worker.running = None
             case c.KillWorker():
                 self.die(worker)
         self.go_on(worker)
@@ -312,7 +321,7 @@ class World:
             self.after(duration_s, lambda: self.finish(worker, position, duration_s))
 
     def finish(self, worker: FakeWorker, position: int, duration_s: float) -> None:
-        if worker.is_dead:
+        if worker.is_dead or worker.running != position:  # Killed, or interrupted.
             return
         worker.running = None
         outcome = None if self.happens("no_outcome") else "passed"

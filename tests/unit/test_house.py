@@ -26,7 +26,7 @@ LAYERS: Final = tuple(
             "scheduling run sync env"
         ),
         "gateways",
-        "driver heartbeat",
+        "driver heartbeat interrupts",
         (
             "controller discovery preparation places relay reports reporting compat visit check "
             "envcommand cachecommand cliparser cli"

@@ -8,6 +8,7 @@ from runsteps import box, comes, ends, feed, plan, ready, running, start
 from remotest.run.commands import (
     EndRun,
     FinishWorker,
+    InterruptWorker,
     KillWorker,
     ReportEnvironmentFailed,
     ReportItemMoved,
@@ -428,7 +429,10 @@ def test_a_stop_does_not_wait_for_hosts_and_kills_who_is_still_collecting() -> N
 def test_a_second_stop_without_grace_kills_what_still_runs() -> None:
     machine = running(plan(box()), "gw0", ids=("a", "b"))
     feed(machine, ItemStarted(worker="gw0", position=0))
-    feed(machine, StopRequested(reason="Ctrl-C", grace_s=10.0), now=1.0)
+    assert feed(machine, StopRequested(reason="Ctrl-C", grace_s=10.0), now=1.0) == [
+        StopWorker(worker="gw0", reason="Ctrl-C"),
+        InterruptWorker(worker="gw0"),
+    ]
     assert machine.next_deadline() == 11.0
     assert feed(machine, StopRequested(reason="Ctrl-C again", grace_s=0.0), now=2.0) == [
         KillWorker(worker="gw0", reason="Ctrl-C"),
