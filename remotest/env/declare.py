@@ -6,29 +6,56 @@ and at last what the project itself needs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+import sys
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
 from remotest.env.model import Wanted
-from remotest.env.project_needs import extras, groups, own_requirements, requires_python
+from remotest.env.project_needs import (
+    extras,
+    groups,
+    hatch_environment,
+    own_requirements,
+    requires_python,
+    tests_require,
+)
 from remotest.env.project_settings import ProjectSettings, read_project_settings
-from remotest.env.requirement_files import RequirementFile, read_lines, read_requirement_file
+from remotest.env.requirement_files import (
+    Directory,
+    RequirementFile,
+    read_lines,
+    read_requirement_file,
+)
+from remotest.env.requirement_texts import checked, with_marker
+from remotest.env.tool_table import Choice, tool_table
 from remotest.env.tox_deps import read_tox, tox_lines
 from remotest.env.unavailable import Unavailable
+from remotest.env.uv_sources import Sources
 from remotest.errors import UsageError
 from remotest.spec_rules import nearest
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from remotest.spec import GatewaySpec
 
 GROUPS: Final = ("test", "tests", "dev")
 EXTRAS: Final = ("test", "tests", "testing")
-LOCKS: Final = ("pylock.toml", "uv.lock")
+UV_LOCK: Final = "uv.lock"
+LOCKS: Final = (
+    "pylock.toml",
+    "pylock.test.toml",
+    "pylock.tests.toml",
+    "pylock.dev.toml",
+    UV_LOCK,
+)
 FILES: Final = (
     "requirements-test.txt",
     "requirements-tests.txt",
@@ -47,22 +74,8 @@ FILES: Final = (
 )
 """The usual spellings, those for tests first."""
 
-OTHER_KEYS: Final = ("project", "worker_plugins_exclude")
-"""Of ``[tool.remotest]``, beside those of a Choice."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What was named, by a spec or by ``[tool.remotest]``; names may be several, with commas."""
-
-    group: str | None = None
-    extra: str | None = None
-    req: str | None = None
-    lock: str | None = None
-    tox: str | None = None
-
-    def __bool__(self) -> bool:
-        return any(getattr(self, one.name) for one in fields(self))
+OWN_FILE: Final = "requirements.txt"
+"""What a program needs that is no project to install."""
 
 
 def find_wanted(base_dir: Path, spec: GatewaySpec) -> Wanted:
@@ -73,10 +86,7 @@ def find_wanted(base_dir: Path, spec: GatewaySpec) -> Wanted:
     """
     try:
         settings = read_project_settings(base_dir)
-        table = tool_table(settings)
-        chosen = Choice(**{one.name: getattr(spec, one.name) for one in fields(Choice)})
-        from_table = Choice(**{one.name: _joined(table.get(one.name)) for one in fields(Choice)})
-        named = chosen or from_table
+        named = Choice.of_spec(spec) or Choice.of_table(tool_table(settings))
         return _of_choice(settings, named) if named else _of_project(settings)
     except Unavailable as error:
         remedy = f"; {error.remedy}" if error.remedy else ""
@@ -95,51 +105,18 @@ def find_requires_python(base_dir: Path) -> str:
         raise UsageError(error.cause) from None
 
 
-def find_excluded_plugins(base_dir: Path) -> list[str]:
-    """Return the distributions of plugins that no worker gets, as ``[tool.remotest]`` says.
-
-    Raises:
-        UsageError: the project's settings cannot be read.
-    """
-    try:
-        table = tool_table(read_project_settings(base_dir))
-    except Unavailable as error:
-        raise UsageError(error.cause) from None
-    names = table.get("worker_plugins_exclude", [])
-    return [str(name) for name in names] if isinstance(names, list) else [str(names)]
-
-
-def tool_table(settings: ProjectSettings) -> Mapping[str, Any]:
-    """Return ``[tool.remotest]``.
-
-    Raises:
-        Unavailable: it has a key that means nothing.
-    """
-    table = settings.table("tool", "remotest")
-    known = (*(one.name for one in fields(Choice)), *OTHER_KEYS)
-    for key in table:
-        if key not in known:
-            near = nearest(key, known)
-            hint = f"did you mean {near!r}?" if near else f"the keys are {', '.join(known)}"
-            path = settings.directory / "pyproject.toml"
-            raise Unavailable(f"[tool.remotest] of {path}: unknown key {key!r}: {hint}")
-    return table
-
-
-def _joined(value: Any) -> str | None:
-    """Return a value of the table as a spec would write it: lists with commas."""
-    if isinstance(value, list):
-        return ",".join(map(str, value)) or None
-    return None if value is None else str(value)
-
-
 def _of_choice(settings: ProjectSettings, choice: Choice) -> Wanted:
     base = settings.directory
     group_names, extra_names = _names(choice.group), _names(choice.extra)
     if choice.lock is not None:
+        for key in ("req", "tox"):
+            if getattr(choice, key) is not None:
+                raise Unavailable(f"lock= says all that is wanted, and so does {key}=")
         path = base / choice.lock
         if not path.is_file():
             raise Unavailable(f"lock={choice.lock}: there is no {path}")
+        if not group_names and not extra_names:
+            group_names, extra_names = _usual_parts(settings, path)
         return _of_lock(settings, path, group_names, extra_names)
     parts = [f"group {name!r}" for name in group_names]
     parts += [f"extra {name!r}" for name in extra_names]
@@ -148,73 +125,143 @@ def _of_choice(settings: ProjectSettings, choice: Choice) -> Wanted:
         *(text for name in extra_names for text in _look_up("extra", name, extras(settings))),
     ]
     title = f"{' and '.join(parts)} of {_settings_file(settings)}" if parts else ""
-    files = [read_requirement_file(base / name) for name in _names(choice.req)]
+    files = [read_requirement_file(base / name, base) for name in _names(choice.req)]
     titles = [title, *_names(choice.req)]
     if choice.tox is not None:
-        files.append(_of_tox(settings, choice.tox))
-        titles.append(f"environment {choice.tox!r} of tox.ini")
+        found, tox_file = _of_tox(settings, choice.tox)
+        files.append(found)
+        titles.append(f"environment {choice.tox!r} of {tox_file}")
     return _wanted(settings, " and ".join(filter(None, titles)), needs, files)
 
 
 def _of_project(settings: ProjectSettings) -> Wanted:
     """Return what a project says without being asked."""
     base = settings.directory
-    there = groups(settings)
-    group = next((name for name in GROUPS if there.get(name)), None)
-    known_extras = extras(settings)
-    extra = next((name for name in EXTRAS if known_extras.get(name)), None)
     for name in LOCKS:
         if (base / name).is_file():
-            chosen_extras = (extra,) if extra and not group else ()
-            return _of_lock(settings, base / name, (group,) if group else (), chosen_extras)
-    if group is not None:
-        title = f"group {group!r} of {_settings_file(settings)}"
-        return _wanted(settings, title, there[group], [])
-    if extra is not None:
-        title = f"extra {extra!r} of {_settings_file(settings)}"
-        return _wanted(settings, title, known_extras[extra], [])
+            return _of_lock(settings, base / name, *_usual_parts(settings, base / name))
+    source, needs, files = next(_candidates(settings))
+    return _wanted(settings, source, needs, files)
+
+
+def _candidates(
+    settings: ProjectSettings,
+) -> Iterator[tuple[str, list[str], list[RequirementFile]]]:
+    """Yield what says what is wanted, the best first: its name, what it adds, and its files."""
+    base, title = settings.directory, f"of {_settings_file(settings)}"
+    for kind, names, known in (
+        ("group", GROUPS, groups(settings)),
+        ("extra", EXTRAS, extras(settings)),
+    ):
+        for name in names:
+            if known.get(name):
+                yield f"{kind} {name!r} {title}", known[name], []
     for name in FILES:
         if (base / name).is_file():
-            return _wanted(settings, name, [], [read_requirement_file(base / name)])
-    tests_require = (settings.setup or {}).get("tests_require")
-    needs = [text for text in tests_require or () if isinstance(text, str)]
-    if own_requirements(settings) or needs:
-        return _wanted(settings, f"dependencies of {_settings_file(settings)}", needs, [])
-    return _wanted(settings, "pytest and the plugins of here", [], [])
+            yield name, [], [read_requirement_file(base / name, base)]
+    if hatch := hatch_environment(settings):
+        yield f"hatch's environment {hatch[0]!r}", hatch[1], []
+    if own_requirements(settings) or tests_require(settings):
+        yield f"dependencies {title}", tests_require(settings), []
+    if _own_file(settings):
+        yield OWN_FILE, [], []
+    yield "pytest and the plugins of here", [], []
 
 
 def _wanted(
     settings: ProjectSettings,
     source: str,
     needs: Sequence[str],
-    files: Sequence[RequirementFile],
+    files: Sequence[RequirementFile] = (),
 ) -> Wanted:
-    """Return a wish for what the project itself needs, and more."""
-    editables = [path for file in files for path in file.editables]
-    of_editables = [text for path in editables for text in _of_directory(settings, path)]
-    requirements = [
-        *own_requirements(settings),
-        *needs,
-        *(text for file in files for text in file.requirements),
-        *of_editables,
+    """Return a wish for what the project itself needs, and more.
+
+    Raises:
+        Unavailable: something of it is no requirement, or a path leads nowhere.
+    """
+    base = settings.directory
+    place = f"the settings in {base}"
+    texts = [*own_requirements(settings), *needs]
+    # pdm has lines of pip's among its dependencies.
+    lines = read_lines((text for text in texts if text.startswith("-")), base, place)
+    files = [*_own_file(settings), lines, *files]
+    sources = Sources(settings)
+    own = [
+        checked(placed, base, place)
+        for text in texts
+        if not text.startswith("-")
+        for placed in sources.apply(text)
     ]
-    constraints = [text for file in files for text in file.constraints]
+    requirements = [
+        *own,
+        *(checked(text, base, source) for file in files for text in file.requirements),
+        *(
+            text
+            for file in files
+            for directory in file.directories
+            for text in _of_directory(settings, directory)
+        ),
+    ]
+    constraints = [checked(text, base, source) for file in files for text in file.constraints]
     return Wanted(
         source=source,
         requirements=tuple(dict.fromkeys(requirements)),
         constraints=tuple(dict.fromkeys(constraints)),
         requires_python=requires_python(settings),
+        notes=tuple(dict.fromkeys(note for file in files for note in file.notes)),
     )
 
 
-def _of_directory(settings: ProjectSettings, path: Path) -> list[str]:
-    """Return the requirement that a local directory is; the project itself is none."""
-    if path == settings.directory.resolve():
+def _own_file(settings: ProjectSettings) -> list[RequirementFile]:
+    """Return what a program needs that is no project: its requirements.txt."""
+    path = settings.directory / OWN_FILE
+    if settings.is_project or own_requirements(settings) or not path.is_file():
         return []
-    other = read_project_settings(path)
-    if other.name is None:
-        raise Unavailable(f"{path} is required, but nothing there tells its name")
-    return [f"{other.name} @ {path.as_uri()}"]
+    return [read_requirement_file(path, settings.directory)]
+
+
+def _of_directory(settings: ProjectSettings, directory: Directory) -> list[str]:
+    """Return the requirement that a local directory is.
+
+    The project itself is one with extras only: what it needs without is wanted anyway.
+    """
+    path = directory.path
+    is_project_itself = path == settings.directory.resolve()
+    if is_project_itself and not directory.extras:
+        return []
+    name = read_project_settings(path).name
+    if name is None:
+        raise Unavailable(
+            f"{path} is required, but nothing there tells its name",
+            remedy=f"require it as 'name @ {path.as_uri()}'",
+        )
+    there = extras(settings)
+    names = [canonicalize_name(extra) for extra in _names(directory.extras.strip("[]"))]
+    if is_project_itself and set(names) <= set(there):
+        return [with_marker(text, directory.marker) for extra in names for text in there[extra]]
+    return [with_marker(f"{name}{directory.extras} @ {path.as_uri()}", directory.marker)]
+
+
+def _usual_parts(settings: ProjectSettings, lock: Path) -> tuple[list[str], list[str]]:
+    """Return the group, or else the extra, of a lock that is usually for tests."""
+    if lock.name == UV_LOCK:
+        group_names, extra_names = list(groups(settings)), list(extras(settings))
+    else:
+        group_names, extra_names = _parts_of_lock(lock)
+    chosen = [str(name) for name in GROUPS if name in group_names][:1]
+    usual = [str(name) for name in EXTRAS if name in extra_names][:1]
+    return chosen, [] if chosen else usual
+
+
+def _parts_of_lock(path: Path) -> tuple[list[str], list[str]]:
+    """Return the groups and extras that a lock of PEP 751 has."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"{path} cannot be read: {error}") from error
+    lists = (document.get("dependency-groups"), document.get("extras"))
+    parts = [list(map(str, one)) if isinstance(one, list) else [] for one in lists]
+    return parts[0], parts[1]
 
 
 def _of_lock(
@@ -235,24 +282,26 @@ def _of_lock(
     )
 
 
-def _of_tox(settings: ProjectSettings, name: str) -> RequirementFile:
-    sections = read_tox(settings.directory)
-    lines = tox_lines(sections, name, "deps")
-    for extra in tox_lines(sections, name, "extras"):
+def _of_tox(settings: ProjectSettings, name: str) -> tuple[RequirementFile, str]:
+    """Return what an environment of tox needs, and the file that says so."""
+    tox = read_tox(settings.directory)
+    lines = tox_lines(tox, name, "deps")
+    for extra in tox_lines(tox, name, "extras"):
         for one in _names(extra):
             lines += _look_up("extra", one, extras(settings))
-    for group in tox_lines(sections, name, "dependency_groups"):
+    for group in tox_lines(tox, name, "dependency_groups"):
         for one in _names(group):
             lines += _look_up("group", one, groups(settings))
-    return read_lines(lines, settings.directory, "tox.ini")
+    return read_lines(lines, settings.directory, tox.file), tox.file
 
 
 def _look_up(kind: str, name: str, known: Mapping[str, list[str]]) -> list[str]:
     try:
         return known[canonicalize_name(name)]
     except KeyError:
-        have = ", ".join(known) or "none"
-        raise Unavailable(f"{kind}={name}: the project has no such {kind}; it has {have}") from None
+        near = nearest(name, known)
+        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(known) or 'none'}"
+        raise Unavailable(f"{kind}={name}: the project has no such {kind}; {hint}") from None
 
 
 def _names(text: str | None) -> list[str]:

@@ -49,6 +49,7 @@ class Wanted:
         lock_groups: groups of the lock.
         lock_extras: extras of the lock.
         requires_python: the project's own; empty where it has none.
+        notes: what was not looked at, for the user, one line each.
     """
 
     source: str
@@ -58,6 +59,7 @@ class Wanted:
     lock_groups: tuple[str, ...] = ()
     lock_extras: tuple[str, ...] = ()
     requires_python: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.dependency_groups import resolve_dependency_groups
 from packaging.errors import ExceptionGroup
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from remotest.env.poetry_needs import poetry_extras, poetry_requirements, poetry_specifier
+from remotest.env.requirement_texts import with_marker
 from remotest.env.unavailable import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from remotest.env.project_settings import ProjectSettings
 
-_CARET_OR_TILDE: Final = re.compile(r"([\^~])\s*(\d+(?:\.\d+)*)(.*)")
-_BARE_VERSION: Final = re.compile(r"\d")
+HATCH_ENVIRONMENTS: Final = ("hatch-test", "test", "tests", "default")
+"""Of hatch, those that tests are usually run in."""
+
+FILE_DIRECTIVE: Final = "file:"
+"""Of setup.cfg: the value is in files, which setuptools reads."""
 
 
 def own_requirements(settings: ProjectSettings) -> list[str]:
@@ -26,32 +31,29 @@ def own_requirements(settings: ProjectSettings) -> list[str]:
     if project and "dependencies" not in project.get("dynamic", ()):
         return _texts(project.get("dependencies"))
     if poetry := settings.table("tool", "poetry", "dependencies"):
-        return list(_poetry(poetry))
-    options = settings.cfg.get("options", {})
-    if "install_requires" in options:
-        return _lines(options["install_requires"])
-    if "install_requires" in (settings.setup or {}):
-        return _texts((settings.setup or {})["install_requires"])
+        return poetry_requirements(poetry, settings.directory)
+    options, setup = settings.cfg.get("options", {}), settings.setup or {}
+    conditional = _setuptools_extras(settings).get("", [])
+    if "install_requires" in options and not _is_file(options["install_requires"]):
+        return [*_lines(options["install_requires"]), *conditional]
+    if "install_requires" in setup:
+        return [*_texts(setup["install_requires"]), *conditional]
     name = settings.name
     return [name] if name is not None and settings.has_backend else []
 
 
 def extras(settings: ProjectSettings) -> dict[str, list[str]]:
     """Return what each extra adds, by normalized name."""
-    tables: list[Mapping[str, Any]] = [
-        settings.table("project", "optional-dependencies"),
-        settings.cfg.get("options.extras_require", {}),
-        _table((settings.setup or {}).get("extras_require")),
-    ]
     found: dict[str, list[str]] = {}
+    tables = (
+        settings.table("project", "optional-dependencies"),
+        _setuptools_extras(settings),
+        poetry_extras(settings),
+    )
     for table in tables:
         for name, needs in table.items():
-            lines = _lines(needs) if isinstance(needs, str) else _texts(needs)
-            found.setdefault(canonicalize_name(name), lines)
-    optional = dict(_poetry_by_name(settings.table("tool", "poetry", "dependencies")))
-    for name, members in settings.table("tool", "poetry", "extras").items():
-        lines = [optional[canonicalize_name(member)] for member in members if member in optional]
-        found.setdefault(canonicalize_name(name), lines)
+            if name:
+                found.setdefault(canonicalize_name(name), _texts(needs))
     return found
 
 
@@ -72,41 +74,94 @@ def groups(settings: ProjectSettings) -> dict[str, list[str]]:
             f"[dependency-groups] of {settings.directory / 'pyproject.toml'}: {first}",
             remedy="see PEP 735, which says how groups are written",
         ) from error
+    base = settings.directory
     for name, group in settings.table("tool", "poetry", "group").items():
-        members = list(_poetry(_table(_table(group).get("dependencies"))))
+        members = poetry_requirements(_table(_table(group).get("dependencies")), base)
         found.setdefault(canonicalize_name(name), members)
-    for name, members in settings.table("tool", "pdm", "dev-dependencies").items():
-        found.setdefault(canonicalize_name(name), _texts(members))
-    older = {
-        "poetry": list(_poetry(settings.table("tool", "poetry", "dev-dependencies"))),
-        "uv": _texts(settings.table("tool", "uv").get("dev-dependencies")),
-    }
-    for members in older.values():
+    for name, listed in settings.table("tool", "pdm", "dev-dependencies").items():
+        found.setdefault(canonicalize_name(name), _texts(listed))
+    older = (
+        poetry_requirements(settings.table("tool", "poetry", "dev-dependencies"), base),
+        _texts(settings.table("tool", "uv").get("dev-dependencies")),
+    )
+    for members in older:
         if members:
             found.setdefault("dev", members)
-    for name in ("hatch-test", "test", "default"):
-        environment = settings.table("tool", "hatch", "envs", name)
-        members = [
-            *_texts(environment.get("dependencies")),
-            *_texts(environment.get("extra-dependencies")),
-        ]
-        if members:
-            found.setdefault("test", members)
     return found
 
 
+def hatch_environment(settings: ProjectSettings) -> tuple[str, list[str]] | None:
+    """Return the name of hatch's environment for tests and what it adds; None without one."""
+    for name in HATCH_ENVIRONMENTS:
+        environment = settings.table("tool", "hatch", "envs", name)
+        there = extras(settings)
+        features = [canonicalize_name(feature) for feature in _texts(environment.get("features"))]
+        needs = [
+            *_texts(environment.get("dependencies")),
+            *_texts(environment.get("extra-dependencies")),
+            *(text for feature in features for text in there.get(feature, ())),
+        ]
+        if needs:
+            return name, needs
+    return None
+
+
+def tests_require(settings: ProjectSettings) -> list[str]:
+    """Return what ``setup.py test``, of old, needed."""
+    options = settings.cfg.get("options", {})
+    return _texts(options.get("tests_require") or (settings.setup or {}).get("tests_require"))
+
+
 def requires_python(settings: ProjectSettings) -> str:
-    """Return which Pythons a project is for, empty where it does not say."""
+    """Return which Pythons a project is for, empty where it does not say.
+
+    Raises:
+        Unavailable: what it says is no specifier.
+    """
     candidates = (
         settings.table("project").get("requires-python"),
         settings.cfg.get("options", {}).get("python_requires"),
         (settings.setup or {}).get("python_requires"),
     )
-    stated = next((text for text in candidates if isinstance(text, str)), None)
-    if stated is not None:
-        return stated.strip()
-    python = settings.table("tool", "poetry", "dependencies").get("python")
-    return _poetry_version(python) if isinstance(python, str) else ""
+    stated = next((text.strip() for text in candidates if isinstance(text, str)), None)
+    if stated is None:
+        python = settings.table("tool", "poetry", "dependencies").get("python")
+        stated = poetry_specifier(python) if isinstance(python, str) else ""
+    try:
+        SpecifierSet(stated)
+    except InvalidSpecifier as error:
+        raise Unavailable(
+            f"requires-python of {settings.directory}: {stated!r} is no specifier",
+            remedy="write it like '>=3.9,<4'",
+        ) from error
+    return stated
+
+
+def _setuptools_extras(settings: ProjectSettings) -> dict[str, list[str]]:
+    """Return the extras of setup.cfg and setup.py; what is under ``""`` is always needed.
+
+    A name may have a condition, ``test:python_version<"3.8"``. What is in files only setuptools
+    reads: the extra then is a requirement on the project itself.
+    """
+    found: dict[str, list[str]] = {}
+    tables: list[Mapping[str, Any]] = [
+        settings.cfg.get("options.extras_require", {}),
+        _table((settings.setup or {}).get("extras_require")),
+        settings.table("tool", "setuptools", "dynamic", "optional-dependencies"),
+    ]
+    for table in tables:
+        for key, needs in table.items():
+            name, _, condition = str(key).partition(":")
+            texts = _texts(needs)
+            if isinstance(needs, dict) or _is_file(needs):
+                texts = [f"{settings.name}[{name}]"] if settings.name else []
+            under_condition = (with_marker(text, condition.strip()) for text in texts)
+            found.setdefault(name.strip(), []).extend(under_condition)
+    return found
+
+
+def _is_file(value: object) -> bool:
+    return isinstance(value, str) and value.strip().startswith(FILE_DIRECTIVE)
 
 
 def _texts(value: Any) -> list[str]:
@@ -123,60 +178,3 @@ def _lines(text: str) -> list[str]:
 
 def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _poetry(table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the requirements of one of poetry's tables, without those of extras."""
-    for name, value in table.items():
-        is_optional = isinstance(value, dict) and value.get("optional") is True
-        if name != "python" and not is_optional:
-            yield from (text for _, text in _poetry_by_name({name: value}))
-
-
-def _poetry_by_name(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in table.items():
-        if name == "python":
-            continue
-        one = value if isinstance(value, dict) else {"version": value}
-        extra = f"[{','.join(_texts(one.get('extras')))}]" if one.get("extras") else ""
-        version = one.get("version")
-        specifier = _poetry_version(version) if isinstance(version, str) else ""
-        if isinstance(one.get("git"), str):
-            specifier = f" @ git+{one['git']}"
-        conditions = [f"({one['markers']})"] if isinstance(one.get("markers"), str) else []
-        if isinstance(one.get("python"), str):
-            conditions += _python_conditions(_poetry_version(one["python"]))
-        marker = f" ; {' and '.join(conditions)}" if conditions else ""
-        yield canonicalize_name(name), f"{name}{extra}{specifier}{marker}"
-
-
-def _python_conditions(specifier: str) -> list[str]:
-    parts = re.findall(r"([<>=!~]+)\s*([^,\s]+)", specifier)
-    return [f"python_version {operator} '{version}'" for operator, version in parts]
-
-
-def _poetry_version(text: str) -> str:
-    """Return one of poetry's constraints as PEP 440 writes it: ``^1.2`` is ``>=1.2,<2``."""
-    parts = []
-    for part in text.split("||", maxsplit=1)[0].split(","):
-        stripped = part.strip()
-        match = _CARET_OR_TILDE.fullmatch(stripped)
-        if match:
-            numbers = [int(number) for number in match[2].split(".")]
-            parts.append(f">={match[2]}{match[3]},<{_next_version(match[1], numbers)}")
-        elif _BARE_VERSION.match(stripped):
-            parts.append(f"=={stripped}")
-        elif stripped != "*":
-            parts.append(stripped)
-    return ",".join(filter(None, parts))
-
-
-def _next_version(sign: str, numbers: list[int]) -> str:
-    """Return the first version that ``^`` or ``~`` leaves out."""
-    if sign == "~":
-        kept = 1 if len(numbers) == 1 else 2
-    else:
-        kept = next((at + 1 for at, number in enumerate(numbers) if number), len(numbers))
-    bound = numbers[:kept]
-    bound[-1] += 1
-    return ".".join(map(str, bound))

@@ -139,16 +139,47 @@ def _read_cfg(path: Path) -> Mapping[str, Mapping[str, str]]:
 
 
 def _setup_arguments(code: str) -> dict[str, Any]:
-    """Return the literal arguments of ``setup()``; those that are computed are not known."""
+    """Return the literal arguments of ``setup()``; those that are computed are not known.
+
+    A name stands for the literal that it was given at the top of the file.
+    """
     arguments: dict[str, Any] = {}
     try:
-        calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+        tree = ast.parse(code)
     except SyntaxError:  # It is for another Python, and no less a project.
         return {}
-    for call in calls:
-        if ast.unparse(call.func).rpartition(".")[2] != "setup":
-            continue
-        for keyword in call.keywords:
+    constants: dict[str, Any] = {}
+    for line in tree.body:
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
             with contextlib.suppress(ValueError):
-                arguments[str(keyword.arg)] = ast.literal_eval(keyword.value)
+                constants[line.targets[0].id] = _literal(line.value, constants)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] != "setup":
+            continue
+        for keyword in node.keywords:
+            with contextlib.suppress(ValueError):
+                arguments[str(keyword.arg)] = _literal(keyword.value, constants)
     return arguments
+
+
+def _literal(node: ast.expr, constants: Mapping[str, Any]) -> Any:
+    """Return the value of an expression of literals, constants and sums of lists.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    if isinstance(node, ast.Name) and node.id in constants:
+        return constants[node.id]
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_literal(one, constants) for one in node.elts]
+    if isinstance(node, ast.Dict) and all(node.keys):
+        keys = [_literal(key, constants) for key in node.keys if key is not None]
+        if all(isinstance(key, str) for key in keys):
+            values = [_literal(value, constants) for value in node.values]
+            return dict(zip(keys, values, strict=True))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _literal(node.left, constants), _literal(node.right, constants)
+        if isinstance(left, list) and isinstance(right, list):
+            return left + right
+        raise ValueError("a sum of what is no list")
+    return ast.literal_eval(node)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from remotest.env.choose import Decision, choose, choose_at_once
-from remotest.env.declare import find_excluded_plugins, find_wanted
+from remotest.env.declare import find_wanted
 from remotest.env.inputs import Inputs, Memory, differences
 from remotest.env.key import environment_key
 from remotest.env.model import Overlay, Provisions
@@ -21,6 +21,7 @@ from remotest.env.project import make_overlay
 from remotest.env.project_requires import without_projects
 from remotest.env.ship import Destination, ship
 from remotest.env.target import read_target
+from remotest.env.tool_table import find_excluded_plugins, find_project_mode
 from remotest.env.unavailable import Unavailable
 from remotest.env.wheelcache import WheelCache, default_root
 from remotest.errors import EnvError
@@ -123,10 +124,11 @@ class Provision:
         }
 
     def _overlay(self, agent: str, cache: WheelCache) -> Overlay | EnvError:
+        base_dir = self._settings.base_dir
         try:
             return make_overlay(
-                self._settings.base_dir,
-                self._specs[agent].project or "editable",
+                base_dir,
+                self._specs[agent].project or find_project_mode(base_dir) or "editable",
                 self._targets[agent],
                 cache.root / PROJECTS,
                 locate=self._locate,
@@ -149,7 +151,7 @@ class Provision:
             key=environment_key(self._targets[agent], digests),
             wheels=wheels,
             overlay=overlay,
-            notes=resolved.notes,
+            notes=(*self._wanted[agent].notes, *resolved.notes),
         )
 
     def shipper(self, agent: str, provisions: Provisions) -> partial[Shipped]:

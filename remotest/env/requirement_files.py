@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -9,60 +10,84 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from remotest.env.requirement_texts import name_url, path_of, with_marker
 from remotest.env.unavailable import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 MAX_FILES: Final = 100
 """Files that include one another: more is a circle."""
 
 _INCLUDE: Final = re.compile(
-    r"(?P<option>-r|--requirement|-c|--constraint)(?:=|\s+|(?=\S))(?P<path>.+)"
+    r"(?P<option>--requirement|--constraint|-r|-c)(?:=|\s+|(?=[^\s=]))(?P<path>.+)"
 )
-_EDITABLE: Final = re.compile(r"(?:-e|--editable)(?:=|\s+)(?P<path>.+)")
+_EDITABLE: Final = re.compile(r"(?:-e|--editable)(?:=|\s+)(?P<target>.+)")
 _COMMENT: Final = re.compile(r"(^|\s)#.*$")
-_OPTION_OF_LINE: Final = re.compile(r"\s+--(?:hash|global-option|config-settings?)[= ]\S+")
+_OPTION_OF_LINE: Final = re.compile(r"\s+(?P<option>--[a-z][a-z-]*)(?:=|\s+)(?:\"[^\"]*\"|\S+)")
+_LOCAL: Final = re.compile(
+    r"(?P<path>[^\[;]+?)\s*(?P<extras>\[[^\]]*\])?\s*(?:;\s*(?P<marker>.+))?"
+)
+_REMOTE: Final = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_LOOKS_LOCAL: Final = re.compile(r"\.{0,2}/|\.\.?(?=[\[;\s]|$)|file:|~/")
+_FILE_SUFFIXES: Final = (".whl", ".tar.gz", ".zip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """A local project that is required; ``extras`` in brackets, or empty."""
+
+    path: Path
+    extras: str = ""
+    marker: str = ""
 
 
 @dataclass
 class RequirementFile:
     """What a requirements file comes to, with all that it includes.
 
-    ``editables`` are local directories; ``notes`` tell of lines that mean nothing here.
+    ``notes`` tell of lines that mean nothing here; ``files`` are all that were read.
     """
 
     requirements: list[str] = field(default_factory=list)
     constraints: list[str] = field(default_factory=list)
-    editables: list[Path] = field(default_factory=list)
+    directories: list[Directory] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
 
 
-def read_requirement_file(path: Path) -> RequirementFile:
+def read_requirement_file(path: Path, base: Path) -> RequirementFile:
     """Read a requirements file.
+
+    Args:
+        path: of the file; what it includes is relative to it.
+        base: where people start pip, which local projects in a file are relative to. What is not
+            there is looked for beside the file.
 
     Raises:
         Unavailable: it, or one that it includes, cannot be read or understood.
     """
     found = RequirementFile()
-    _read(path, found, found.requirements, ())
+    _Reader(base, found).read(path, found.requirements, ())
     return found
 
 
-def read_lines(lines: list[str], directory: Path, title: str) -> RequirementFile:
+def read_lines(lines: Iterable[str], base: Path, title: str) -> RequirementFile:
     """Read lines of that form which stand elsewhere.
 
     Args:
         lines: as in a file.
-        directory: what paths in them are relative to.
+        base: what paths in them are relative to.
         title: names the place in errors.
 
     Raises:
         Unavailable: a line, or a file that one includes, cannot be read or understood.
     """
     found = RequirementFile()
+    reader = _Reader(base, found)
     for line in lines:
-        _read_line(line, _Place(directory, title), found, found.requirements)
+        reader.read_line(line, _Place(base, title), found.requirements)
     return found
 
 
@@ -75,34 +100,61 @@ class _Place:
     within: tuple[Path, ...] = ()
 
 
-def _read(path: Path, found: RequirementFile, into: list[str], within: tuple[Path, ...]) -> None:
-    if path in within or len(within) > MAX_FILES:
-        raise Unavailable(f"{path} includes itself", remedy="take out the -r that leads back")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        where = f", which {within[-1]} names," if within else ""
-        raise Unavailable(f"{path}{where} cannot be read: {error}") from error
-    place = _Place(path.parent, str(path), (*within, path))
-    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-        _read_line(line, place, found, into)
+class _Reader:
+    def __init__(self, base: Path, found: RequirementFile) -> None:
+        self._base = base
+        self._found = found
 
+    def read(self, path: Path, into: list[str], within: tuple[Path, ...]) -> None:
+        path = path_of(str(path), self._base)
+        if path in within or len(within) > MAX_FILES:
+            raise Unavailable(f"{path} includes itself", remedy="take out the -r that leads back")
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            where = f", which {within[-1]} names," if within else ""
+            raise Unavailable(f"{path}{where} cannot be read: {error}") from error
+        self._found.files.append(path)
+        base = self._base.resolve()
+        title = str(path.relative_to(base) if path.is_relative_to(base) else path)
+        place = _Place(path.parent, title, (*within, path))
+        for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+            self.read_line(line, place, into)
 
-def _read_line(line: str, place: _Place, found: RequirementFile, into: list[str]) -> None:
-    content = _OPTION_OF_LINE.sub("", _COMMENT.sub("", line)).strip()
-    if not content:
-        return
-    if include := _INCLUDE.fullmatch(content):
-        is_constraint = include["option"] in ("-c", "--constraint")
-        other = place.directory / _unquoted(include["path"])
-        _read(other, found, found.constraints if is_constraint else into, place.within)
-    elif editable := _EDITABLE.fullmatch(content):
-        _add_path(_unquoted(editable["path"]), place, found)
-    elif content.startswith("-"):
-        found.notes.append(f"{place.title}: {content.split()[0]} means nothing here")
-    elif content.startswith((".", "/", "file:")) or content.endswith((".whl", ".tar.gz", ".zip")):
-        _add_path(content, place, found)
-    else:
+    def read_line(self, line: str, place: _Place, into: list[str]) -> None:
+        content = _COMMENT.sub("", line).strip()
+        if include := _INCLUDE.fullmatch(content):
+            is_constraint = include["option"] in ("-c", "--constraint")
+            other = place.directory / _unquoted(include["path"])
+            self.read(other, self._found.constraints if is_constraint else into, place.within)
+            return
+        if editable := _EDITABLE.fullmatch(content):
+            self._require(self._without_options(editable["target"], place), place, into)
+        elif content.startswith("-"):
+            self._note(place, re.split(r"[=\s]", content)[0])
+        elif content:
+            self._require(self._without_options(content, place), place, into)
+
+    def _without_options(self, content: str, place: _Place) -> str:
+        for option in _OPTION_OF_LINE.finditer(content):
+            self._note(place, option["option"])
+        return _OPTION_OF_LINE.sub("", content).strip()
+
+    def _note(self, place: _Place, option: str) -> None:
+        # The option alone: the address of an index may hold a password.
+        note = f"{place.title}: {option} is not looked at"
+        if note not in self._found.notes:
+            self._found.notes.append(note)
+
+    def _require(self, content: str, place: _Place, into: list[str]) -> None:
+        content = _unquoted(content) if content[:1] in "'\"" else content
+        if content.startswith("file:") or not _REMOTE.match(content):
+            if _LOOKS_LOCAL.match(content) or self._is_local(content, place):
+                self._require_local(content, place, into)
+                return
+        else:
+            into.append(name_url(content, place.title))
+            return
         try:
             Requirement(content)
         except InvalidRequirement as error:
@@ -112,20 +164,34 @@ def _read_line(line: str, place: _Place, found: RequirementFile, into: list[str]
             ) from error
         into.append(content)
 
-
-def _add_path(text: str, place: _Place, found: RequirementFile) -> None:
-    """Note a local directory, or require a local file."""
-    plain = text.removeprefix("file://").removeprefix("file:").partition("[")[0]
-    path = (place.directory / plain.strip()).resolve()
-    if path.is_dir():
-        found.editables.append(path)
-    elif path.suffix == ".whl" and path.is_file():
-        found.requirements.append(f"{path.name.partition('-')[0]} @ {path.as_uri()}")
-    else:
-        raise Unavailable(
-            f"{place.title}: {text!r} is no directory and no wheel",
-            remedy="name it as 'name @ file:///path'",
+    def _is_local(self, content: str, place: _Place) -> bool:
+        """Tell whether it is a path without a sign of one: ``libs/core``, ``a-1.0.whl``."""
+        match = _LOCAL.fullmatch(content)
+        if match is None or "@" in content:
+            return False
+        return match["path"].endswith(_FILE_SUFFIXES) or (
+            "/" in match["path"] and os.path.isdir(self._path(match["path"], place))  # noqa: PTH112  as in _path
         )
+
+    def _path(self, text: str, place: _Place) -> Path:
+        path = path_of(text, self._base)
+        # Not Path.exists: that fails where a name is too long for a file.
+        return path if os.path.exists(path) else path_of(text, place.directory)  # noqa: PTH110
+
+    def _require_local(self, content: str, place: _Place, into: list[str]) -> None:
+        match = _LOCAL.fullmatch(content)
+        path = None if match is None else self._path(match["path"], place)
+        if match is None or path is None or not os.path.exists(path):  # noqa: PTH110  as above
+            raise Unavailable(
+                f"{place.title}: {content!r} is not there",
+                remedy=f"name it relative to {self._base}",
+            )
+        marker = match["marker"] or ""
+        if path.is_dir():
+            directory = Directory(path=path, extras=match["extras"] or "", marker=marker)
+            self._found.directories.append(directory)
+        else:
+            into.append(with_marker(name_url(path.as_uri(), place.title), marker))
 
 
 def _unquoted(text: str) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from remotest.env.declare import find_excluded_plugins, find_requires_python, find_wanted
+from remotest.env.declare import find_requires_python, find_wanted
 from remotest.env.model import Wanted
+from remotest.env.tool_table import find_excluded_plugins, find_project_mode
 from remotest.errors import UsageError
 from remotest.spec import parse_spec
 
@@ -106,6 +107,7 @@ def project(directory: Path, **files: str) -> Path:
                 source="requirements/test.txt",
                 requirements=("date[dry]>=2", "cherry==1", 'fig ; python_version < "3.9"'),
                 constraints=("elder<3",),
+                notes=("requirements/test.txt: --hash is not looked at",),
             ),
             id="requirements file",
         ),
@@ -191,6 +193,8 @@ def project(directory: Path, **files: str) -> Path:
                     [base]
                     deps =
                         apple
+                    [tox]
+                    envlist = py{38,39}-{x,django}
                     [testenv]
                     deps =
                         {[base]deps}
@@ -227,7 +231,7 @@ def test_a_lock_counts_more_than_a_group(tmp_path: Path) -> None:
         (
             {"pyproject_DOT_toml": PROJECT + GROUPS},
             "//group=tset",
-            "group=tset: the project has no such group; it has base, test",
+            "group=tset: the project has no such group; did you mean 'test'?",
         ),
         ({}, "//lock=pylock.toml", "lock=pylock.toml: there is no {base}/pylock.toml"),
         (
@@ -239,14 +243,14 @@ def test_a_lock_counts_more_than_a_group(tmp_path: Path) -> None:
             {"a_DOT_txt": "apple == \n"},
             "//req=a.txt",
             (
-                "{base}/a.txt: 'apple ==' is no requirement: Expected semicolon (after name with "
+                "a.txt: 'apple ==' is no requirement: Expected semicolon (after name with "
                 "no version specifier) or end; write it as PEP 508 says: name[extra]>=1.0; marker"
             ),
         ),
         (
             {"tox_DOT_ini": "[testenv:py39]\n[other]\n"},
             "//tox=py38",
-            "tox.ini has no environment 'py38'; it has py39",
+            "tox.ini has no environment 'py38': did you mean 'py39'?",
         ),
         (
             {"pyproject_DOT_toml": "[tool.remotest]\ngruop = 'test'\n"},
@@ -276,6 +280,10 @@ def test_which_pythons_a_project_is_for(tmp_path: Path) -> None:
     assert find_requires_python(project(tmp_path, pyproject_DOT_toml=PROJECT)) == ">=3.8"
 
 
-def test_plugins_that_no_worker_gets(tmp_path: Path) -> None:
-    table = "[tool.remotest]\nworker_plugins_exclude = ['pytest-sugar']\n"
-    assert find_excluded_plugins(project(tmp_path, pyproject_DOT_toml=table)) == ["pytest-sugar"]
+def test_what_the_table_of_a_project_says(tmp_path: Path) -> None:
+    assert find_excluded_plugins(tmp_path) == []
+    assert find_project_mode(tmp_path) is None
+    table = "[tool.remotest]\nworker_plugins_exclude = ['pytest-sugar']\nproject = 'none'\n"
+    project(tmp_path, pyproject_DOT_toml=table)
+    assert find_excluded_plugins(tmp_path) == ["pytest-sugar"]
+    assert find_project_mode(tmp_path) == "none"
