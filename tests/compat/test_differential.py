@@ -43,7 +43,7 @@ NAMED: Final[dict[str, dict[str, str]]] = {
     "crash-in-fixture": {"junit": "crash-cause", "headings": "crash-cause"},
     "crash-in-scope": everything_but("status", "notes", "cache", row="crash-in-scope"),
     "crash-each": {**CRASH, **EACH},
-    "each": EACH,
+    "each": {**EACH, "cache": "each-cache"},
     "tx-ids": {"junit suites": "each-junit"},
     "show-fixtures": {"processes": "only-shown"},
     "interrupt-in-test": everything_but("status", "starts", "notes", row="interrupt-in-test"),

@@ -19,7 +19,7 @@ from packaging.markers import default_environment
 
 from pytest_remotest import probe
 
-SOURCE: Final = Path(probe.__file__)
+SOURCE: Final = Path(__file__).parents[3] / "plugin" / "pytest_remotest" / "probe.py"
 
 
 def probe_of(python: Path) -> dict[str, Any]:
