@@ -110,12 +110,14 @@ class World:
         recorder: Recorder,
         *,
         python: str | Path | None = None,
+        setup: str | None = None,
         bundle: dict[str, str] | None = None,
         timeout_s: float = WAIT_S,
     ) -> AgentLink:
         """Open a gateway; it is closed at the end of the test."""
+        name = None if python is None else str(python)
         gateway = open_gateway(
-            dataclasses.replace(self._spec, python=None if python is None else str(python)),
+            dataclasses.replace(self._spec, python=name, setup=setup),
             host=self.kind,
             connect=self._connect,
             invocation_directory=self._directory,

@@ -34,26 +34,29 @@ FOUND_SHOWN: Final = 12
 """Other interpreters that an error names, one of each name: short enough to read."""
 
 _SETUP_SCRIPT: Final = """\
+printf '%s%s pid %s\\n' {left} {right} $$
 eval {setup} </dev/null >&2 || {{ printf '%s%s setup %s\\n' {left} {right} $?; exit 1; }}
 """
-# It may print and read what it likes: not our input, and not where the answer is looked for.
+# It may print and read what it likes: not our input, and not where the answer is looked for. The
+# process is told first, so that it can be ended where the command line does not come to an end.
 
 _FIND_SCRIPT: Final = """\
-python={python}
-case $python in
+remotest_python={python}
+case $remotest_python in
 '') set -- python3 python ;;
-'~/'*) set -- "$HOME/${{python#??}}" ;;
-*) set -- "$python" ;;
+'~/'*) set -- "$HOME/${{remotest_python#??}}" ;;
+*) set -- "$remotest_python" ;;
 esac
-for name do
-    case $name in
+for remotest_name do
+    case $remotest_name in
     -*) false ;;
-    */*) test -f "$name" && test -x "$name" ;;
-    *) command -v "$name" >/dev/null ;;
+    */*) test -f "$remotest_name" && test -x "$remotest_name" ;;
+    *) command -v "$remotest_name" >/dev/null ;;
     esac && printf '%s%s pid %s\\n' {left} {right} $$ &&
-        exec "$name" -c 'import sys;exec(eval(sys.stdin.readline()))'
+        exec "$remotest_name" -c 'import sys;exec(eval(sys.stdin.readline()))'
 done
 """
+# Names that no environment has: what is exported already would reach the interpreter changed.
 
 _LIST_SCRIPT: Final = """\
 printf '%s%s missing' {left} {right}
@@ -187,7 +190,10 @@ class SetupFailed:
 
 @dataclass(frozen=True)
 class Started:
-    """The interpreter is being started as this process; its own answer follows."""
+    """The interpreter is being started as this process; its own answer follows.
+
+    Where a command line is to be run first, so is that, and this is told before each of the two.
+    """
 
     pid: int
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 BOOT_TIMEOUT_S: Final = 20.0
 """From the first byte sent to the interpreter's answer: slow NFS homes and cold disks included."""
 
+SETUP_TIMEOUT_S: Final = 60.0
+"""More, where ``setup=`` is run first: conda and module systems on a slow NFS take their time."""
+
 NOISE_LIMIT_BYTES: Final = 256 * 1024
 """Of what login scripts print before the answer: a message of the day, not an endless loop."""
 
@@ -23,6 +26,8 @@ NOISE_SHOWN_CHARS: Final = 1000
 
 EXIT_STATUS_WAIT_S: Final = 1.0
 """Between a stream's end and the process's, which is reaped by another process."""
+
+SETUP_REMEDY: Final = "run it there by hand, in sh: what does it say?"
 
 _READ_BYTES: Final = 64 * 1024
 
@@ -42,7 +47,8 @@ class Booted:
 class Boot:
     """One attempt to get an answer from a stream.
 
-    ``pid`` is the interpreter's process on its host, once that is known.
+    ``pid`` is the interpreter's process on its host, once that is known; the shell's, which becomes
+    it, while ``setup=`` is run.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Boot:
         self._marker = bootlines.Marker.new()
         self._noise = b""
         self._received = bytearray()
+        self._starts = 0
         self.pid: int | None = None
 
     def run(self, *, through_shell: bool, timeout_s: float) -> Booted:
@@ -74,13 +81,7 @@ class Boot:
             self._stream.write(lines)
         except OSError:
             raise self._ended() from None
-        deadline = time.monotonic() + timeout_s
-        answer = self._wait_for_answer(deadline, timeout_s)
-        if isinstance(answer, bootlines.Started):
-            self.pid = answer.pid
-            answer = self._wait_for_answer(deadline, timeout_s)
-        if isinstance(answer, bootlines.Started):
-            raise self._error("it was started twice", "do login scripts there run commands twice?")
+        answer = self._wait_for_result(timeout_s)
         if isinstance(answer, bootlines.Missing):
             raise self._error(
                 f"{self._python or 'python3'} not found; {answer}",
@@ -108,10 +109,25 @@ class Boot:
             self._stream.write(bootlines.list_line(self._marker, self._setup))
         except OSError:
             raise self._ended() from None
-        answer = self._wait_for_answer(time.monotonic() + timeout_s, timeout_s)
+        answer = self._wait_for_result(timeout_s)
         if not isinstance(answer, bootlines.Missing):
             raise self._error("it did not tell its interpreters", "name them with python=")
         return answer.found
+
+    def _wait_for_result(self, timeout_s: float) -> bootlines.Interpreter | bootlines.Missing:
+        """Take everything up to and including what comes out of all that is started there."""
+        if self._setup is not None:
+            timeout_s += SETUP_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
+        allowed = 1 if self._setup is None else 2
+        while isinstance(answer := self._wait_for_answer(deadline, timeout_s), bootlines.Started):
+            self.pid = answer.pid
+            self._starts += 1
+            if self._starts > allowed:
+                raise self._error(
+                    "it was started twice", "do login scripts there run commands twice?"
+                )
+        return answer
 
     def _wait_for_answer(self, deadline: float, timeout_s: float) -> bootlines.Answer:
         """Take everything up to and including the next answer from the stream."""
@@ -142,8 +158,7 @@ class Boot:
         if isinstance(answer, bootlines.SetupFailed):
             self._stream.exit_status(EXIT_STATUS_WAIT_S)  # For the last of what it said.
             raise self._error(
-                f"setup={self._setup} ended with exit status {answer.status}",
-                "run it there by hand, in sh: what does it say?",
+                f"setup={self._setup} ended with exit status {answer.status}", SETUP_REMEDY
             )
         return answer
 
@@ -159,11 +174,22 @@ class Boot:
         del self._received[: end + 1]
         return line
 
+    @property
+    def _is_setting_up(self) -> bool:
+        """Whether the command line of ``setup=`` is what runs there now."""
+        return self._setup is not None and self._starts == 1
+
     def _name(self) -> str:
+        if self._is_setting_up:
+            return f"setup={self._setup}"
         return self._python or "the interpreter"
 
     def _ended(self) -> ConnectError:
         status = self._stream.exit_status(EXIT_STATUS_WAIT_S)
+        if self._is_setting_up:
+            return self._error(
+                f"setup={self._setup} ended the shell: {describe_end(status)}", SETUP_REMEDY
+            )
         cause = f"{self._name()} did not answer: " + describe_end(status)
         return self._error(cause, "start it there by hand: what does it say?")
 

@@ -8,7 +8,7 @@ from remotest.errors import SpecError, UsageError
 from remotest.gateways.bootlines import REMOTE_COMMAND
 from remotest.gateways.bootstrap import BOOT_TIMEOUT_S, Boot
 from remotest.gateways.bundle import read_bundle
-from remotest.gateways.opening import connect_here, open_gateway
+from remotest.gateways.opening import connect_here, end_there, is_here, open_gateway
 from remotest.spec import GatewaySpec, SocketTarget, SshTarget
 
 if TYPE_CHECKING:
@@ -74,11 +74,16 @@ class GatewayOpener:
         if isinstance(spec.target, SocketTarget):
             raise SpecError(f"{spec.host_label}: python= is not for socket=: that is one already")
         stream = self._connect(spec)
+        boot = Boot(stream, host=spec.redacted(), python=None, setup=spec.setup)
         try:
-            boot = Boot(stream, host=spec.redacted(), python=None, setup=spec.setup)
-            return boot.list_interpreters(timeout_s=BOOT_TIMEOUT_S)
-        finally:
+            found = boot.list_interpreters(timeout_s=BOOT_TIMEOUT_S)
+        except BaseException:  # As in open_gateway: nothing may be left running.
             stream.kill()
+            if boot.pid is not None and not is_here(spec):
+                end_there(spec, self._connect, boot.pid)
+            raise
+        stream.kill()
+        return found
 
     def _connect(self, spec: GatewaySpec) -> ByteStream:
         """Return the stream of a spec, through another host where ``via`` says so."""

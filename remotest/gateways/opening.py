@@ -57,7 +57,7 @@ def open_gateway(
 ) -> AgentLink:
     """Reach the interpreter of a spec and run our agent in it.
 
-    Blocks for as long as connecting takes, plus at most ``timeout_s``. Any thread may call this,
+    Blocks for as long as connecting takes, plus ``timeout_s`` at most. Any thread may call this,
     any number of them at once. The agent greets through ``on_frame``; waiting for that is the
     caller's.
 
@@ -70,7 +70,8 @@ def open_gateway(
         on_frame: see ``AgentGateway``.
         on_closed: see ``AgentGateway``; not called where this raises. It may be called before
             this returns.
-        timeout_s: how long the interpreter may take to answer once the stream is there.
+        timeout_s: how long the interpreter may take to answer once the stream is there; with
+            ``setup=``, SETUP_TIMEOUT_S more.
 
     Raises:
         SpecError: ``python=`` for a socket server, which is its own interpreter.
@@ -79,16 +80,16 @@ def open_gateway(
     is_socket = isinstance(spec.target, SocketTarget)
     if is_socket and spec.python is not None:
         raise SpecError(f"{host}: python= is not for socket=: the server is the interpreter")
-    is_here = spec.target is None and spec.via is None
+    is_local = is_here(spec)
     python = spec.interpreter
     # After setup= the first of PATH is meant, as on a host.
-    if is_here and not (python is None and spec.setup is not None):
+    if is_local and not (python is None and spec.setup is not None):
         python = python_here(python, invocation_directory)
     stream = connect(spec)
     boot = Boot(stream, host=host, python=python, setup=spec.setup)
 
     def end() -> None:
-        if boot.pid is not None and not is_here:
+        if boot.pid is not None and not is_local:
             end_there(spec, connect, boot.pid)
 
     try:
@@ -97,7 +98,7 @@ def open_gateway(
             stream,
             booted,
             host=host,
-            is_local=is_here,
+            is_local=is_local,
             heartbeat_s=spec.heartbeat_s or HEARTBEAT_S,
             on_frame=on_frame,
             on_closed=on_closed,
@@ -112,6 +113,11 @@ def open_gateway(
         end()
         raise
     return link
+
+
+def is_here(spec: GatewaySpec) -> bool:
+    """Return whether what a spec reaches is a process of this machine."""
+    return spec.target is None and spec.via is None
 
 
 def end_there(spec: GatewaySpec, connect: Connect, pid: int) -> None:

@@ -38,13 +38,14 @@ def test_a_shell_line_is_one_line_of_printable_ascii(python: str) -> None:
 
 def test_the_script_arrives_as_it_was() -> None:
     every_byte = "".join(chr(code) for code in range(1, 128)) + "\udcff\u2603"
-    line = shell_line(every_byte, MARKER)
+    line = shell_line(every_byte, MARKER, every_byte)
     program = SHELL_PROGRAM.replace("eval", "printf %s")
     script = subprocess.run(
         ["/bin/sh", "-c", program], input=line, capture_output=True, check=True
     ).stdout
     quoted = shlex.quote(every_byte).encode("utf-8", "surrogateescape")
-    assert script.startswith(b"python=" + quoted + b"\ncase ")
+    assert b"\neval " + quoted + b" </dev/null >&2 " in script
+    assert b"\nremotest_python=" + quoted + b"\ncase " in script
 
 
 def test_the_python_line_is_a_literal_that_holds_no_whole_marker() -> None:
@@ -53,7 +54,7 @@ def test_the_python_line_is_a_literal_that_holds_no_whole_marker() -> None:
     compile(program, "<first>", "exec")
     assert line.count(b"\n") == 1
     assert bytes(MARKER) not in line
-    assert bytes(MARKER) not in shell_line("python", MARKER)
+    assert bytes(MARKER) not in shell_line("python", MARKER, "true")
 
 
 def test_markers_differ() -> None:
