@@ -51,7 +51,14 @@ PURE: Final = (
     "reporting.checktable",
     "reporting.columns",
     "reporting.envtable",
+    "env.choose",
+    "env.key",
+    "env.plugins",
+    "env.poetry_needs",
+    "env.project_needs",
     "env.stored",
+    "env.tags",
+    "env.target",
 )
 IMPURE_MODULES: Final = frozenset(
     ("_pytest", "os", "pytest", "random", "secrets", "socket", "subprocess", "threading", "time")
