@@ -26,9 +26,12 @@ DONE_HERE: Final = frozenset(
 """Options of pytest for files that are written on this machine and not on a host."""
 
 SHOWN_HERE: Final = frozenset(
-    ("--no-fold-skipped", "--force-short-summary", "--xfail-tb", "--max-warnings")
+    (
+        *("--no-fold-skipped", "--force-short-summary", "--xfail-tb", "--max-warnings"),
+        *("--cov-report", "--cov-fail-under", "--cov-precision"),
+    )
 )
-"""Options of pytest for its words at the end of a run: older ones, on hosts, do not know them."""
+"""Options of pytest and pytest-cov for the end of a run: older ones, on hosts, do not know all."""
 
 PLAIN_TEXT: Final = frozenset(("-k", "-m", "-p", "-r", "-W", "--pythonwarnings"))
 """Options whose value is never a path, whatever it looks like."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.config import get_config
 from coverage import CoverageData
 
 from remotest.compat import coverage
@@ -145,3 +147,35 @@ def test_a_dump_that_unpacks_without_an_end_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(coverage, "MAX_SCRIPT_BYTES", 1000)
     with pytest.raises(BadDumpError, match="longer than 1000 bytes"):
         read_dump(dump_of(" " * 1001), PATHS)
+
+
+class Recorder:
+    """A plugin that keeps the warnings that the user is shown."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def pytest_warning_recorded(self, warning_message: Any) -> None:
+        self.texts.append(str(warning_message.message))
+
+
+def test_a_worker_without_readable_data_is_one_that_pytest_cov_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    config, recorder = get_config(), Recorder()
+    config.parse(["-c", "/dev/null", "--rootdir", str(tmp_path)])
+    config.pluginmanager.register(recorder)
+    config.pluginmanager.register(SimpleNamespace(cov_controller=object()), "_cov")
+    hooks = coverage.HostCoverage(config, paths_of=lambda _: PATHS)
+    output = {"cov_worker_node_id": "gw0", "cov_worker_data": b"nonsense", "of_others": 1}
+    node: Any = SimpleNamespace(
+        workeroutput=output, environment="host", gateway=SimpleNamespace(id="gw0")
+    )
+
+    hooks.pytest_testnodedown(node)
+
+    assert output == {"of_others": 1}
+    assert recorder.texts == [
+        "gw0: the coverage data that it sent cannot be read: it does not begin as such data does"
+    ]

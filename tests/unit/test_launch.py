@@ -118,8 +118,11 @@ def test_arguments_without_a_config_file_and_with_a_base_folder() -> None:
 
 
 def test_a_worker_is_not_told_what_is_only_shown_here() -> None:
-    """An older pytest on a host would refuse what it does not know."""
-    shown = ("--no-fold-skipped", "--xfail-tb", "--force-short-summary", "--max-warnings=3")
+    """An older pytest or pytest-cov on a host would refuse what it does not know."""
+    shown = (
+        *("--no-fold-skipped", "--xfail-tb", "--force-short-summary", "--max-warnings=3"),
+        *("--cov-report=markdown:out.md", "--cov-fail-under=9", "--cov-precision=1"),
+    )
     run = settings(arguments=("-v", *shown, "--log-file-mode=a"), config_file=None)
     assert worker_arguments("gw0", REMOTE, run) == [
         "--dist=load",
