@@ -54,15 +54,6 @@ DYING: Final = {
     "test_a.py": "import os\n\ndef test_dies():\n    os._exit(9)\n\ndef test_lives():\n    pass\n"
 }
 UNCOLLECTABLE: Final = {**PASSING, "test_b.py": "import nothing_of_that_name\n"}
-NOT_STARTING: Final = {
-    **PASSING,
-    "conftest.py": """
-        def pytest_configure(config):
-            if hasattr(config, "workerinput"):
-                raise RuntimeError("not on a worker")
-        """,
-}
-
 REPLACEMENTS: Final = (
     (r"(?m)^(platform|rootdir:|configfile:|plugins:|cachedir:|hypothesis profile) .*\n", ""),
     (r"(?m)^/\S+/lib/python3\.\d+/importlib/__init__\.py:\d+:", "importlib/__init__.py:126:"),
@@ -97,7 +88,6 @@ REPLACEMENTS: Final = (
         ("crash", DYING, "-n1", 1),
         ("crash-not-replaced", DYING, "-n1 --max-worker-restart=0", 1),
         ("collection-error", UNCOLLECTABLE, "-n1", 1),
-        ("worker-not-started", NOT_STARTING, "-n1", 6),
     ],
 )
 def test_screen(
