@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from remotest.env.lock import interpreter_title
 from remotest.env.locks import digest
+from remotest.env.wheelcache import INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from remotest.env.model import Target, Wanted, Wheel
     from remotest.env.wheelcache import WheelCache
-
-KIND: Final = "inputs"
-"""Of what is remembered, in the controller's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +122,7 @@ class Memory:
 
     def last(self, agent: str) -> Inputs | None:
         """Return what the environment of an agent was made from, None if that is not known."""
-        record = self._cache.recall(KIND, self._key(agent))
+        record = self._cache.recall(INPUTS, self._key(agent))
         return None if record is None else _read(record.content)
 
     def keep(self, agent: str, inputs: Inputs) -> None:
@@ -134,10 +132,10 @@ class Memory:
             Unavailable: nothing can be written.
         """
         if self.last(agent) != inputs:
-            self._cache.remember(KIND, self._key(agent), asdict(inputs))
+            self._cache.remember(INPUTS, self._key(agent), asdict(inputs))
 
     def _key(self, agent: str) -> str:
-        return digest(KIND, str(self._base_dir), agent)
+        return digest(INPUTS, str(self._base_dir), agent)
 
 
 def _read(content: Any) -> Inputs | None:

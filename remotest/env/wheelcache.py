@@ -57,7 +57,7 @@ class Entry:
     """One thing in the cache, for people to look at and to collect.
 
     Attributes:
-        kind: ``wheels``, ``locks``, ``selections`` or ``builds``.
+        kind: one of ``KINDS``.
         key: its name there.
         title: what it is: a filename, or the key.
         size_bytes: on disk.
@@ -75,7 +75,8 @@ WHEELS: Final = "wheels"
 LOCKS: Final = "locks"
 SELECTIONS: Final = "selections"
 BUILDS: Final = "builds"
-KINDS: Final = (WHEELS, LOCKS, SELECTIONS, BUILDS)
+INPUTS: Final = "inputs"
+KINDS: Final = (WHEELS, LOCKS, SELECTIONS, BUILDS, INPUTS)
 
 
 def default_root(environ: Mapping[str, str] = os.environ) -> Path:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from remotest.env.inputs import KIND, Inputs, Memory, differences
-from remotest.env.wheelcache import WheelCache
+from remotest.env.inputs import Inputs, Memory, differences
+from remotest.env.wheelcache import INPUTS, WheelCache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +89,6 @@ def test_what_makes_no_sense_any_more_is_as_if_it_were_not_there(
     cache = WheelCache(tmp_path / "cache")
     memory = Memory(cache, tmp_path)
     memory.keep("ssh=h", BEFORE)
-    (written,) = (tmp_path / "cache" / KIND).iterdir()
-    cache.remember(KIND, written.stem, content)
+    (written,) = (tmp_path / "cache" / INPUTS).iterdir()
+    cache.remember(INPUTS, written.stem, content)
     assert memory.last("ssh=h") is None
