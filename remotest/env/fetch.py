@@ -11,9 +11,10 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from remotest.env.indexes import login_in_url
 from remotest.env.unavailable import Unavailable
@@ -22,7 +23,7 @@ from remotest.env.wheelcache import COPY_BYTES, hash_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from remotest.env.indexes import IndexSettings
+    from remotest.env.indexes import IndexSettings, Login
     from remotest.env.lock import Artifact
     from remotest.env.model import Wheel
     from remotest.env.wheelcache import WheelCache
@@ -39,11 +40,16 @@ DOWNLOAD_TIMEOUT_S: Final = 1800
 RETRY_AFTER_S: Final = (0.5, 2.0, 5.0)
 """Waits before each new try."""
 
+MAX_REDIRECTS: Final = 10
+"""As browsers and pip: more of them lead in a circle."""
+
 MAX_BYTES: Final = 8 * 1024**3
 """No wheel is as large: a server that never ends must not fill the disk."""
 
 PASSING_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP answers after which a new try makes sense."""
+
+REDIRECT_STATUS: Final = frozenset({301, 302, 303, 307, 308})
 
 DENIED_STATUS: Final = frozenset({401, 403})
 
@@ -57,6 +63,8 @@ class Fetcher:
     Args:
         settings: who to be where.
         netrc_file: of the user; None without one.
+        ask_pip: brings a URL's file into a directory, for servers that do not let us have it:
+            pip may know of a keyring. Raises Unavailable.
         wait: sleeps so many seconds.
     """
 
@@ -64,11 +72,25 @@ class Fetcher:
         self,
         settings: IndexSettings,
         netrc_file: Path | None = None,
+        ask_pip: Callable[[str, Path], None] | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._settings = settings
         self._netrc_file = netrc_file
+        self._ask_pip = ask_pip
         self._wait = wait
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+
+    def knowing(self, urls: Iterable[str]) -> Fetcher:
+        """Return a fetcher that also is who these URLs say, at their servers."""
+        settings = replace(
+            self._settings, index_urls=(*self._settings.index_urls, *filter(login_in_url, urls))
+        )
+        return Fetcher(settings, self._netrc_file, self._ask_pip, self._wait)
+
+    def login(self, url: str) -> Login | None:
+        """Return who to be at a URL."""
+        return self._settings.login(url, self._netrc_file)
 
     def wheels(
         self, artifacts: Iterable[Artifact], cache: WheelCache
@@ -122,6 +144,8 @@ class Fetcher:
             except urllib.error.HTTPError as error:
                 error.close()
                 failure = _refused(artifact, error.code)
+                if error.code in DENIED_STATUS and self._brought_by_pip(artifact, path):
+                    return
                 if error.code not in PASSING_STATUS:
                     raise failure from None  # the error's text may hold the URL's secrets
             except (OSError, http.client.HTTPException) as error:
@@ -136,6 +160,15 @@ class Fetcher:
             if wait_s is None:
                 raise failure from None
             self._wait(wait_s)
+
+    def _brought_by_pip(self, artifact: Artifact, path: Path) -> bool:
+        if self._ask_pip is None or artifact.kind != "wheel":
+            return False
+        try:
+            self._ask_pip(artifact.url, path.parent)
+        except Unavailable:  # The server's refusal says more.
+            return False
+        return path.is_file()
 
     def _receive(self, artifact: Artifact, path: Path) -> None:
         ends_s = time.monotonic() + DOWNLOAD_TIMEOUT_S
@@ -158,57 +191,74 @@ class Fetcher:
                 raise http.client.IncompleteRead(b"", int(expected) - received)
 
     def _open(self, url: str) -> Any:
-        handlers: list[urllib.request.BaseHandler] = [_Redirects(self._authorize)]
+        """Follow redirects to a file; say at each server only who we are there.
+
+        Raises:
+            OSError: as urllib does.
+        """
+        for _ in range(MAX_REDIRECTS):
+            try:
+                return self._ask(url)
+            except urllib.error.HTTPError as error:
+                location = error.headers.get("Location")
+                if error.code not in REDIRECT_STATUS or not location:
+                    raise
+                error.close()
+                url = urljoin(url, location)
+            if urlsplit(url).scheme not in {"http", "https"}:
+                raise OSError(f"it redirects to a {urlsplit(url).scheme} URL")
+        raise OSError(f"more than {MAX_REDIRECTS} redirects")
+
+    def _ask(self, url: str) -> Any:
+        handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
         if urlsplit(url).scheme == "https":
-            handlers.append(urllib.request.HTTPSHandler(context=self._certificates(url)))
+            handlers.append(urllib.request.HTTPSHandler(context=self._context(url)))
         if proxy := self._settings.proxy:
             handlers.append(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
-        request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310  file() let only web addresses in
-        self._authorize(request)
+        headers = {"Accept-Encoding": "identity"}
+        if login := self.login(url):
+            headers["Authorization"] = basic_authorization(login)
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310  only web addresses come here
         opener = urllib.request.build_opener(*handlers)
         return opener.open(request, timeout=SILENCE_TIMEOUT_S)
 
-    def _authorize(self, request: urllib.request.Request) -> None:
-        """Say who we are, to this server only: a redirect to another does not carry it on."""
-        login = login_in_url(request.full_url) or self._settings.login(
-            request.full_url, self._netrc_file
-        )
-        if login:
-            token = base64.b64encode(":".join(login).encode()).decode()
-            request.add_unredirected_header("Authorization", f"Basic {token}")
+    def _context(self, url: str) -> ssl.SSLContext:
+        """Return what to check a server with."""
+        is_trusted = bool({_host(url), urlsplit(url).hostname} & self._settings.trusted_hosts)
+        if is_trusted not in self._contexts:
+            context = self._with_certificates()
+            if is_trusted:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            self._contexts[is_trusted] = context
+        return self._contexts[is_trusted]
 
-    def _certificates(self, url: str) -> ssl.SSLContext:
-        """Return what to check a server with. A redirect to another host is checked the same."""
+    def _with_certificates(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
         for path in self._settings.certificates:
-            location = Path(path)
+            is_directory = Path(path).is_dir()
             try:
-                if location.is_dir():
-                    context.load_verify_locations(capath=path)
-                else:
-                    context.load_verify_locations(cafile=path)
-            except (OSError, ssl.SSLError) as error:
+                context.load_verify_locations(
+                    cafile=None if is_directory else path, capath=path if is_directory else None
+                )
+            except OSError as error:
                 raise Unavailable(
                     f"the certificates of {path} cannot be read: {error}",
                     remedy="see REQUESTS_CA_BUNDLE, PIP_CERT and cert in pip.conf",
                 ) from error
-        if {_host(url), urlsplit(url).hostname} & self._settings.trusted_hosts:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
         return context
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, and says at each server only who we are there."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Leaves them to the caller, who has to be somebody else at each server."""
 
-    def __init__(self, authorize: Callable[[urllib.request.Request], None]) -> None:
-        self._authorize = authorize
+    def redirect_request(self, *_arguments: Any) -> None:
+        return None
 
-    def redirect_request(self, *arguments: Any) -> urllib.request.Request | None:
-        request = super().redirect_request(*arguments)
-        if request is not None:
-            self._authorize(request)
-        return request
+
+def basic_authorization(login: Login) -> str:
+    """Return the value of an ``Authorization`` header."""
+    return f"Basic {base64.b64encode(':'.join(login).encode()).decode()}"
 
 
 def _refused(artifact: Artifact, status: int) -> Unavailable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -19,11 +20,10 @@ from packaging.pylock import (
 )
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from remotest.env.unavailable import Unavailable
+from remotest.env.unavailable import Unavailable, Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
-    from pathlib import Path
 
     from packaging.pylock import Package
 
@@ -82,6 +82,11 @@ def interpreter_title(target: Target) -> str:
     )
 
 
+def filename_in(url: str) -> str:
+    """Return the last part of a URL's path: no way out of a directory, whatever the URL."""
+    return Path(unquote(urlsplit(url).path)).name
+
+
 def without_secrets(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a lock in which no URL carries a user and password, and which JSON can hold.
 
@@ -96,6 +101,11 @@ def without_secrets(document: Mapping[str, Any]) -> dict[str, Any]:
         return without_userinfo(value) if isinstance(value, str) else value
 
     return {key: clean(value) for key, value in document.items()}
+
+
+def scrubbed(text: str) -> str:
+    """Return words of a tool or a person without what stands before the host of a URL."""
+    return re.sub(r"://[^/@\s]+@", "://", text)
 
 
 def without_userinfo(text: str) -> str:
@@ -154,12 +164,22 @@ def choose(
             extras=extras,
             dependency_groups=groups or None,
         )
-        return tuple(_artifact(package, source, base) for package, source in selected)
+        artifacts = tuple(_artifact(package, source, base) for package, source in selected)
     except PylockSelectError as error:
-        raise Unavailable(
-            f"{what} has nothing for {interpreter_title(target)}: {_fragment(str(error))}",
+        reason = _fragment(str(error))
+        kind = Unfit if reason.startswith("No wheel") else Unavailable
+        raise kind(
+            f"{what} has nothing for {interpreter_title(target)}: {reason}",
             remedy="make the lock for this interpreter too, or name other requirements with req=",
         ) from error
+    for artifact in artifacts:
+        if artifact.kind == "wheel" and not set(target.tags).intersection(_tags(artifact.filename)):
+            raise Unfit(
+                f"{artifact.filename}, which {artifact.name} is required as, is none for "
+                f"{interpreter_title(target)}",
+                remedy="give the requirement a marker that leaves this interpreter out",
+            )
+    return artifacts
 
 
 def _with_hashes(package: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -201,9 +221,9 @@ def _artifact(package: Package, source: Any, base: Path) -> Artifact:
             subdirectory=source.subdirectory or "",
         )
     url = _url(source, base)
-    filename = unquote(urlsplit(url).path.rpartition("/")[2])
+    filename = filename_in(url)
     if isinstance(source, PackageWheel | PackageSdist):
-        filename = source.filename
+        filename = Path(source.filename).name
     assert isinstance(source, PackageWheel | PackageSdist | PackageArchive)
     return Artifact(
         name=package.name,

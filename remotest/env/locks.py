@@ -8,7 +8,7 @@ import sys
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -26,7 +26,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from remotest.env.lock import Artifact
@@ -84,6 +84,12 @@ class Wish:
     additions: tuple[str, ...] = ()
     local_state: tuple[str, ...] = ()
 
+    @property
+    def urls(self) -> list[str]:
+        """Those that requirements name; they may say who to be there."""
+        texts = (*self.requirements, *self.additions)
+        return [url for text in texts if (url := Requirement(text).url)]
+
     @classmethod
     def of(cls, wanted: Wanted, additions: Sequence[str]) -> Wish:
         """Return what is wished for.
@@ -113,6 +119,12 @@ class Choice:
 
     artifacts: tuple[Artifact, ...]
     notes: tuple[str, ...] = ()
+
+
+class _Make(Protocol):
+    """Makes a lock; ``hasty`` where an old one is there to fall back on. Raises Unavailable."""
+
+    def __call__(self, *, hasty: bool) -> dict[str, Any]: ...
 
 
 Choices = dict[str, "Choice | Unavailable"]
@@ -249,9 +261,9 @@ class Locks:
         """
         python = lowest_python(targets.values())
 
-        def make() -> dict[str, Any]:
+        def make(*, hasty: bool) -> dict[str, Any]:
             with self._cache.staging() as staging:
-                return uv.compile(requirements, constraints, python, staging)
+                return uv.compile(requirements, constraints, python, staging, hasty=hasty)
 
         key = digest(uv.identity, self._tools.settings.digest, requirements, constraints, python)
         document, notes = self._remembered(key, requirements, make)
@@ -280,9 +292,9 @@ class Locks:
             Unavailable: nothing that works there.
         """
 
-        def make() -> dict[str, Any]:
+        def make(*, hasty: bool) -> dict[str, Any]:
             with self._cache.staging() as staging:
-                return pip.compile(requirements, constraints, target, staging)
+                return pip.compile(requirements, constraints, target, staging, hasty=hasty)
 
         parts = (requirements, constraints, *describe(target))
         key = digest(pip.identity, self._tools.settings.digest, *parts)
@@ -292,7 +304,7 @@ class Locks:
         return Choice(artifacts=artifacts, notes=notes)
 
     def _remembered(
-        self, key: str, requirements: Iterable[str], make: Callable[[], dict[str, Any]]
+        self, key: str, requirements: Iterable[str], make: _Make
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return a lock of before if it is fresh, else a new one; with notes for the user.
 
@@ -304,7 +316,7 @@ class Locks:
         if known and not self._upgrade and not local and known.age_s < FRESH_S:
             return known.content, ()
         try:
-            document = without_secrets(make())
+            document = without_secrets(make(hasty=known is not None))
         except Unavailable as error:
             if known and error.is_network:
                 days = known.age_s / DAY_S

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
-from packaging.utils import canonicalize_name
+from packaging.markers import default_environment
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from remotest.env.lock import UNKNOWN_HASH
+from remotest.env.lock import UNKNOWN_HASH, filename_in
 from remotest.env.sources import local_path
 from remotest.env.tools import ToolFailed, run_tool
 from remotest.env.unavailable import Unavailable
@@ -31,6 +31,9 @@ QUIET: Final = ("--quiet", "--no-input", "--disable-pip-version-check", "--no-co
 
 NETWORK_WORDS: Final = re.compile(r"Retrying \(|ConnectionError|Connection refused|timed out")
 """In what pip says where it is the network's fault: it goes on as if the index were empty."""
+
+HASTY_ENVIRON: Final = {"PIP_RETRIES": "0"}
+"""Where there is something to fall back on."""
 
 ENVIRON: Final = {"PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0", "PIP_USE_FEATURE": ""}
 """Settings for installing, which would keep pip from only resolving."""
@@ -63,6 +66,8 @@ class Pip:
         constraints: Sequence[str],
         target: Target,
         staging: Path,
+        *,
+        hasty: bool = False,
     ) -> dict[str, Any]:
         """Resolve for one interpreter; an older version with a wheel counts more than a source.
 
@@ -71,6 +76,7 @@ class Pip:
             constraints: PEP 508 texts.
             target: the interpreter.
             staging: an empty directory to work in.
+            hasty: ask an index that does not answer once only.
 
         Returns:
             The lock: PEP 751 as data.
@@ -93,7 +99,7 @@ class Pip:
                     *("--constraint", staging / "constraints.txt"),
                     *("--requirement", staging / "requirements.txt", "--report", report),
                 ],
-                environ=ENVIRON,
+                environ={**ENVIRON, **(HASTY_ENVIRON if hasty else {})},
                 directory=self.directory,
                 text=json.dumps(description) + "\n",
             )
@@ -101,12 +107,36 @@ class Pip:
             raise _explained(error, requirements) from error
         return lock_of_report(json.loads(report.read_bytes()))
 
-    def build(self, source: Path, destination: Path) -> None:
+    def download(self, url: str, directory: Path) -> None:
+        """Bring a wheel for whatever interpreter into a directory.
+
+        Raises:
+            Unavailable: pip does not get it either.
+        """
+        _, _, _, tags = parse_wheel_filename(filename_in(url))
+        description = {"markers": default_environment(), "tags": [str(tag) for tag in tags]}
+        run_tool(
+            [
+                *(*self.python, SCRIPT, "download", *QUIET, "--no-deps", "--no-cache-dir"),
+                *("--dest", directory, url),
+            ],
+            environ=ENVIRON,
+            directory=self.directory,
+            text=json.dumps(description) + "\n",
+        )
+
+    def build(self, source: Path, destination: Path, python: str = "") -> None:
         """Build a wheel from an archive or a directory, in isolation.
+
+        Args:
+            source: the archive or directory.
+            destination: where the wheel goes.
+            python: has to be empty: pip builds for the interpreter that it runs in.
 
         Raises:
             ToolFailed: it does not build.
         """
+        assert not python
         run_tool(
             [
                 *(*self.python, "-m", "pip", "wheel", *QUIET, "--no-deps"),
@@ -146,7 +176,7 @@ def _package(item: Mapping[str, Any]) -> dict[str, Any]:
         return {**package, "vcs": {**commit, **below}}
     if "dir_info" in info:
         return {**package, "directory": {"path": str(local_path(info["url"])), **below}}
-    filename = unquote(urlsplit(info["url"]).path.rpartition("/")[2])
+    filename = filename_in(info["url"])
     hashes = info["archive_info"].get("hashes") or {UNKNOWN_HASH: ""}
     file = {"url": info["url"], "hashes": hashes}
     if filename.endswith(".whl"):

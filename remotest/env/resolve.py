@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remotest.env.build import Builder, Unfit
-from remotest.env.lock import interpreter_title
+from remotest.env.build import Builder
+from remotest.env.lock import interpreter_title, scrubbed
 from remotest.env.locks import FRESH_S, Choice, Locks, Wish, describe, digest
-from remotest.env.unavailable import Unavailable
+from remotest.env.sources import local_path, state
+from remotest.env.unavailable import Unavailable, Unfit
 from remotest.env.wheelcache import SELECTIONS
 from remotest.errors import EnvError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from remotest.env.lock import Artifact
     from remotest.env.model import Target, Wanted, Wheel
@@ -89,6 +91,7 @@ class _Resolution:
 
     def run(self, requests: Mapping[str, Request]) -> dict[str, Resolved | EnvError]:
         answers: dict[str, Resolved | EnvError] = {}
+        urls: list[str] = []
         missing: dict[Wish, dict[str, Target]] = defaultdict(dict)
         for name, request in requests.items():
             try:
@@ -96,16 +99,19 @@ class _Resolution:
             except Unavailable as error:
                 answers[name] = _env_error(name, request, error)
                 continue
+            urls += wish.urls
             if known := self._recall(wish, request.target):
                 answers[name] = known
             else:
                 missing[wish][name] = request.target
+        self._tools = replace(self._tools, fetcher=self._tools.fetcher.knowing(urls))
         choices: dict[str, Choice | Unavailable] = {}
         for wish, targets in missing.items():
             choices.update(self._locks.choose(wish, targets))
         brought = self._bring(choices, requests)
         for wish, targets in missing.items():
             brought.update(self._bring_binary(wish, targets, brought, requests))
+        brought.update(self._bring_built(choices, brought, requests))
         for wish, targets in missing.items():
             for name, target in targets.items():
                 outcome = brought[name]
@@ -113,13 +119,23 @@ class _Resolution:
                     answers[name] = _env_error(name, requests[name], outcome)
                     continue
                 answers[name] = outcome
-                self._remember(wish, target, outcome)
+                self._remember(wish, target, outcome, choices[name])
         return {name: answers[name] for name in requests}
 
     def _bring(
-        self, choices: Mapping[str, Choice | Unavailable], requests: Mapping[str, Request]
+        self,
+        choices: Mapping[str, Choice | Unavailable],
+        requests: Mapping[str, Request],
+        *,
+        for_platforms: bool = False,
     ) -> dict[str, Resolved | Unavailable]:
-        """Have every wheel in the cache: all downloads at once, then what is to be built."""
+        """Have every wheel in the cache: all downloads at once, then what is to be built.
+
+        Args:
+            choices: by request.
+            requests: by name.
+            for_platforms: build also what will be for one platform.
+        """
         found = self._tools.fetcher.wheels(
             (
                 artifact
@@ -131,13 +147,22 @@ class _Resolution:
             self._cache,
         )
         builder = Builder(self._cache, self._tools)
+
+        def build(artifact: Artifact, target: Target) -> Wheel:
+            try:
+                return builder.wheel(artifact, target)
+            except Unfit:
+                if for_platforms:
+                    return builder.platform_wheel(artifact, target)
+                raise
+
         outcomes: dict[str, Resolved | Unavailable] = {}
         for name, choice in choices.items():
             if isinstance(choice, Unavailable):
                 outcomes[name] = choice
                 continue
             try:
-                outcomes[name] = _gathered(choice, requests[name].target, found, builder)
+                outcomes[name] = _gathered(choice, requests[name].target, found, build)
             except Unavailable as error:
                 outcomes[name] = error
         return outcomes
@@ -158,32 +183,56 @@ class _Resolution:
         outcomes = self._bring(choices, requests)
         return {name: found for name, found in outcomes.items() if isinstance(found, Resolved)}
 
+    def _bring_built(
+        self,
+        choices: Mapping[str, Choice | Unavailable],
+        brought: Mapping[str, Resolved | Unavailable],
+        requests: Mapping[str, Request],
+    ) -> dict[str, Resolved | Unavailable]:
+        """Build for platforms where there is not even an older wheel."""
+        left = {
+            name: choice
+            for name, choice in choices.items()
+            if isinstance(choice, Choice) and isinstance(brought[name], Unfit)
+        }
+        return self._bring(left, requests, for_platforms=True)
+
     def _recall(self, wish: Wish, target: Target) -> Resolved | None:
         """Return what was given before for the same wish, if it is fresh and still here."""
         record = self._cache.recall(SELECTIONS, self._key(wish, target))
         if record is None or self._upgrade or record.age_s >= FRESH_S:
             return None
-        wheels = [self._cache.find(*row) for row in record.content]
-        if not all(wheels):
+        try:
+            changed = any(state(Path(path)) != was for path, was in record.content["sources"])
+        except Unavailable:  # It is gone: whoever resolves anew will say so.
+            return None
+        wheels = [self._cache.find(*row) for row in record.content["wheels"]]
+        if changed or not all(wheels):
             return None
         return Resolved(wheels=tuple(wheel for wheel in wheels if wheel), cached=True)
 
-    def _remember(self, wish: Wish, target: Target, resolved: Resolved) -> None:
+    def _remember(
+        self, wish: Wish, target: Target, resolved: Resolved, choice: Choice | Unavailable
+    ) -> None:
         """Keep what was given; but not what is old because the network is away."""
-        if not resolved.notes:
-            rows = [[wheel.sha256, wheel.filename] for wheel in resolved.wheels]
-            self._cache.remember(SELECTIONS, self._key(wish, target), rows)
+        if resolved.notes:
+            return
+        content = {
+            "wheels": [[wheel.sha256, wheel.filename] for wheel in resolved.wheels],
+            "sources": list(_local_sources(choice)) if isinstance(choice, Choice) else [],
+        }
+        self._cache.remember(SELECTIONS, self._key(wish, target), content)
 
     def _key(self, wish: Wish, target: Target) -> str:
         parts = [str(part) for part in astuple(wish)]
-        return digest(self._tools.settings.digest, parts, *describe(target))
+        return digest(self._tools.identity, parts, *describe(target))
 
 
 def _gathered(
     choice: Choice,
     target: Target,
     found: Mapping[Artifact, Wheel | Unavailable],
-    builder: Builder,
+    build: Callable[[Artifact, Target], Wheel],
 ) -> Resolved:
     """Return the wheels of one interpreter.
 
@@ -192,17 +241,27 @@ def _gathered(
     """
     wheels = []
     for artifact in choice.artifacts:
-        wheel = found[artifact] if artifact.kind == "wheel" else builder.wheel(artifact, target)
+        wheel = found[artifact] if artifact.kind == "wheel" else build(artifact, target)
         if isinstance(wheel, Unavailable):
             raise wheel
         wheels.append(wheel)
     return Resolved(wheels=tuple(sorted(wheels, key=lambda wheel: wheel.name)), notes=choice.notes)
 
 
+def _local_sources(choice: Choice) -> Iterator[tuple[str, str]]:
+    """Yield (path, state) of what a lock names on this machine and may change under its hands."""
+    for artifact in choice.artifacts:
+        path = local_path(artifact.url)
+        if path is not None and "sha256" not in artifact.hashes:
+            yield str(path), state(path)
+
+
 def _env_error(name: str, request: Request, error: Unavailable) -> EnvError:
     return EnvError(
         host=name,
         phase=PHASE,
-        cause=f"{request.wanted.source}, for {interpreter_title(request.target)}: {error.cause}",
+        cause=scrubbed(
+            f"{request.wanted.source}, for {interpreter_title(request.target)}: {error.cause}"
+        ),
         remedy=error.remedy,
     )

@@ -37,6 +37,12 @@ class Toolbox:
     fetcher: Fetcher
 
     @property
+    def identity(self) -> str:
+        """A text that changes with what decides a resolution beside the wish itself."""
+        tool = self.uv or self.pip
+        return f"{tool.identity if tool else 'no tool'} {self.settings.digest}"
+
+    @property
     def resolver(self) -> Uv | Pip:
         """The tool that resolves.
 
@@ -58,10 +64,15 @@ def find_tools(directory: Path, environ: Mapping[str, str]) -> Toolbox:
     home = Path.home()
     settings = read_settings(environ, directory, home)
     uv = find_uv(directory, settings.uv_environ)
+    pip = find_pip(directory, uv)
     netrc_file = Path(environ.get("NETRC") or home / ".netrc")
     return Toolbox(
         uv=uv,
-        pip=find_pip(directory, uv),
+        pip=pip,
         settings=settings,
-        fetcher=Fetcher(settings, netrc_file if netrc_file.is_file() else None),
+        fetcher=Fetcher(
+            settings,
+            netrc_file if netrc_file.is_file() else None,
+            pip.download if pip else None,
+        ),
     )

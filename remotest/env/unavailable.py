@@ -20,3 +20,7 @@ class Unavailable(RemotestError):  # noqa: N818  said of a thing, like HostLost
         self.remedy = remedy
         self.is_network = is_network
         super().__init__(cause)
+
+
+class Unfit(Unavailable):
+    """A package of this version has nothing for an interpreter; an older one may have."""

@@ -28,6 +28,9 @@ NO_SOLUTION: Final = 1
 
 OFFLINE_WORDS: Final = "the network was disabled"
 
+HASTY_ENVIRON: Final = {"UV_HTTP_RETRIES": "0"}
+"""Where there is something to fall back on."""
+
 WORDS_CHARS: Final = 400
 """How much of uv's explanation an error repeats: its first and last conclusions."""
 
@@ -55,7 +58,13 @@ class Uv:
         return f"uv {self.path} {status.st_size} {status.st_mtime_ns}"
 
     def compile(
-        self, requirements: Sequence[str], constraints: Sequence[str], python: str, staging: Path
+        self,
+        requirements: Sequence[str],
+        constraints: Sequence[str],
+        python: str,
+        staging: Path,
+        *,
+        hasty: bool = False,
     ) -> dict[str, Any]:
         """Resolve for every platform and every interpreter from ``python`` on.
 
@@ -64,6 +73,7 @@ class Uv:
             constraints: PEP 508 texts.
             python: a version, ``3.6``.
             staging: an empty directory to work in.
+            hasty: ask an index that does not answer once only.
 
         Returns:
             The lock: PEP 751 as data.
@@ -80,13 +90,15 @@ class Uv:
                     *("--universal", "--python-version", python, "--format", "pylock.toml"),
                     *("--no-header", "--no-annotate", "--constraints", constraints_file, "-"),
                 ],
-                environ=self.environ,
+                environ={**self.environ, **(HASTY_ENVIRON if hasty else {})},
                 directory=self.directory,
                 text="\n".join(requirements) + "\n",
             )
         except ToolFailed as error:
             raise _explained(error, requirements) from error
         lock: dict[str, Any] = tomllib.loads(text)
+        # It would shut out a preview of the very version.
+        lock.pop("requires-python", None)
         return lock
 
     def export(
@@ -119,16 +131,21 @@ class Uv:
         document: dict[str, Any] = tomllib.loads(text)
         return document
 
-    def build(self, source: Path, destination: Path) -> None:
+    def build(self, source: Path, destination: Path, python: str = "") -> None:
         """Build a wheel from an archive or a directory, in isolation.
 
+        Args:
+            source: the archive or directory.
+            destination: where the wheel goes.
+            python: ``pypy3.9``: an interpreter of this machine; our own where it is empty.
+
         Raises:
-            ToolFailed: it does not build.
+            ToolFailed: it does not build, or there is no such interpreter.
         """
         run_tool(
             [
                 *(self.path, "build", *QUIET, "--wheel", "--no-create-gitignore"),
-                *("--python", sys.executable, "--out-dir", destination, source),
+                *("--python", python or sys.executable, "--out-dir", destination, source),
             ],
             environ=self.environ,
             directory=destination,
