@@ -136,6 +136,7 @@ def test_outcomes_are_those_of_a_plain_run(make: Make, requirement: str) -> None
     assert outcomes(pair.far) == outcomes(pair.own)
 
 
+@pytest.mark.slow
 def test_reports_that_are_written_here_are_those_of_a_plain_run(make: Make) -> None:
     """And what workers write by themselves is on the host, in its tree."""
     pair = make(SUITE)
