@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOVED_PROPERTY: Final = "remotest_moved"
 """The user property of reports of a test that ran on a host that was lost, and again elsewhere."""
 
+VERSION_PARTS_SHOWN = 3
+"""pytest writes the first three parts of a worker's ``version_info``."""
+
 
 @dataclass
 class Worker:
@@ -84,6 +87,9 @@ class Relay:
         handler = self._handlers.get(type(message))
         if handler is None:
             raise messages.ProtocolError(f"a worker sent {type(message).__name__}")
+        has_begun = hasattr(worker.node, "workerinfo")
+        if isinstance(message, messages.TestReport | messages.CollectReport) and not has_begun:
+            raise messages.ProtocolError("a report of a session that has not begun")
         return handler(worker, message)
 
     def lost(self, worker: Worker, error: str, reason: str) -> Sequence[Event]:
@@ -124,8 +130,8 @@ class Relay:
 
     def _session_started(self, worker: Worker, message: messages.SessionStarted) -> list[Event]:
         info = values.unpack(message.info)
-        if not isinstance(info, dict):
-            raise messages.ProtocolError("a worker's description is no dict")
+        if not is_worker_info(info):
+            raise messages.ProtocolError("a worker does not describe itself")
         info.update(id=worker.name, spec=worker.node.gateway.spec)
         worker.node.workerinfo = info
         self._config.hook.pytest_testnodeready(node=worker.node)
@@ -198,9 +204,7 @@ class Relay:
         return []
 
     def _test_report(self, worker: Worker, message: messages.TestReport) -> list[Event]:
-        report = reports.rebuild_report(self._config, message.data)
-        if not isinstance(report, pytest.TestReport):
-            raise messages.ProtocolError("a test report is a collection report")
+        report = reports.rebuild_report(self._config, message.data, pytest.TestReport)
         self._mark(worker, report)
         if note := self._moved.get(report.nodeid):
             report.user_properties.append((MOVED_PROPERTY, note))
@@ -241,13 +245,13 @@ class Relay:
     # -- beside items ----------------------------------------------------------------------
 
     def _collect_report(self, worker: Worker, message: messages.CollectReport) -> list[Event]:
-        report = reports.rebuild_report(self._config, message.data)
+        report = reports.rebuild_report(self._config, message.data, pytest.CollectReport)
         key = (worker.environment, str(report.longrepr))
         if key in self._seen_collection_errors:
             return []
         self._seen_collection_errors.add(key)
         self.collection_errors[worker.environment] += report.failed
-        report.node = worker.node  # type: ignore[union-attr]  # xdist's frozen name
+        report.node = worker.node  # type: ignore[attr-defined]  # xdist's frozen name
         self._config.hook.pytest_collectreport(report=report)
         return []
 
@@ -257,12 +261,41 @@ class Relay:
                 "warning_message": reports.rebuild_warning(message),
                 "when": message.when,
                 "nodeid": message.node_id,
-                "location": as_location(message.location),
+                "location": None if message.location is None else as_location(message.location),
             }
         )
         return []
 
 
-def as_location(location: list[Any] | None) -> tuple[Any, ...] | None:
-    """Return a location as pytest's hooks have it."""
-    return None if location is None else tuple(location)
+def is_worker_info(info: Any) -> bool:
+    """Return whether a worker's description has all that pytest and plugins show of it."""
+    if not isinstance(info, dict):
+        return False
+    version = info.get("version_info")
+    return (
+        isinstance(version, tuple)
+        and len(version) >= VERSION_PARTS_SHOWN
+        and all(
+            isinstance(info.get(name), str)
+            for name in (
+                "version",
+                "sysplatform",
+                "platform",
+                "executable",
+                "cwd",
+                "pytest_version",
+            )
+        )
+    )
+
+
+def as_location(location: list[Any] | None) -> tuple[str, int | None, str]:
+    """Return a location as pytest's hooks have it.
+
+    Raises:
+        pytest_remotest.messages.ProtocolError: it is none.
+    """
+    match location:
+        case [str(path), int() | None as line, str(name)]:
+            return path, line, name
+    raise messages.ProtocolError("a location that is no path, line and name")

@@ -9,50 +9,84 @@ from __future__ import annotations
 import builtins
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from pytest_remotest import messages
-from pytest_remotest.reportwire import report_from_wire
+from pytest_remotest.reportwire import is_location, report_from_wire
 from pytest_remotest.values import safe_repr
+from remotest.failureshape import has_shape_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from remotest.run.events import Outcome
 
+_PARSED_ID = "_id"
+"""Where a report of pytest 9.2 has its node id, taken apart."""
 
-def rebuild_report(
-    config: pytest.Config, wire: dict[str, Any]
-) -> pytest.TestReport | pytest.CollectReport:
-    """Return the report of a worker.
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def rebuild_report(config: pytest.Config, wire: dict[str, Any], kind: type[Report]) -> Report:
+    """Return the report of a worker, of a test or of collecting.
 
     Raises:
-        pytest_remotest.messages.ProtocolError: ``wire`` is no report at all.
+        pytest_remotest.messages.ProtocolError: ``wire`` is no report of this kind.
     """
     data = report_from_wire(wire)
     if not isinstance(data.get("nodeid"), str) or not isinstance(data.get("outcome"), str):
         raise messages.ProtocolError("a report without a node id or outcome")
+    if _PARSED_ID in data:
+        raise messages.ProtocolError(f"a report's field {_PARSED_ID!r} never travels")
+    failure = data.get("longrepr")
+    if isinstance(failure, dict) and not has_shape_of_failure(failure):
+        return _plain_report(data, "this pytest knows no such form of a failure", kind)
     try:
         report = config.hook.pytest_report_from_serializable(config=config, data=dict(data))
     except Exception as error:  # noqa: BLE001  another pytest's form may fail in any way
-        return _plain_report(data, f"this pytest cannot read the report: {error!r}")
-    if isinstance(report, pytest.TestReport | pytest.CollectReport):
-        return report
-    return _plain_report(data, "this pytest knows no such kind of report")
+        return _plain_report(data, f"this pytest cannot read the report: {error!r}", kind)
+    if not isinstance(report, pytest.TestReport | pytest.CollectReport):
+        return _plain_report(data, "this pytest knows no such kind of report", kind)
+    if not isinstance(report, kind):
+        raise messages.ProtocolError(f"a {type(report).__name__} is no {kind.__name__}")
+    _check_state(report)
+    if isinstance(report, pytest.CollectReport):
+        report.result = []  # What was collected does not travel, whatever is said here.
+    if report.failed and report.longrepr is None:
+        report.longrepr = ""  # pytest's JUnit does not take None.
+    return report
 
 
-def _plain_report(data: Mapping[str, Any], reason: str) -> pytest.TestReport:
-    longrepr = data.get("longrepr")
-    text = longrepr if isinstance(longrepr, str) else safe_repr(longrepr)
-    node_id = str(data["nodeid"])
-    return pytest.TestReport(
+def _check_state(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Refuse fields that would stand before what the class has: they came with the others.
+
+    Raises:
+        pytest_remotest.messages.ProtocolError: there is such a one.
+    """
+    for name in vars(report):
+        if callable(getattr(type(report), name, None)):
+            raise messages.ProtocolError(f"a report's field {name!r} is a method here")
+
+
+def _plain_report(data: Mapping[str, Any], reason: str, kind: type[Report]) -> Report:
+    """Return a report with as much of it as is certain, as one of the given kind."""
+    node_id, outcome = str(data["nodeid"]), data["outcome"]
+    longrepr: Any = data.get("longrepr")
+    path, line, said = longrepr if is_location(longrepr) else ("", None, longrepr)
+    text = f"{said if isinstance(said, str) else safe_repr(said)}\n({reason})"
+    shown: Any = None if outcome == "passed" else text
+    if outcome == "skipped":
+        shown = path, line, text
+    if issubclass(kind, pytest.CollectReport):
+        return kind(nodeid=node_id, outcome=outcome, longrepr=shown, result=None)
+    return kind(
         nodeid=node_id,
         location=(node_id.partition("::")[0], None, node_id),
         keywords={},
-        outcome=data["outcome"],
-        longrepr=None if data["outcome"] == "passed" else f"{text}\n({reason})",
+        outcome=outcome,
+        longrepr=shown,
         when=data["when"] if data.get("when") in ("setup", "call", "teardown") else "call",
         sections=[],
         duration=0,

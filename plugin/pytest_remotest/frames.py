@@ -18,8 +18,17 @@ to_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
 from_json: Callable[[str], Any] = json.JSONDecoder().decode
 
 
+# Sizes in bytes fit, and no number is so long that Python refuses to write or convert it.
+MAX_NUMBER = 1 << 63
+
+
 def _is_int(value: Any) -> bool:
-    return type(value) is int
+    return type(value) is int and -MAX_NUMBER <= value < MAX_NUMBER
+
+
+def _is_number(value: Any) -> bool:
+    # What JSON does not know, but Python reads, is no number: NaN, Infinity.
+    return type(value) in (int, float) and -MAX_NUMBER <= value < MAX_NUMBER
 
 
 def _is_list_of(kind: type) -> Callable[[Any], bool]:
@@ -34,10 +43,10 @@ _CHECKS: Dict[Any, Callable[[Any], bool]] = {
     str: lambda value: type(value) is str,
     int: _is_int,
     bool: lambda value: type(value) is bool,
-    float: lambda value: type(value) in (int, float),
+    float: _is_number,
     Optional[str]: lambda value: value is None or type(value) is str,
-    Optional[int]: lambda value: value is None or type(value) is int,
-    List[int]: _is_list_of(int),
+    Optional[int]: lambda value: value is None or _is_int(value),
+    List[int]: lambda value: type(value) is list and all(map(_is_int, value)),
     List[str]: _is_list_of(str),
     List[Any]: lambda value: type(value) is list,
     List[List[Any]]: _is_list_of(list),

@@ -31,6 +31,8 @@ _PLAIN_FIELDS = frozenset(
 # What is tried in turn to make a report fit a message: the size that its texts are cut to.
 _SHORTER_CHARS = (256 * 1024, 16 * 1024, 1024)
 _SHORTER_ITEMS = 1000  # Of each list, where cutting texts is needed at all.
+# Of seconds: what is larger cannot be written with a fixed number of digits.
+MAX_NUMBER = 1e18
 # Room in a message for what goes around a report.
 _REPORT_BYTES = MAX_MESSAGE_BYTES - 1024
 
@@ -44,15 +46,16 @@ def report_to_wire(data: Dict[str, Any]) -> Dict[str, Any]:
     A field that has not the shape that reports have becomes text. Where a report is too large its
     texts and lists are cut, and a section of it says so.
     """
+    data = dict(data)
+    for name in _misshapen(data):
+        reshape: Callable[[Any], Any] = _RESHAPE.get(name, safe_str)
+        data[name] = reshape(data[name])
     wire = {key: data[key] for key in _PLAIN_FIELDS if key in data}
     extra = {str(key): value for key, value in data.items() if key not in _PLAIN_FIELDS}
     if not extra.get("user_properties", True):  # nearly always empty, and then no work
         wire["user_properties"] = extra.pop("user_properties")
     if extra:
         wire["extra"] = pack(extra)
-    for name in _misshapen(wire):
-        reshape: Callable[[Any], Any] = _RESHAPE.get(name, safe_str)
-        wire[name] = reshape(wire[name])
     size = _size_if_exact(wire)
     if size is None:
         wire = {key: _nearest(value, MAX_DEPTH) for key, value in wire.items()}
@@ -73,9 +76,14 @@ def _size_if_exact(value: Any) -> Optional[int]:
     return None if _LONG_NUMBER.search(text) else len(text)
 
 
-def _misshapen(wire: Dict[str, Any]) -> List[str]:
+def _misshapen(data: Dict[str, Any]) -> List[str]:
     """Return the names of the fields that are not what pytest and plugins build on."""
-    return [name for name, value in wire.items() if name in _SHAPES and not _SHAPES[name](value)]
+    found = [name for name, value in data.items() if name in _SHAPES and not _SHAPES[name](value)]
+    # pytest's summary, and its JUnit, take the reason of a skip apart.
+    is_skip = data.get("outcome") == "skipped" and "wasxfail" not in data
+    if is_skip and not is_location(data.get("longrepr")):
+        found.append("longrepr")
+    return found
 
 
 def _is_text(value: Any) -> bool:
@@ -83,36 +91,43 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float))
+    # Neither infinite nor no number, nor an int that no float is.
+    return isinstance(value, (int, float)) and -MAX_NUMBER < value < MAX_NUMBER
 
 
-def _is_location(value: Any) -> bool:
+def is_location(value: Any) -> bool:
+    """Return whether this is a path, a line or None, and a name or reason."""
     return (
         isinstance(value, (list, tuple))
         and len(value) == 3  # noqa: PLR2004  path, line, name
         and isinstance(value[0], str)
-        and (value[1] is None or isinstance(value[1], int))
+        and (value[1] is None or (isinstance(value[1], int) and _is_number(value[1])))
         and isinstance(value[2], str)
     )
 
 
-def _are_sections(value: Any) -> bool:
+def _are_pairs(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(
-        isinstance(item, (list, tuple))
-        and len(item) == 2  # noqa: PLR2004  title and text
-        and isinstance(item[0], str)
-        and isinstance(item[1], str)
+        isinstance(item, (list, tuple)) and len(item) == 2  # noqa: PLR2004  title and text
         for item in value
+    )
+
+
+def _are_sections(value: Any) -> bool:
+    return _are_pairs(value) and all(
+        isinstance(title, str) and isinstance(text, str) for title, text in value
     )
 
 
 _SHAPES: Dict[str, Callable[[Any], bool]] = {
     "nodeid": _is_text,
-    "location": lambda value: value is None or _is_location(value),
+    "location": is_location,
     "keywords": lambda value: isinstance(value, dict),
     "outcome": _is_text,
     "when": lambda value: value is None or _is_text(value),
     "sections": _are_sections,
+    "user_properties": _are_pairs,
+    "wasxfail": _is_text,
     "duration": _is_number,
     "start": _is_number,
     "stop": _is_number,
@@ -121,7 +136,9 @@ _SHAPES: Dict[str, Callable[[Any], bool]] = {
 _RESHAPE: Dict[str, Callable[[Any], Any]] = {
     "location": lambda value: ["", None, safe_str(value)],
     "keywords": lambda _: {},
+    "longrepr": lambda value: ("", None, safe_str(value)),
     "sections": lambda value: [["sections", safe_str(value)]],
+    "user_properties": lambda value: [("user_properties", value)],
     "duration": lambda _: 0.0,
     "start": lambda _: 0.0,
     "stop": lambda _: 0.0,

@@ -29,7 +29,7 @@ from pytest_remotest import (
     xdist_module,
 )
 from pytest_remotest.pipes import read_body
-from pytest_remotest.reportwire import report_to_wire
+from pytest_remotest.reportwire import is_location, report_to_wire
 from pytest_remotest.runqueue import RunQueue
 from pytest_remotest.supervise import end_own_group
 from pytest_remotest.workerlink import WorkerLink
@@ -294,7 +294,7 @@ class WorkerSession:
                 line=int(warning_message.lineno or 0),
                 when=as_text(when),
                 node_id=as_text(nodeid),
-                location=location_to_wire(location),
+                location=None if location is None else location_to_wire(location),
             ),
             flush=False,
         )
@@ -348,11 +348,12 @@ class WorkerSession:
 as_text = values.safe_str  # What a plugin gives may be of any type: it travels as text.
 
 
-def location_to_wire(location: Any) -> Optional[List[Any]]:
-    """Return a location, normally (path, line, name), as JSON holds it."""
-    if not isinstance(location, (list, tuple)):
-        return None
-    return [item if item is None or type(item) is int else as_text(item) for item in location]
+def location_to_wire(location: Any) -> List[Any]:
+    """Return a location, (path, line, name), as JSON holds it; what is none becomes a name."""
+    if not is_location(location):
+        return ["", None, as_text(location)]
+    path, line, name = location
+    return [as_text(path), line, as_text(name)]
 
 
 def in_parts(ids: List[str]) -> Iterator[List[str]]:

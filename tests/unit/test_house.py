@@ -28,7 +28,7 @@ LAYERS: Final = tuple(
         "gateways",
         "driver heartbeat interrupts",
         (
-            "controller discovery preparation places relay reports reporting compat visit check "
+            "controller discovery preparation places relay reports failureshape reporting compat visit check "
             "envcommand cachecommand cliparser cli"
         ),
     )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.config import get_config
+from relayworld import INFO, STARTED, make_worker
 
 from pytest_remotest import hookspecs, messages, values
 from pytest_remotest.reportwire import report_to_wire
-from remotest.compat.node import InterpreterInfo, NodeGateway, NodeManager, WorkerController
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
 from remotest.run import events
 
@@ -69,21 +69,7 @@ class Scene:
         self.config = config
         self.recorder = recorder
         self.relay = Relay(config, "run1")
-        self.worker = self.make_worker("gw0")
-
-    def make_worker(self, name: str, environment: str = "environment0") -> Worker:
-        info = InterpreterInfo(
-            executable="python", version_info=(3, 9), platform="linux", cwd="/", pid=1
-        )
-        node = WorkerController(
-            config=self.config,
-            gateway=NodeGateway(id=name, spec="popen", info=info),
-            nodemanager=NodeManager(config=self.config, testrunuid="run1"),
-            workerinput={},
-            environment=environment,
-            finish=lambda: None,
-        )
-        return Worker(name=name, agent="popen", environment=environment, node=node)
+        self.worker = make_worker(config, "gw0")
 
     def say(self, *spoken: Any, worker: Worker | None = None) -> list[events.Event]:
         """Let the worker say something; return what the machine is told."""
@@ -117,7 +103,7 @@ def scene() -> Iterator[Scene]:
 
 def test_the_life_of_a_session(scene: Scene) -> None:
     told = scene.say(
-        messages.SessionStarted(values.pack({"executable": "/opt/python", "id": "?"})),
+        messages.SessionStarted(values.pack({**INFO, "id": "?"})),
         messages.Collected(["a", "b"], last=False),
         messages.Collected(["c"], last=True),
         messages.SessionOutput(values.pack_text({"exitstatus": 0, "plugin": (1, 2)})[:9]),
@@ -134,17 +120,14 @@ def test_the_life_of_a_session(scene: Scene) -> None:
         ("collected", "gw0", ["a", "b", "c"]),
         ("down", "gw0", None),
     ]
-    assert scene.worker.node.workerinfo == {
-        "executable": "/opt/python",
-        "id": "gw0",
-        "spec": "popen",
-    }
+    assert scene.worker.node.workerinfo == {**INFO, "id": "gw0", "spec": "popen"}
     assert scene.worker.node.workeroutput == {"exitstatus": 0, "plugin": (1, 2)}
     assert scene.worker.is_finished
 
 
 def test_an_item(scene: Scene) -> None:
     told = scene.say(
+        STARTED,
         messages.Collected(["test_a.py::test_b"], last=True),
         messages.LogStart(0, "test_a.py::test_b", LOCATION),
         scene.report("setup", "passed"),
@@ -153,12 +136,12 @@ def test_an_item(scene: Scene) -> None:
         messages.LogFinish(0, "test_a.py::test_b", LOCATION),
         messages.ItemFinished(0, 0.5),
     )
-    assert told[1:] == [
+    assert told[2:] == [
         events.ItemStarted(worker="gw0", position=0),
         events.ItemFinished(worker="gw0", position=0, outcome="failed", duration_s=0.5),
     ]
     facts = ("gw0", "run1", "gw0", 0)
-    assert scene.recorder.calls[1:] == [
+    assert scene.recorder.calls[2:] == [
         ("start", "test_a.py::test_b", ("test_a.py", 3, "test_b")),
         ("report", "test_a.py::test_b", "setup", "passed", *facts),
         ("report", "test_a.py::test_b", "call", "failed", *facts),
@@ -215,12 +198,14 @@ def test_a_collection_error_is_told_once_for_each_environment(scene: Scene) -> N
     report = pytest.CollectReport("test_a.py", "failed", "no module x", None)
     hook = scene.config.hook.pytest_report_to_serializable
     message = messages.CollectReport(report_to_wire(hook(config=scene.config, report=report)))
-    same = scene.make_worker("gw1")
-    other = scene.make_worker("gw2", "environment1")
+    same = make_worker(scene.config, "gw1")
+    other = make_worker(scene.config, "gw2", "environment1")
 
-    assert [scene.say(message, worker=w) for w in (scene.worker, same, other)] == [[], [], []]
+    told = [scene.say(STARTED, message, worker=w)[1:] for w in (scene.worker, same, other)]
 
-    assert scene.recorder.calls == [("collectreport", "test_a.py", "no module x")] * 2
+    assert told == [[], [], []]
+    told_here = [call for call in scene.recorder.calls if call[0] == "collectreport"]
+    assert told_here == [("collectreport", "test_a.py", "no module x")] * 2
 
 
 def test_a_warning(scene: Scene) -> None:
@@ -262,11 +247,21 @@ def test_an_internal_error_of_a_worker_is_raised_here(scene: Scene) -> None:
         messages.Goodbye(),
         messages.SessionStarted(values.pack([])),
         messages.SessionStarted({"tuple": 3}),
+        messages.SessionStarted(values.pack({**INFO, "version_info": (3, 9)})),
+        messages.SessionStarted(values.pack({**INFO, "executable": None})),
         messages.SessionFinished(""),
         messages.TestReport(0, {}),
         messages.TestReport(0, COLLECT_REPORT),
+        messages.LogStart(0, "test_a.py::test_b", None),
+        messages.LogFinish(0, "test_a.py::test_b", ["a", "b", "c"]),
     ],
 )
 def test_what_no_worker_says(scene: Scene, message: Any) -> None:
+    scene.say(STARTED)
     with pytest.raises(messages.ProtocolError):
         scene.say(message)
+
+
+def test_no_worker_reports_before_its_session_has_begun(scene: Scene) -> None:
+    with pytest.raises(messages.ProtocolError, match="not begun"):
+        scene.say(scene.report("call", "passed"))

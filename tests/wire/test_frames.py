@@ -33,16 +33,17 @@ JSON: Final = st.recursive(
 NAMES: Final = st.from_regex(r"[A-Za-z0-9_]{1,20}", fullmatch=True)
 # A high and a low half that stand side by side are one character in JSON.
 TEXTS: Final = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\ud800\ud801"))
+INTEGERS: Final = st.integers(-(2**63), 2**63 - 1)
 FIELDS: Final[dict[Any, st.SearchStrategy[Any]]] = {
     Any: JSON,
     str: TEXTS,
-    int: st.integers(),
+    int: INTEGERS,
     bool: st.booleans(),
-    float: st.floats(allow_nan=False),
+    float: st.floats(-(2.0**62), 2.0**62),
     bytes: st.binary(),
     str | None: st.none() | TEXTS,
-    int | None: st.none() | st.integers(),
-    list[int]: st.lists(st.integers()),
+    int | None: st.none() | INTEGERS,
+    list[int]: st.lists(INTEGERS),
     list[str]: st.lists(TEXTS),
     list[Any]: st.lists(JSON),
     list[list[Any]]: st.lists(st.lists(JSON)),
