@@ -242,10 +242,9 @@ class Controller:
             if isinstance(event, GatewayClosed):
                 for worker in self._workers.values():
                     worker.has_exited |= worker.agent == event.agent
-            elif isinstance(event, MessagesCame):
+            elif isinstance(event, MessagesCame) and event.worker is None:
                 for message in event.messages:
-                    if isinstance(message, messages.WorkerExited):
-                        self._worker_exited(event.agent, message)
+                    self._handle_agent_message(event.agent, message)
 
     # -- what the driver says --------------------------------------------------------------
 
@@ -274,6 +273,7 @@ class Controller:
         if isinstance(message, messages.WorkerOutput):
             self._report.worker_output(message.worker, message.text)
         elif isinstance(message, messages.WorkerExited):
+            self._report.worker_output_ended(message.worker)
             self._worker_exited(agent, message)
 
     def _worker_exited(self, agent: str, message: messages.WorkerExited) -> None:

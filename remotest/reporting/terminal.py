@@ -19,6 +19,7 @@ from remotest.reporting.matrix import (
     harmless_line,
     matrix_lines,
 )
+from remotest.reporting.outputlines import OutputLines
 from remotest.reporting.status import Stage, status_line
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class TerminalReport:
         self._verbosity: int = config.getoption("verbose", 0)
         self._is_quiet = self._verbosity < 0
         self._shows_output = config.option.capture == "no"
+        self._output = OutputLines()
         self._stages: dict[str, Stage] = {}
         self._item_count = 0
         self._collected: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -157,10 +159,17 @@ class TerminalReport:
 
     def worker_output(self, worker: str, text: str) -> None:
         """Write what a worker printed, where the user asked to see prints (``-s``)."""
+        self._write_output(worker, self._output.add(worker, text))
+
+    def worker_output_ended(self, worker: str) -> None:
+        """Write what a worker has printed last, if that is no whole line."""
+        self._write_output(worker, self._output.end(worker))
+
+    def _write_output(self, worker: str, lines: Iterable[str]) -> None:
         if self._shows_output and self._terminal is not None:
-            for line in printable(text).splitlines():
+            for line in lines:
                 self._begin_line()
-                self._terminal.write_line(f"[{worker}] {line}")
+                self._terminal.write_line(f"[{worker}] {printable(line)}")
 
     # -- the start of workers --------------------------------------------------------------
 
