@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
+from remotest.env.sources import local_path
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -47,6 +49,9 @@ UV_INDEX_VARIABLES: Final = (
     "UV_FIND_LINKS",
     "UV_NO_INDEX",
 )
+
+UV_PATH_VARIABLES: Final = ("UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_FIND_LINKS")
+"""Those that name files and directories, whose contents count."""
 
 UV_INDEX_KEYS: Final = ("index", "index-url", "extra-index-url", "find-links", "no-index")
 
@@ -134,7 +139,8 @@ def read_settings(environ: Mapping[str, str], directory: Path, home: Path) -> In
         for name, value in environ.items()
         if name.startswith(("UV_", "PIP_")) and not IRRELEVANT.fullmatch(name)
     }
-    described = json.dumps([pip, uv_tables, variables], sort_keys=True, default=str)
+    files = list(_files_that_decide(environ, pip, uv_tables, directory))
+    described = json.dumps([pip, uv_tables, variables, files], sort_keys=True, default=str)
     certificates = [pip.get("cert"), environ.get("REQUESTS_CA_BUNDLE"), environ.get("PIP_CERT")]
     trusted = f"{pip.get('trusted-host', '')} {environ.get('UV_INSECURE_HOST', '')}"
     return IndexSettings(
@@ -146,6 +152,27 @@ def read_settings(environ: Mapping[str, str], directory: Path, home: Path) -> In
         certificates=tuple(dict.fromkeys(path for path in certificates if path)),
         proxy=pip.get("proxy", ""),
     )
+
+
+def _files_that_decide(
+    environ: Mapping[str, str],
+    pip: Mapping[str, str],
+    uv_tables: Iterable[Mapping[str, Any]],
+    directory: Path,
+) -> Iterator[str]:
+    """Yield what changes with a file of constraints, or with a directory of wheels."""
+    words = [pip.get("constraint", ""), pip.get("find-links", "")]
+    words += [environ.get(name, "").replace(",", " ") for name in UV_PATH_VARIABLES]
+    words += [" ".join(table.get("find-links", [])) for table in uv_tables]
+    for word in dict.fromkeys(" ".join(words).split()):
+        path = local_path(word) or directory / word
+        try:
+            names = sorted(path.iterdir()) if path.is_dir() else [path]
+            for name in names:
+                status = name.stat()
+                yield f"{name} {status.st_size} {status.st_mtime_ns}"
+        except OSError:  # a URL, or uv and pip will complain, and better
+            continue
 
 
 def _pip_settings(environ: Mapping[str, str], home: Path) -> dict[str, str]:

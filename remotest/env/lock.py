@@ -197,7 +197,7 @@ def _with_hashes(package: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _fragment(sentence: str) -> str:
     """Return packaging's words without the position in a list that nobody reads."""
-    return re.sub(r" at packages\[\d+\]|, and no sdist.*", "", sentence)
+    return re.sub(r" at packages\[\d+\]( and packages\[\d+\])?|, and no sdist.*", "", sentence)
 
 
 def _artifact(package: Package, source: Any, base: Path) -> Artifact:

@@ -32,8 +32,8 @@ QUIET: Final = ("--quiet", "--no-input", "--disable-pip-version-check", "--no-co
 NETWORK_WORDS: Final = re.compile(r"Retrying \(|ConnectionError|Connection refused|timed out")
 """In what pip says where it is the network's fault: it goes on as if the index were empty."""
 
-HASTY_ENVIRON: Final = {"PIP_RETRIES": "0"}
-"""Where there is something to fall back on."""
+HASTY_ENVIRON: Final = {"PIP_RETRIES": "1"}
+"""Where there is something to fall back on. Without a single retry pip would not say why."""
 
 ENVIRON: Final = {"PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0", "PIP_USE_FEATURE": ""}
 """Settings for installing, which would keep pip from only resolving."""

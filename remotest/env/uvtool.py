@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,12 +42,12 @@ class Uv:
     Attributes:
         path: the program.
         directory: where it runs, which decides what settings it finds.
-        environ: added to its environment.
+        environ: added to its environment; may hold passwords.
     """
 
     path: Path
     directory: Path
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
 
     name = "uv"
 
