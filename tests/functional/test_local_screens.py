@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import select
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 SCREENS: Final = Path(__file__).with_name("screens")
 WRITES_SCREENS: Final = "REMOTEST_WRITE_SCREENS" in os.environ
+START_TIMEOUT_S: Final = 60.0
 
 MIXED: Final = {
     "test_a.py": """
@@ -53,6 +56,40 @@ PASSING: Final = {"test_a.py": "def test_one():\n    pass\n\ndef test_two():\n  
 DYING: Final = {
     "test_a.py": "import os\n\ndef test_dies():\n    os._exit(9)\n\ndef test_lives():\n    pass\n"
 }
+DYING_TWICE: Final = {
+    "test_a.py": """
+        import os
+
+        def test_dies():
+            os._exit(9)
+
+        def test_dies_too():
+            os._exit(9)
+
+        def test_left():
+            pass
+        """
+}
+DIFFERING: Final = {
+    "test_a.py": """
+        import os
+        import pytest
+
+        @pytest.mark.parametrize("name", ["both", os.environ.get("PYTEST_XDIST_WORKER")])
+        def test_it(name):
+            pass
+        """
+}
+WAITING: Final = {
+    "test_a.py": """
+        def test_one():
+            pass
+
+        def test_waits():
+            open("begun", "w").close()
+            open("never")
+        """
+}
 UNCOLLECTABLE: Final = {**PASSING, "test_b.py": "import nothing_of_that_name\n"}
 REPLACEMENTS: Final = (
     (r"(?m)^(platform|rootdir:|configfile:|plugins:|cachedir:|hypothesis profile) .*\n", ""),
@@ -64,6 +101,10 @@ REPLACEMENTS: Final = (
     (r"CPython 3\.\d+\.\S+ +\S+", "CPython 3.11.7 9.2.0"),
     (r"\b\d+\.\d\ds\b", "0.12s"),
     (r"\b\d+\.\ds\b", "0.1s"),
+    (
+        r"(?m)^/\S+\.py:\d+: KeyboardInterrupt",
+        "/usr/lib/remotest/controller.py:156: KeyboardInterrupt",
+    ),
     (r'File "/\S*/(remotest|_pytest|pluggy)/', r'File "/usr/lib/\1/'),
     (r"\(\d+ frames of pytest\)", "(31 frames of pytest)"),
     (r"=+ ((?:\d|no tests).*) in 0.12s(?: \(.*\))? =+", r"=== \1 in 0.12s ==="),
@@ -87,7 +128,10 @@ REPLACEMENTS: Final = (
         ("maxfail", MIXED, "-n1 --maxfail=2 --tb=line", 2),
         ("crash", DYING, "-n1", 1),
         ("crash-not-replaced", DYING, "-n1 --max-worker-restart=0", 1),
+        ("crash-too-often", DYING_TWICE, "-n1 --max-worker-restart=1", 1),
         ("collection-error", UNCOLLECTABLE, "-n1", 1),
+        ("other-sets", DIFFERING, "-n2", 0),
+        ("other-sets-strict", DIFFERING, "-n2 --strict-collection", 1),
     ],
 )
 def test_screen(
@@ -95,14 +139,37 @@ def test_screen(
 ) -> None:
     project = projects.make(tmp_path / "project", os.environ, {**files, "pytest.ini": "[pytest]\n"})
     answer = project.pytest(*arguments.split())
+    check(name, arguments, answer, tmp_path)
+    assert answer.status == status
 
-    screen = f"$ pytest {arguments}\n{normal(answer.lines, tmp_path)}exit status {answer.status}\n"
+
+def test_screen_after_ctrl_c(tmp_path: Path) -> None:
+    arguments = "-n1 -v"
+    project = projects.make(
+        tmp_path / "project", os.environ, {**WAITING, "pytest.ini": "[pytest]\n"}
+    )
+    for name in ("begun", "never"):
+        os.mkfifo(project.directory / name)
+    handle = os.open(project.directory / "begun", os.O_RDONLY | os.O_NONBLOCK)
+    with project.start(["pytest", *arguments.split()]) as process:
+        readable, _, _ = select.select([handle], [], [], START_TIMEOUT_S)
+        assert readable, "the test that waits has not begun"
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=START_TIMEOUT_S)
+    os.close(handle)
+    answer = projects.Answer(status=process.returncode, output=output)
+    check("ctrl-c", arguments, answer, tmp_path)
+    assert answer.status == pytest.ExitCode.INTERRUPTED
+
+
+def check(name: str, arguments: str, answer: projects.Answer, directory: Path) -> None:
+    """Compare all that is on a screen with the file of this name."""
+    screen = f"$ pytest {arguments}\n{normal(answer.lines, directory)}exit status {answer.status}\n"
     path = SCREENS / f"{name}.txt"
     if WRITES_SCREENS:
         path.parent.mkdir(exist_ok=True)
         path.write_text(screen)
     assert screen == path.read_text()
-    assert answer.status == status
 
 
 def normal(lines: list[str], directory: Path) -> str:
