@@ -75,7 +75,17 @@ BROKEN_THERE: Final = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in BROKEN_THERE])
+COMPARED: Final = [name for name in CASES if name not in BROKEN_THERE]
+
+
+@pytest.mark.parametrize(
+    "name",
+    # All of them take minutes; each second one shows that the two have not drifted apart.
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if at % 2 else [])
+        for at, name in enumerate(COMPARED)
+    ],
+)
 def test_both_show_the_same_but_for_what_the_page_names(name: str, tmp_path: Path) -> None:
     theirs, ours = twinruns.run_both(CASES[name], tmp_path)
     differing = [aspect for aspect in twinruns.ASPECTS if theirs[aspect] != ours[aspect]]

@@ -70,16 +70,6 @@ DYING_TWICE: Final = {
             pass
         """
 }
-DIFFERING: Final = {
-    "test_a.py": """
-        import os
-        import pytest
-
-        @pytest.mark.parametrize("name", ["both", os.environ.get("PYTEST_XDIST_WORKER")])
-        def test_it(name):
-            pass
-        """
-}
 WAITING: Final = {
     "test_a.py": """
         def test_one():
@@ -99,6 +89,7 @@ REPLACEMENTS: Final = (
     (r"\blinux\b|\bdarwin\b", "linux"),
     (r"-py3\d+", "-py311"),
     (r"CPython 3\.\d+\.\S+ +\S+", "CPython 3.11.7 9.2.0"),
+    (r"\b\d+\.\d\ds (setup|call|teardown) +test_a\.py::\w+", "0.12s call     test_a.py::test_one"),
     (r"\b\d+\.\d\ds\b", "0.12s"),
     (r"\b\d+\.\ds\b", "0.1s"),
     (
@@ -130,8 +121,6 @@ REPLACEMENTS: Final = (
         ("crash-not-replaced", DYING, "-n1 --max-worker-restart=0", 1),
         ("crash-too-often", DYING_TWICE, "-n1 --max-worker-restart=1", 1),
         ("collection-error", UNCOLLECTABLE, "-n1", 1),
-        ("other-sets", DIFFERING, "-n2", 0),
-        ("other-sets-strict", DIFFERING, "-n2 --strict-collection", 1),
     ],
 )
 def test_screen(

@@ -28,8 +28,8 @@ LAYERS: Final = tuple(
         "gateways",
         "driver heartbeat interrupts",
         (
-            "controller discovery preparation places relay reports failureshape reporting compat visit check "
-            "envcommand cachecommand cliparser cli"
+            "controller discovery preparation places relay reports failureshape reporting compat "
+            "visit check envcommand cachecommand cliparser cli"
         ),
     )
 )

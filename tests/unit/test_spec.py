@@ -38,7 +38,7 @@ PATHS = TEXTS.filter(lambda text: text and not text.startswith("-"))
 NAME_LISTS = st.lists(NAMES, min_size=1, max_size=3).map(",".join)
 MODES = st.sampled_from(["auto", "system", "managed", "fresh"])
 PROJECTS = st.sampled_from(["editable", "none", "wheel"]) | PATHS.map("wheel:{}".format)
-COMMAND_LINES = TEXTS.filter(lambda text: text and "\n" not in text)
+COMMAND_LINES = TEXTS.filter(lambda text: text and not set(text) & {"\n", "\r"})
 HOSTS = NAMES | st.ip_addresses(v=6).map(str) | st.just("fe80::1%eth0")
 PORTS = st.integers(1, 65535)
 TARGETS = (
