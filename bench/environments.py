@@ -10,6 +10,7 @@ import argparse
 import math
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ REQUIREMENTS: Final = ("attrs", "click", "requests", "toolz")
 """Beside pytest: with what they need in turn, some fifteen wheels for any interpreter."""
 
 RUNS_A_ROUND: Final = 5
-"""Of remotest: what is told is a difference of two runs, so each has to be exact."""
+"""Of remotest: what is told is a difference of two runs, which has to be exact."""
 
 COMMAND_TIMEOUT_S: Final = 300
 
@@ -58,9 +59,10 @@ class Bench:
         self._cold()  # fills the controller's cache; what a first run downloads is not measured
 
     def rounds(self, count: int) -> dict[str, float]:
-        """Return the fastest of each contender; they take turns.
+        """Return the median of each tool, and of what a cold and a warm run take longer.
 
-        Two runs are subtracted from each other here: what else the machine does must not count.
+        They take turns, and each run is compared with the one in the same turn: what else the
+        machine does then hits both.
         """
         tools: dict[str, Callable[[], None]] = {
             "venv + pip": lambda: self._pip(self._folder / "pip"),
@@ -78,7 +80,10 @@ class Bench:
                 for made in ("pip", "uv", "cold"):
                     shutil.rmtree(self._folder / made, ignore_errors=True)
                 times[name].append(seconds_of(contender))
-        return {name: min(values) for name, values in times.items()}
+        for name in ("cold", "warm"):
+            pairs = zip(times[name], times["as it is"], strict=True)
+            times[f"{name} adds"] = [run - ready for run, ready in pairs]
+        return {name: statistics.median(values) for name, values in times.items()}
 
     def _kept(self, name: str) -> str:
         return f"env=managed//cache={self._folder / name}"
@@ -145,7 +150,7 @@ def main() -> None:
     parser.add_argument("interpreter", nargs="*", default=interpreters.ALL)
     arguments = parser.parse_args()
     remotest = make_environment("remotest", "--editable", str(ROOT))
-    print(f"fastest of {arguments.rounds} rounds in seconds\n")
+    print(f"median of {arguments.rounds} rounds in seconds\n")
     columns = ("venv + pip", "uv", "cold adds", "warm adds", "pip / cold", "uv / cold")
     print(f"{'':10}" + "".join(f"{name:>12}" for name in columns))
     for name in arguments.interpreter:
@@ -156,14 +161,15 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="remotest-bench-") as folder:
             print(row(name, Bench(python, Path(folder), remotest).rounds(arguments.rounds)))
     print("\nadds: what a run in a bare interpreter takes longer than one in which all is there;")
-    print("ratios above 1: remotest is faster; nan: that tool fails with this interpreter")
+    print("ratios above 1: remotest is faster; nan: that tool fails, or nothing to measure")
 
 
-def row(name: str, fastest: dict[str, float]) -> str:
-    cold, warm = (fastest[one] - fastest["as it is"] for one in ("cold", "warm"))
-    seconds = (fastest["venv + pip"], fastest["uv"], cold, warm)
-    ratios = (fastest["venv + pip"] / cold, fastest["uv"] / cold)
-    return f"{name:10}" + "".join(f"{value:12.2f}" for value in (*seconds, *ratios))
+def row(name: str, medians: dict[str, float]) -> str:
+    columns = ("venv + pip", "uv", "cold adds", "warm adds")
+    seconds = "".join(f"{medians[column]:12.2f}" for column in columns)
+    cold = medians["cold adds"]
+    ratios = [medians[tool] / cold if cold > 0 else math.nan for tool in columns[:2]]
+    return f"{name:10}{seconds}" + "".join(f"{ratio:12.1f}" for ratio in ratios)
 
 
 if __name__ == "__main__":
