@@ -23,11 +23,18 @@ from wheels import Draft
 from remotest.env.model import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
-PLATFORMS: Final = ("manylinux_2_17_x86_64", "linux_x86_64")
+PLATFORMS: Final = (
+    "manylinux_2_17_x86_64",
+    "manylinux2014_x86_64",
+    "manylinux2010_x86_64",
+    "manylinux1_x86_64",
+    "linux_x86_64",
+)
+"""Of a Linux that is ten years old."""
 
 _BACKEND: Final = """
 import zipfile
@@ -192,10 +199,11 @@ def source_files(name: str, version: str, tag: str = "py3-none-any") -> dict[str
     }
 
 
-def target(version: str, implementation: str = "CPython", glibc: str = "2_17") -> Target:
+def target(
+    version: str, implementation: str = "CPython", platforms: Sequence[str] = PLATFORMS
+) -> Target:
     """Return an interpreter on Linux, for example ``target("3.9", "PyPy")``."""
     major, minor = (int(part) for part in version.split("."))
-    platforms = [f"manylinux_{glibc}_x86_64", "linux_x86_64"]
     short = {"CPython": "cp", "PyPy": "pp"}[implementation]
     tags: list[Tag] = []
     if short == "cp":

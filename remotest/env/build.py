@@ -136,6 +136,7 @@ def _key(artifact: Artifact, python: str) -> str:
 
 def _unfit(artifact: Artifact, target: Target, what: str) -> Unfit:
     return Unfit(
+        artifact.name,
         f"{artifact.title} {what}: {interpreter_title(target)} wants {target.tags[0]}",
         remedy="require a version that has such a wheel, or give an index that has one",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
+from packaging.markers import Marker
 from packaging.pylock import (
     PackageArchive,
     PackageDirectory,
@@ -18,12 +19,14 @@ from packaging.pylock import (
     PylockSelectError,
     PylockValidationError,
 )
+from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 
 from remotest.env.unavailable import Unavailable, Unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from packaging.pylock import Package
 
@@ -32,6 +35,13 @@ if TYPE_CHECKING:
 UNKNOWN_HASH: Final = "unknown"
 """Stands in a lock where an index gives no hash: PEP 751 wants one, and the file gets its own on
 arrival."""
+
+NARROWING_MARKERS: Final = (
+    "python_version",
+    "platform_python_implementation",
+    "sys_platform",
+    "platform_machine",
+)
 
 Kind = Literal["wheel", "sdist", "vcs", "directory"]
 
@@ -167,19 +177,38 @@ def choose(
         artifacts = tuple(_artifact(package, source, base) for package, source in selected)
     except PylockSelectError as error:
         reason = _fragment(str(error))
-        kind = Unfit if reason.startswith("No wheel") else Unavailable
-        raise kind(
-            f"{what} has nothing for {interpreter_title(target)}: {reason}",
-            remedy="make the lock for this interpreter too, or name other requirements with req=",
-        ) from error
+        cause = f"{what} has nothing for {interpreter_title(target)}: {reason}"
+        remedy = "make the lock for this interpreter too, or name other requirements with req="
+        if package := re.fullmatch(r"No wheel found .* for package '(.*)'", reason):
+            raise Unfit(package[1], cause, remedy=remedy) from error
+        raise Unavailable(cause, remedy=remedy) from error
     for artifact in artifacts:
         if artifact.kind == "wheel" and not set(target.tags).intersection(_tags(artifact.filename)):
             raise Unfit(
+                artifact.name,
                 f"{artifact.filename}, which {artifact.name} is required as, is none for "
                 f"{interpreter_title(target)}",
                 remedy="give the requirement a marker that leaves this interpreter out",
             )
     return artifacts
+
+
+def lowest_python(targets: Iterable[Target]) -> str:
+    """Return the version of the oldest interpreter, ``3.6``."""
+    return min((target.markers["python_version"] for target in targets), key=Version)
+
+
+def narrow(requirement: str, target: Target) -> str:
+    """Return a requirement that is one only for interpreters much like the target."""
+    parsed = Requirement(requirement)
+    only = Marker(" and ".join(f"{name} == '{target.markers[name]}'" for name in NARROWING_MARKERS))
+    parsed.marker = parsed.marker & only if parsed.marker else only
+    return str(parsed)
+
+
+def pins(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+    """Return constraints to exactly these versions."""
+    return tuple(f"{each.name}=={each.version}" for each in artifacts if each.version)
 
 
 def _with_hashes(package: Mapping[str, Any]) -> Mapping[str, Any]:

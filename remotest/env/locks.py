@@ -10,12 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
-from remotest.env.lock import choose, read_lock, without_secrets
+from remotest.env.lock import choose, lowest_python, narrow, pins, read_lock, without_secrets
 from remotest.env.sources import local_path, state
 from remotest.env.unavailable import Unavailable
 from remotest.env.wheelcache import LOCKS
@@ -46,13 +44,6 @@ DAY_S: Final = 24 * 3600
 
 KEY_CHARS: Final = 32
 """Hex characters of a key: 128 bits."""
-
-NARROWING_MARKERS: Final = (
-    "python_version",
-    "platform_python_implementation",
-    "sys_platform",
-    "platform_machine",
-)
 
 PARALLEL_RESOLUTIONS: Final = 4
 """They mostly wait for the index."""
@@ -150,8 +141,8 @@ class Locks:
             return self._from_users_lock(wish, wish.lock, targets)
         return self._resolved(wish.requirements, wish.constraints, targets)
 
-    def binary(self, wish: Wish, target: Target) -> Choice:
-        """Return what an interpreter can have without building for it: older versions, maybe.
+    def binary(self, wish: Wish, target: Target, packages: frozenset[str]) -> Choice:
+        """Return what an interpreter can have without building some packages: older versions.
 
         Raises:
             Unavailable: nothing that works on this interpreter, or no pip to find it with.
@@ -159,7 +150,7 @@ class Locks:
         pip = self._tools.pip
         if pip is None or wish.lock is not None:
             raise Unavailable("no other versions were looked for")
-        return self._by_pip(pip, wish.requirements, wish.constraints, target)
+        return self._by_pip(pip, wish.requirements, wish.constraints, target, packages)
 
     def _from_users_lock(self, wish: Wish, path: Path, targets: Mapping[str, Target]) -> Choices:
         try:
@@ -285,6 +276,7 @@ class Locks:
         requirements: tuple[str, ...],
         constraints: tuple[str, ...],
         target: Target,
+        only_binary: frozenset[str] = frozenset(),
     ) -> Choice:
         """Return what pip finds for one interpreter.
 
@@ -294,9 +286,16 @@ class Locks:
 
         def make(*, hasty: bool) -> dict[str, Any]:
             with self._cache.staging() as staging:
-                return pip.compile(requirements, constraints, target, staging, hasty=hasty)
+                return pip.compile(
+                    requirements,
+                    constraints,
+                    target,
+                    staging,
+                    only_binary=only_binary,
+                    hasty=hasty,
+                )
 
-        parts = (requirements, constraints, *describe(target))
+        parts = (requirements, constraints, sorted(only_binary), *describe(target))
         key = digest(pip.identity, self._tools.settings.digest, *parts)
         document, notes = self._remembered(key, requirements, make)
         what = "the resolution by pip"
@@ -337,24 +336,6 @@ def digest(*parts: Any) -> str:
 def describe(target: Target) -> tuple[dict[str, str], list[str]]:
     """Return all of an interpreter that decides what it is given, as JSON can hold it."""
     return dict(target.markers), [str(tag) for tag in target.tags]
-
-
-def lowest_python(targets: Iterable[Target]) -> str:
-    """Return the version of the oldest interpreter, ``3.6``."""
-    return min((target.markers["python_version"] for target in targets), key=Version)
-
-
-def narrow(requirement: str, target: Target) -> str:
-    """Return a requirement that is one only for interpreters much like the target."""
-    parsed = Requirement(requirement)
-    only = Marker(" and ".join(f"{name} == '{target.markers[name]}'" for name in NARROWING_MARKERS))
-    parsed.marker = parsed.marker & only if parsed.marker else only
-    return str(parsed)
-
-
-def pins(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
-    """Return constraints to exactly these versions."""
-    return tuple(f"{each.name}=={each.version}" for each in artifacts if each.version)
 
 
 def _joined(base: Choice | Unavailable, more: Choice | Unavailable) -> Choice | Unavailable:

@@ -20,7 +20,7 @@ from remotest.env.tools import ToolFailed, run_tool
 from remotest.env.unavailable import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from remotest.env.model import Target
     from remotest.env.uvtool import Uv
@@ -67,6 +67,7 @@ class Pip:
         target: Target,
         staging: Path,
         *,
+        only_binary: Collection[str] = (),
         hasty: bool = False,
     ) -> dict[str, Any]:
         """Resolve for one interpreter; an older version with a wheel counts more than a source.
@@ -76,6 +77,7 @@ class Pip:
             constraints: PEP 508 texts.
             target: the interpreter.
             staging: an empty directory to work in.
+            only_binary: packages whose sources do not count.
             hasty: ask an index that does not answer once only.
 
         Returns:
@@ -87,6 +89,7 @@ class Pip:
         (staging / "constraints.txt").write_text("\n".join(constraints), encoding="utf-8")
         (staging / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
         report = staging / "report.json"
+        options = [option for name in sorted(only_binary) for option in ("--only-binary", name)]
         description = {
             "markers": dict(target.markers),
             "tags": [str(tag) for tag in target.tags],
@@ -95,7 +98,7 @@ class Pip:
             run_tool(
                 [
                     *(*self.python, SCRIPT, "install", *QUIET, "--dry-run", "--ignore-installed"),
-                    *("--python-version", _release(target), "--prefer-binary"),
+                    *("--python-version", _release(target), "--prefer-binary", *options),
                     *("--constraint", staging / "constraints.txt"),
                     *("--requirement", staging / "requirements.txt", "--report", report),
                 ],

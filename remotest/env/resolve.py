@@ -9,7 +9,6 @@ fails only for what it itself cannot have.
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from remotest.env.wheelcache import SELECTIONS
 from remotest.errors import EnvError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from remotest.env.lock import Artifact
     from remotest.env.model import Target, Wanted, Wheel
@@ -110,11 +109,12 @@ class _Resolution:
             choices.update(self._locks.choose(wish, targets))
         brought = self._bring(choices, requests)
         for wish, targets in missing.items():
-            brought.update(self._bring_binary(wish, targets, brought, requests))
-        brought.update(self._bring_built(choices, brought, requests))
-        for wish, targets in missing.items():
             for name, target in targets.items():
                 outcome = brought[name]
+                if isinstance(outcome, Unfit):
+                    outcome = self._bring_otherwise(
+                        wish, name, requests[name], choices[name], outcome
+                    )
                 if isinstance(outcome, Unavailable):
                     answers[name] = _env_error(name, requests[name], outcome)
                     continue
@@ -126,15 +126,14 @@ class _Resolution:
         self,
         choices: Mapping[str, Choice | Unavailable],
         requests: Mapping[str, Request],
-        *,
-        for_platforms: bool = False,
+        built: Collection[str] = (),
     ) -> dict[str, Resolved | Unavailable]:
         """Have every wheel in the cache: all downloads at once, then what is to be built.
 
         Args:
             choices: by request.
             requests: by name.
-            for_platforms: build also what will be for one platform.
+            built: packages to build even if what comes of it is for one platform.
         """
         found = self._tools.fetcher.wheels(
             (
@@ -152,7 +151,7 @@ class _Resolution:
             try:
                 return builder.wheel(artifact, target)
             except Unfit:
-                if for_platforms:
+                if artifact.name in built:
                     return builder.platform_wheel(artifact, target)
                 raise
 
@@ -167,35 +166,33 @@ class _Resolution:
                 outcomes[name] = error
         return outcomes
 
-    def _bring_binary(
-        self,
-        wish: Wish,
-        targets: Mapping[str, Target],
-        brought: Mapping[str, Resolved | Unavailable],
-        requests: Mapping[str, Request],
-    ) -> dict[str, Resolved | Unavailable]:
-        """Try older versions for interpreters that the newest have no wheel for."""
-        choices: dict[str, Choice | Unavailable] = {}
-        for name, target in targets.items():
-            if isinstance(brought[name], Unfit):
-                with suppress(Unavailable):  # What was to be had at first says more.
-                    choices[name] = self._locks.binary(wish, target)
-        outcomes = self._bring(choices, requests)
-        return {name: found for name, found in outcomes.items() if isinstance(found, Resolved)}
+    def _bring_otherwise(
+        self, wish: Wish, name: str, request: Request, choice: Choice | Unavailable, first: Unfit
+    ) -> Resolved | Unavailable:
+        """Look for older versions of what has no wheel; build what has none in any version.
 
-    def _bring_built(
-        self,
-        choices: Mapping[str, Choice | Unavailable],
-        brought: Mapping[str, Resolved | Unavailable],
-        requests: Mapping[str, Request],
-    ) -> dict[str, Resolved | Unavailable]:
-        """Build for platforms where there is not even an older wheel."""
-        left = {
-            name: choice
-            for name, choice in choices.items()
-            if isinstance(choice, Choice) and isinstance(brought[name], Unfit)
-        }
-        return self._bring(left, requests, for_platforms=True)
+        Args:
+            wish: what is wished for.
+            name: of the request.
+            request: for one interpreter.
+            choice: what was to be brought, in vain.
+            first: why not.
+        """
+        outcome: Resolved | Unavailable = first
+        binary: frozenset[str] = frozenset()
+        built: frozenset[str] = frozenset()
+        while isinstance(outcome, Unfit) and outcome.package not in built:
+            package = frozenset({outcome.package})
+            if package <= binary:  # A source that its URL names is one whatever pip is told.
+                built |= package
+            else:
+                try:
+                    choice = self._locks.binary(wish, request.target, binary | package)
+                    binary |= package
+                except Unavailable:
+                    built |= package
+            outcome = self._bring({name: choice}, {name: request}, built)[name]
+        return outcome
 
     def _recall(self, wish: Wish, target: Target) -> Resolved | None:
         """Return what was given before for the same wish, if it is fresh and still here."""

@@ -23,4 +23,12 @@ class Unavailable(RemotestError):  # noqa: N818  said of a thing, like HostLost
 
 
 class Unfit(Unavailable):
-    """A package of this version has nothing for an interpreter; an older one may have."""
+    """A package of this version has nothing for an interpreter; an older one may have.
+
+    Attributes:
+        package: its normalized name.
+    """
+
+    def __init__(self, package: str, cause: str, *, remedy: str = "") -> None:
+        self.package = package
+        super().__init__(cause, remedy=remedy)

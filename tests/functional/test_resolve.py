@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import interpreters
-import packageindex
 import pytest
 from packageindex import PackageIndex, target
+from resolveworld import TARGETS, World, filenames
 
-from remotest.env.model import Target, Wanted
+from remotest.env.model import Wanted
 from remotest.env.resolve import Request, Resolved, resolve
-from remotest.env.toolbox import Toolbox, find_tools
+from remotest.env.toolbox import find_tools
 from remotest.env.wheelcache import WheelCache
 from remotest.errors import EnvError
 
@@ -23,62 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAY_S: Final = 24 * 3600
-
-TARGETS: Final = {
-    "py36": target("3.6"),
-    "py39": target("3.9"),
-    "py313": target("3.13"),
-    "pypy": target("3.9", "PyPy"),
-}
-
-
-@dataclass
-class World:
-    """An index, a cache, a clock and the tools, which see no settings of this machine."""
-
-    index: PackageIndex
-    folder: Path
-    tool: str
-    now_s: float = 1_000_000.0
-
-    @property
-    def cache(self) -> WheelCache:
-        return WheelCache(self.folder / "cache", lambda: self.now_s)
-
-    @property
-    def tools(self) -> Toolbox:
-        tools = find_tools(self.folder, os.environ)
-        return tools if self.tool == "uv" else replace(tools, uv=None)
-
-    def resolve(
-        self,
-        *requirements: str,
-        targets: dict[str, Target] = TARGETS,
-        additions: tuple[str, ...] = (),
-        upgrade: bool = False,
-        **wanted: Any,
-    ) -> dict[str, Resolved | EnvError]:
-        wish = Wanted(source="the test", requirements=requirements, **wanted)
-        requests = {
-            name: Request(target=one, wanted=wish, additions=additions)
-            for name, one in targets.items()
-        }
-        return resolve(requests, cache=self.cache, tools=self.tools, upgrade=upgrade)
-
-    def give(self, *requirements: str, **options: Any) -> dict[str, list[str]]:
-        """Return the filenames that each interpreter is given."""
-        answers = self.resolve(*requirements, **options)
-        return {name: filenames(answer) for name, answer in answers.items()}
-
-    def stored(self) -> bytes:
-        """Return all that is on disk but wheels."""
-        files = [path for path in (self.folder / "cache").rglob("*.json") if path.is_file()]
-        return b"".join(path.read_bytes() for path in files)
-
-
-def filenames(answer: Resolved | EnvError) -> list[str]:
-    assert isinstance(answer, Resolved), answer
-    return [wheel.filename for wheel in answer.wheels]
 
 
 @pytest.fixture
@@ -95,18 +39,7 @@ def tool(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def world(index: PackageIndex, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    for name in os.environ:
-        if name.startswith(("UV_", "PIP_")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_INDEX_URL", index.url)
-    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "pip"))
-    monkeypatch.setenv("PIP_RETRIES", "1")
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    monkeypatch.setenv("UV_NO_CONFIG", "1")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    return World(index, tmp_path, tool)
+    return World.alone(index, tmp_path, tool, monkeypatch)
 
 
 def fill(index: PackageIndex) -> None:
@@ -220,36 +153,6 @@ def test_only_the_interpreter_that_cannot_have_something_fails(world: World) -> 
     assert "marker that leaves this interpreter out" in failed.remedy
 
 
-def test_an_older_version_serves_where_the_newest_has_no_wheel(world: World) -> None:
-    index = world.index
-    index.add("native", "1.0", "pp39-pypy39_pp73-manylinux_2_17_x86_64")
-    index.add("native", "1.0", "cp39-cp39-manylinux_2_17_x86_64")
-    index.add("native", "2.0", "cp39-cp39-manylinux_2_17_x86_64")
-    targets = {name: TARGETS[name] for name in ("py39", "pypy")}
-    assert world.give("native", targets=targets) == {
-        "py39": ["native-2.0-cp39-cp39-manylinux_2_17_x86_64.whl"],
-        "pypy": ["native-1.0-pp39-pypy39_pp73-manylinux_2_17_x86_64.whl"],
-    }
-
-
-def test_a_source_is_built_here_where_its_wheel_is_for_all(world: World) -> None:
-    world.index.add_source("pure", "1.0")
-    expected = {name: ["pure-1.0-py3-none-any.whl"] for name in TARGETS}
-    assert world.give("pure") == expected
-    world.index.asked.clear()
-    # Once more, for others: the build is known.
-    assert world.give("pure", targets={"py38": target("3.8")}) == {"py38": expected["py36"]}
-    assert world.index.files_asked().count("pure-1.0.tar.gz") <= 1
-
-
-def test_a_source_whose_wheel_is_for_others_is_refused_with_both_names(world: World) -> None:
-    world.index.add_source("compiled", "1.0", "cp27-cp27m-linux_x86_64")
-    failed = world.resolve("compiled", targets={"pypy": TARGETS["pypy"]})["pypy"]
-    assert isinstance(failed, EnvError)
-    assert "compiled 1.0 has no wheel" in failed.cause
-    assert "PyPy 3.9.9 on linux x86_64 wants pp39-pypy39_pp73-manylinux_2_17_x86_64" in failed.cause
-
-
 def test_additions_and_constraints_are_resolved_with_the_rest(world: World) -> None:
     for version in ("1.0", "1.1", "1.2"):
         world.index.add("pytest", version)
@@ -325,25 +228,6 @@ def test_uvs_own_lock_gives_the_groups_and_extras_that_are_named(world: World) -
     assert "does not satisfy the Python version requirement '>=3.9'" in failed.cause
 
 
-def test_a_directory_is_built_again_after_an_edit_and_only_then(world: World) -> None:
-    project = world.folder / "member"
-    project.mkdir()
-    for name, text in packageindex.source_files("member", "1.0").items():
-        (project / name).write_text(text, encoding="utf-8")
-    requirement = f"member @ {project.as_uri()}"
-    one = {"py39": TARGETS["py39"]}
-    built = []
-    for text in ("VERSION = 1\n", None, "VERSION = 2\n"):
-        if text is not None:
-            (project / "member.py").write_text(text, encoding="utf-8")
-        answer = world.resolve(requirement, targets=one)["py39"]
-        assert isinstance(answer, Resolved), answer
-        built.append((answer.wheels[0].sha256, answer.cached))
-    (first, was_cached), (second, is_cached), (third, after_edit) = built
-    assert [was_cached, is_cached, after_edit] == [False, True, False]
-    assert first == second != third
-
-
 def test_a_private_index_is_asked_as_who_the_settings_say(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,3 +267,33 @@ def test_what_is_no_requirement_is_refused_before_anything_is_asked(world: World
     assert isinstance(failed, EnvError)
     assert "'demo ==' is no requirement" in failed.cause
     assert world.index.asked == []
+
+
+@pytest.mark.slow
+def test_the_registry_gives_every_interpreter_its_newest_pytest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And uv and pip agree on the rest, even where the newest numpy is not for so old a Linux."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    newest = {
+        "3.6": "7.0.1",
+        "3.7": "7.4.4",
+        "3.8": "8.3.5",
+        "3.9": "8.4.2",
+        "3.10": "9.0.0",
+        "3.13": "9.0.0",
+    }
+    wanted = Wanted(source="the test", requirements=("numpy",))
+    requests = {
+        version: Request(target=target(version), wanted=wanted, additions=("pytest<=9.0.0",))
+        for version in newest
+    }
+    tools = find_tools(tmp_path, os.environ)
+    by_uv, by_pip = (
+        resolve(requests, cache=WheelCache(tmp_path / name), tools=some)
+        for name, some in (("uv", tools), ("pip", replace(tools, uv=None)))
+    )
+    for version, pytest_version in newest.items():
+        assert f"pytest-{pytest_version}-py3-none-any.whl" in filenames(by_uv[version])
+        assert filenames(by_uv[version]) == filenames(by_pip[version])

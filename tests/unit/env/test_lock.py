@@ -8,8 +8,17 @@ from typing import Any, Final
 import pytest
 from packageindex import target
 
-from remotest.env.lock import Artifact, choose, filename_in, read_lock, scrubbed, without_secrets
-from remotest.env.locks import lowest_python, narrow, pins
+from remotest.env.lock import (
+    Artifact,
+    choose,
+    filename_in,
+    lowest_python,
+    narrow,
+    pins,
+    read_lock,
+    scrubbed,
+    without_secrets,
+)
 from remotest.env.piptool import lock_of_report
 from remotest.env.unavailable import Unavailable, Unfit
 
