@@ -1,0 +1,313 @@
+"""The workers of a run: started, followed through their lives, replaced when they are lost.
+
+Part of the run machine, as pure as that: it is told what happened and when, and notes commands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remotest.run.commands import (
+    Command,
+    FinishWorker,
+    InterruptWorker,
+    KillWorker,
+    ReportEnvironmentFailed,
+    ReportNote,
+    StartWorker,
+    StopWorker,
+)
+from remotest.run.deadlines import (
+    COLLECT_TIMEOUT_S,
+    FINISH_TIMEOUT_S,
+    WORKER_START_TIMEOUT_S,
+    Deadlines,
+)
+from remotest.run.events import (
+    ItemFinished,
+    ItemsReturned,
+    ItemStarted,
+    Outcome,
+    StopRequested,
+    WorkerCollected,
+    WorkerFinished,
+    WorkerLost,
+    WorkerReady,
+)
+from remotest.run.fleet import EnvironmentState, Fleet, Phase, WorkerState
+from remotest.run.losses import Losses
+from remotest.run.restarts import Restarts
+from remotest.scheduling.catalogue import Catalogue
+from remotest.scheduling.modes import make_scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from remotest.run.events import WorkerEvent
+    from remotest.run.plan import RunPlan
+    from remotest.run.result import EnvironmentEnd
+    from remotest.scheduling.base import Scheduler, SchedulingCommand
+
+
+class Crew:
+    """Who works in a run. Its only caller is the run machine, which sets ``now`` before each step.
+
+    Attributes:
+        now: the time of this step.
+        commands: what is to be done because of it, in order.
+        ready_agents: the agents under which workers can be started.
+        stopped_reason: why nothing more is begun, or None.
+        summary: one line for the end of the report, or empty.
+    """
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        *,
+        scheduler: Scheduler | None,
+        runs_again: Callable[[str, str, str], bool] | None,
+    ) -> None:
+        """See ``RunMachine``."""
+        self.now = 0.0
+        self.commands: list[Command] = []
+        self.ready_agents: set[str] = set()
+        self.stopped_reason: str | None = None
+        self.summary = ""
+        self.fleet = Fleet(plan)
+        self.catalogue = Catalogue()
+        self.scheduler = scheduler or make_scheduler(
+            plan.dist, max_chunk=plan.max_chunk, reorder_scopes=plan.reorder_scopes
+        )
+        self.losses = Losses(runs_again)
+        self._deadlines = Deadlines()
+        self._restarts = Restarts(plan.max_worker_restart)
+
+    def take_commands(self) -> list[Command]:
+        """Return and forget what is to be done."""
+        commands, self.commands = self.commands, []
+        return commands
+
+    def next_deadline(self) -> float | None:
+        """Return when ``expire`` is due if nothing else happens, or None."""
+        return self._deadlines.next()
+
+    # -- starting, running, finishing ----------------------------------------------------------
+
+    def start_worker(
+        self, environment: EnvironmentState, name: str, *, replaces: str | None = None
+    ) -> None:
+        """Start a worker of an environment whose agent is ready."""
+        self.fleet.add_worker(environment, name, replaces)
+        self._deadlines.set(name, self.now + WORKER_START_TIMEOUT_S)
+        self.commands.append(
+            StartWorker(
+                worker=name,
+                agent=environment.declared.agent,
+                environment=environment.name,
+                replaces=replaces,
+            )
+        )
+
+    def handle(self, event: WorkerEvent) -> None:
+        """Take in what a worker has done, or says that it has."""
+        worker = self.fleet.workers.get(event.worker)
+        if worker is not None:  # Else it was given up before.
+            self._handle(worker, event)
+
+    def _handle(self, worker: WorkerState, event: WorkerEvent) -> None:
+        match event:
+            case ItemStarted():
+                if self._has_item(worker, event.position):
+                    worker.running.add(event.position)
+            case ItemFinished():
+                if self._has_item(worker, event.position):
+                    self._item_finished(worker, event)
+            case WorkerReady():
+                self._ready(worker)
+            case WorkerCollected():
+                self._collected(worker, event)
+            case ItemsReturned():
+                self._returned(worker, event.positions)
+            case WorkerFinished():
+                self._finished(worker)
+            case WorkerLost():
+                self.lose(worker, event.reason)
+
+    def _has_item(self, worker: WorkerState, position: int) -> bool:
+        """Return whether a worker may speak of a position; give the worker up if it may not."""
+        if worker.has_collected and self.scheduler.holds(worker.name, position):
+            return True
+        self._refuse(worker, f"it spoke of item {position}, which it does not hold")
+        return False
+
+    def _ready(self, worker: WorkerState) -> None:
+        if worker.phase is not Phase.STARTING:
+            self._refuse(worker, "it announced its start twice")
+            return
+        worker.phase = Phase.COLLECTING
+        self._deadlines.set(worker.name, self.now + COLLECT_TIMEOUT_S)
+
+    def _collected(self, worker: WorkerState, event: WorkerCollected) -> None:
+        if worker.phase is not Phase.COLLECTING:
+            self._refuse(worker, "it announced a collection at the wrong time")
+            return
+        environment = worker.environment
+        worker.collection = collection = self.catalogue.enter(event.ids, event.groups)
+        worker.phase = Phase.RUNNING
+        del self.fleet.coming[worker.name]
+        self._deadlines.drop(worker.name)
+        environment.collections.setdefault(collection, []).append(worker.name)
+        environment.ledger.announce(collection)
+        self.apply(self.scheduler.add_worker(worker.name, collection, replaces=worker.replaces))
+
+    def _item_finished(self, worker: WorkerState, event: ItemFinished) -> None:
+        worker.running.discard(event.position)
+        self._settle(worker, event.position, event.outcome)
+        self.apply(
+            self.scheduler.finish_item(worker.name, event.position, duration_s=event.duration_s)
+        )
+        if worker.phase is not Phase.RUNNING:
+            self._await_end(worker)
+
+    def _returned(self, worker: WorkerState, positions: tuple[int, ...]) -> None:
+        is_owed = worker.has_collected and self.scheduler.has_asked(worker.name, positions)
+        if is_owed and worker.running.isdisjoint(positions):
+            self.apply(self.scheduler.return_items(worker.name, positions))
+        else:
+            self._refuse(worker, "it returned items that it was not asked for")
+
+    def _settle(self, worker: WorkerState, position: int, outcome: Outcome | None) -> None:
+        environment = worker.environment
+        environment.ledger.settle(worker.item(position), has_outcome=outcome is not None)
+        if outcome is not None:
+            environment.outcomes[outcome] += 1
+
+    def _await_end(self, worker: WorkerState) -> None:
+        """Set a worker a deadline if all it has to do is to end its session."""
+        if worker.phase is Phase.STOPPING:
+            is_through = not worker.running
+        else:
+            is_through = self.scheduler.held_count(worker.name) == 0
+        if is_through:
+            self._deadlines.shorten(worker.name, self.now + FINISH_TIMEOUT_S)
+
+    def _finished(self, worker: WorkerState) -> None:
+        if not worker.has_collected:
+            self.lose(worker, "its session ended before it had collected")
+            return
+        held_count = self.scheduler.held_count(worker.name)
+        if worker.phase is Phase.RUNNING or (worker.phase is Phase.FINISHING and held_count):
+            self.lose(worker, f"it ended its session with {held_count} items still to run")
+            return
+        self._retire(worker)
+        self.apply(self.scheduler.remove_worker(worker.name, begun=frozenset()))
+
+    # -- losses --------------------------------------------------------------------------------
+
+    def _refuse(self, worker: WorkerState, what: str) -> None:
+        """Give up a worker that said what it must not say; none of it has been taken in."""
+        self._give_up(worker, f"broken protocol: {what}")
+
+    def _give_up(self, worker: WorkerState, what: str) -> None:
+        """Kill a worker and go on as if it had died."""
+        self.commands.append(KillWorker(worker=worker.name, reason=what))
+        self.lose(worker, what)
+
+    def lose(self, worker: WorkerState, reason: str, *, can_move: bool = False) -> None:
+        """Go on without a worker: blame what it was running, give the rest to others.
+
+        With ``can_move`` others get what it was running as well: its host was lost, not it.
+        """
+        environment = worker.environment
+        self._retire(worker)
+        if not worker.has_collected:
+            if self.stopped_reason is None:
+                what = f"worker {worker.name} was lost before it had collected: {reason}"
+                self.fail(environment, "failed", what)
+            return
+        reports, begun = self.losses.blame(worker, reason, can_move=can_move)
+        self.commands += reports
+        for position in sorted(begun):
+            self._settle(worker, position, "failed")
+        is_needed = self.scheduler.wants_replacement(worker.name, begun=begun)
+        self.apply(self.scheduler.remove_worker(worker.name, begun=begun))
+        if self.stopped_reason is not None or environment.declared.agent not in self.ready_agents:
+            return
+        if is_needed or begun:
+            self._count_crash(worker, is_needed=is_needed)
+        else:
+            what = f"worker {worker.name} was lost at the end of its session: {reason}"
+            self.fail(environment, "failed", what)
+
+    def _count_crash(self, worker: WorkerState, *, is_needed: bool) -> None:
+        """Start another worker in the place of a lost one, if it is needed, within the limit."""
+        environment = worker.environment
+        declared_count = sum(e.worker_count for e in self.fleet.environments)
+        is_within_limit, text = self._restarts.crash(worker.name, declared_count=declared_count)
+        if is_within_limit and not is_needed:
+            return
+        self.commands.append(ReportNote(text=text))
+        if is_within_limit:
+            environment.restarts += 1
+            self.start_worker(environment, self.fleet.new_name(), replaces=worker.name)
+        else:
+            self.summary = text
+            self.apply(self.scheduler.close())
+
+    def _retire(self, worker: WorkerState) -> None:
+        self.fleet.remove_worker(worker)
+        self._deadlines.drop(worker.name)
+
+    def fail(self, environment: EnvironmentState, end: EnvironmentEnd, reason: str) -> None:
+        """Note once why an environment cannot finish."""
+        if environment.end is None:
+            environment.end, environment.reason = end, reason
+            self.commands.append(
+                ReportEnvironmentFailed(environment=environment.name, reason=reason)
+            )
+
+    # -- time and stopping ---------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """Give up the workers whose deadline has come."""
+        for name in self._deadlines.pop_due(self.now):
+            worker = self.fleet.workers[name]
+            if self.stopped_reason is not None:
+                self._drop(worker, self.stopped_reason)
+            else:
+                self._give_up(worker, worker.overdue)
+
+    def stop(self, event: StopRequested) -> None:
+        """Let nothing more be begun; see ``StopRequested``."""
+        if self.stopped_reason is None:
+            self.stopped_reason = event.reason
+            self.scheduler.close()  # What it would tell the workers is less than StopWorker.
+            for worker in list(self.fleet.workers.values()):
+                if not worker.has_collected:
+                    self._drop(worker, event.reason)
+                    continue
+                worker.phase = Phase.STOPPING
+                self.commands.append(StopWorker(worker=worker.name, reason=event.reason))
+                self._await_end(worker)
+        if event.grace_s is not None:
+            for name in self.fleet.workers:
+                if event.grace_s > 0:
+                    self.commands.append(InterruptWorker(worker=name))
+                self._deadlines.shorten(name, self.now + event.grace_s)
+            self.expire()
+
+    def _drop(self, worker: WorkerState, reason: str) -> None:
+        """Kill a worker that nobody needs any more. What it ran counts as not run."""
+        self.commands.append(KillWorker(worker=worker.name, reason=reason))
+        self._retire(worker)
+        if worker.has_collected:
+            self.apply(self.scheduler.remove_worker(worker.name, begun=frozenset()))
+
+    def apply(self, commands: Iterable[SchedulingCommand]) -> None:
+        """Note what the scheduler commands, and wait for the ends of those told to finish."""
+        for command in commands:
+            self.commands.append(command)
+            if isinstance(command, FinishWorker):
+                worker = self.fleet.workers[command.worker]
+                worker.phase = Phase.FINISHING
+                self._await_end(worker)
