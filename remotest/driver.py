@@ -9,12 +9,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pytest_remotest import frames, messages
+from remotest.backlog import Answers, Backlog
 from remotest.errors import ConnectError, HostError, HostLost, UsageError
 from remotest.heartbeat import Heartbeat
+from remotest.hosttext import HostText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -187,11 +189,12 @@ class EnvironmentFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class MessagesCame:
-    """An agent, or one of its workers, said something."""
+    """An agent, or one of its workers, said something, in a frame of so many bytes."""
 
     agent: str
     worker: str | None
     messages: tuple[Any, ...]
+    size_bytes: int = field(default=0, compare=False)
 
 
 DriverEvent: TypeAlias = (
@@ -210,14 +213,19 @@ DriverEvent: TypeAlias = (
 
 
 class Driver:
-    """Owns the gateways and threads of one run. Its methods are the main thread's."""
+    """Owns the gateways and threads of one run. Its methods are the main thread's.
 
-    def __init__(self, opener: Opener) -> None:
+    What agents of other machines say is cleaned by ``host_text`` as it comes in.
+    """
+
+    def __init__(self, opener: Opener, host_text: HostText | None = None) -> None:
         self._opener = opener
-        # Unbounded: what workers can send is bounded by what they were given to run.
+        self._host_text = host_text or HostText()
+        # Without a limit of its own: the backlog holds back who fills it.
         self._inbox: queue.SimpleQueue[DriverEvent | Exception] = queue.SimpleQueue()
+        self._backlog = Backlog()
         self._gateways: dict[str, AgentGateway] = {}
-        self._answers: dict[str, queue.SimpleQueue[Any]] = {}
+        self._answers: dict[str, Answers] = {}
         self._threads: list[threading.Thread] = []
         self._openings: list[threading.Thread] = []
         self._heartbeat = Heartbeat()
@@ -226,7 +234,7 @@ class Driver:
     def open(self, agents: Iterable[str]) -> None:
         """Begin to open these agents' gateways, all at once."""
         for agent in agents:
-            self._answers[agent] = queue.SimpleQueue()
+            self._answers[agent] = Answers(agent)
             self._openings.append(self._start(f"open-{agent}", self._open, agent))
 
     def push(self, agent: str, pusher: Pusher) -> None:
@@ -251,7 +259,8 @@ class Driver:
         That the gateway is gone is no error here: its end arrives as an event of its own.
         """
         try:
-            self._gateways[agent].send(frames.encode(batch, worker))
+            with self._backlog.writing_to(agent):
+                self._gateways[agent].send(frames.encode(batch, worker))
         except HostLost:
             return
 
@@ -267,6 +276,8 @@ class Driver:
             return None
         if isinstance(event, Exception):
             raise event
+        if isinstance(event, MessagesCame):
+            self._backlog.take(event.agent, event.size_bytes)
         return event
 
     def wake(self) -> None:
@@ -281,6 +292,7 @@ class Driver:
     def close(self) -> None:
         """End every agent, all at once, and wait for their hosts to be clean."""
         self._closing = True  # From now on, what opens is closed by the thread that opens it.
+        self._backlog.close()
         self._heartbeat.close()
         gateways = dict(self._gateways)
         for agent in gateways:
@@ -352,30 +364,37 @@ class Driver:
         """
         self._heartbeat.heard(agent)
         worker, batch = frames.decode(frame)
+        gateway = self._gateways.get(agent)
+        if gateway is None or not gateway.is_local:
+            batch = self._host_text.clean(batch, frame)
         ours: list[Any] = []
         for message in batch:
             if worker is None and isinstance(message, messages.Greeting):
+                if not greetings.empty():
+                    raise messages.ProtocolError("it greets again and again")
                 greetings.put(message)
             elif worker is None and isinstance(message, ANSWERS):
-                self._answers[agent].put(message)
+                self._answers[agent].put(message, len(frame))
             elif worker is None and isinstance(message, messages.Pong):
                 continue
             else:
                 ours.append(message)
-        if ours:
-            self._inbox.put(MessagesCame(agent=agent, worker=worker, messages=tuple(ours)))
+        if ours and self._backlog.add(agent, len(frame), lambda: self._heartbeat.heard(agent)):
+            self._inbox.put(
+                MessagesCame(
+                    agent=agent, worker=worker, messages=tuple(ours), size_bytes=len(frame)
+                )
+            )
 
     def _on_closed(self, agent: str, reason: str, greetings: queue.SimpleQueue[Any]) -> None:
         self._heartbeat.forget(agent)
         greetings.put(reason)
-        self._answers[agent].put(None)
+        self._answers[agent].end()
         self._inbox.put(GatewayClosed(agent=agent, reason=reason))
 
     def _push(self, agent: str, pusher: Pusher) -> None:
         try:
-            pushed = pusher(
-                self._gateways[agent].send, lambda timeout_s: self._answer(agent, timeout_s)
-            )
+            pushed = pusher(self._gateways[agent].send, self._answers[agent].get)
         except HostError as error:
             self._inbox.put(TreeFailed(agent=agent, error=error))
             return
@@ -383,9 +402,7 @@ class Driver:
 
     def _ask(self, agent: str, asker: Asker) -> None:
         try:
-            answer = asker(
-                self._gateways[agent].send, lambda timeout_s: self._answer(agent, timeout_s)
-            )
+            answer = asker(self._gateways[agent].send, self._answers[agent].get)
         except HostError as error:
             self._inbox.put(Unanswered(agent=agent, error=error))
             return
@@ -396,28 +413,11 @@ class Driver:
 
     def _ship(self, agent: str, shipper: Shipper) -> None:
         try:
-            shipped = shipper(
-                self._gateways[agent].send, lambda timeout_s: self._answer(agent, timeout_s)
-            )
+            shipped = shipper(self._gateways[agent].send, self._answers[agent].get)
         except HostError as error:
             self._inbox.put(EnvironmentFailed(agent=agent, error=error))
             return
         self._inbox.put(EnvironmentShipped(agent=agent, shipped=shipped))
-
-    def _answer(self, agent: str, timeout_s: float) -> Any:
-        """Return the host's next answer to the sync.
-
-        Raises:
-            TimeoutError: none came in time.
-            HostLost: the host is gone.
-        """
-        try:
-            answer = self._answers[agent].get(timeout=timeout_s)
-        except queue.Empty:
-            raise TimeoutError from None
-        if answer is None:
-            raise HostLost(host=agent, phase="sync", cause="the connection was lost")
-        return answer
 
 
 def _join(threads: Iterable[threading.Thread], *, deadline: float) -> None:

@@ -253,10 +253,14 @@ class Agent:
         self._send(frames.encode([message]))
 
     def _send(self, frame: bytes) -> None:
+        began_s = time.monotonic()
         try:
             self._channel.send(frame)
         except OSError:  # The controller is gone: nobody is left to work for.
             self._leaving = True
+        # It has held us back and now goes on: its pings may wait behind an answer of ours.
+        if time.monotonic() - began_s > ROOM_LOOK_S:
+            self._heard_s = time.monotonic()
 
     def _clean_up(self) -> None:
         self._leaving = True  # Also where an error ends this: ``accept`` must not wait any more.

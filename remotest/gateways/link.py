@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 import execnet
 from execnet import gateway_base
 
-from pytest_remotest.messages import MAX_FRAME_BYTES
-from remotest.errors import HostLost
+from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
+from pytest_remotest.values import cut
+from remotest.errors import STDERR_TAIL_BYTES, HostLost
 from remotest.gateways.base import WRITE_STALL_S
 from remotest.gateways.bootlines import engine_message
 from remotest.gateways.bootstrap import EXIT_STATUS_WAIT_S, describe_end
@@ -51,6 +52,7 @@ _CLOSE: Final = gateway_base.Message.CHANNEL_CLOSE
 _CLOSE_ERROR: Final = gateway_base.Message.CHANNEL_CLOSE_ERROR
 _TYPE_OF: Final = {_DATA: gateway_base.opcode.BYTES, _CLOSE_ERROR: gateway_base.opcode.PY3STRING}
 
+BROKE_THE_PROTOCOL: Final = "the host broke the protocol"
 CLOSED_BY_US: Final = "closed by the controller"
 AGENT_ENDED: Final = "the agent ended"
 
@@ -125,7 +127,7 @@ class CheckedIO:
                 raise self._violation("an error that is no text") from None
 
     def _violation(self, what: str) -> EOFError:
-        self.fault = f"the host broke the protocol: {what}"
+        self.fault = f"{BROKE_THE_PROTOCOL}: {what}"
         return EOFError(self.fault)
 
     def _take(self, size: int) -> bytes:
@@ -255,6 +257,9 @@ class AgentLink:
             return
         try:
             self._on_frame(frame)
+        except ProtocolError as error:
+            self._callback_fault = f"{BROKE_THE_PROTOCOL}: {error}"
+            self._stream.kill()
         except Exception:  # noqa: BLE001  execnet would send its traceback to the host
             self._callback_fault = f"the controller failed:\n{traceback.format_exc()}"
             self._stream.kill()
@@ -269,7 +274,7 @@ class AgentLink:
         if fault := self._given_up or self._callback_fault or self._io.fault:
             return fault
         if agent_errors:
-            return f"the agent failed:\n{agent_errors[0]}"
+            return f"the agent failed:\n{cut(agent_errors[0], STDERR_TAIL_BYTES)}"
         if not self._io.channel_is_open:
             return AGENT_ENDED
         cause = describe_end(self._stream.exit_status(EXIT_STATUS_WAIT_S))

@@ -26,7 +26,7 @@ LAYERS: Final = tuple(
             "scheduling run sync env"
         ),
         "gateways",
-        "driver heartbeat interrupts",
+        "driver backlog hosttext heartbeat interrupts",
         (
             "controller discovery preparation places relay reports failureshape reporting compat "
             "visit check envcommand cachecommand cliparser cli"
@@ -43,6 +43,7 @@ PURE: Final = (
     "interpreters",
     "preflight",
     "lastwords",
+    "hosttext",
     "scheduling",
     "run",
     "sync.rules",
@@ -76,6 +77,7 @@ OWNERS: Final = {
     },
     "threading": {
         "driver",
+        "backlog",  # whoever says too much waits there
         "heartbeat",  # what a stuck link holds up must hold up nobody else
         "gateways",  # paramiko's and execnet's reader threads meet ours at this edge
     },

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from gatewayworld import WAIT_S, Recorder, socket_pair, stub_bundle
 
+from pytest_remotest import frames
 from pytest_remotest.messages import MAX_FRAME_BYTES
 from remotest.gateways.bootlines import Interpreter
 from remotest.gateways.bootstrap import Booted
@@ -37,9 +38,9 @@ def item(content: bytes, kind: bytes = b"A") -> bytes:
 class Host:
     """The other end of a link; it has read all that a link says at its start."""
 
-    def __init__(self, received: bytes = b"") -> None:
+    def __init__(self, received: bytes = b"", recorder: Recorder | None = None) -> None:
         stream, self.socket = socket_pair()
-        self.recorder = Recorder()
+        self.recorder = recorder or Recorder()
         self.link = AgentLink(
             stream,
             Booted(interpreter=INTERPRETER, noise="", received=received),
@@ -60,6 +61,13 @@ class Host:
         """Return the one reason that the link's end was told with."""
         (reason,) = self.recorder.closed()
         return reason
+
+
+class Reader(Recorder):
+    """Reads what comes, as the driver does."""
+
+    def on_frame(self, frame: bytes) -> None:
+        frames.decode(frame)
 
 
 @pytest.fixture
@@ -139,6 +147,14 @@ def test_the_largest_frame_passes_and_a_larger_one_does_not(host: Host) -> None:
     assert len(host.recorder.frame()) == MAX_FRAME_BYTES
     host.say(message(DATA, item(bytes(MAX_FRAME_BYTES + 1)))[:9])
     assert host.reason().endswith(f"the limit is {MAX_FRAME_BYTES}")
+
+
+def test_a_frame_that_cannot_be_read_ends_the_link_with_one_line() -> None:
+    host = Host(recorder=Reader())
+    host.say(message(DATA, item(b"A{}")))
+    assert host.reason() == "the host broke the protocol: a body is not a list of messages"
+    host.socket.close()
+    host.link.close(WAIT_S)
 
 
 def test_an_end_is_told_and_nothing_after_it_is_heard(
