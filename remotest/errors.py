@@ -6,7 +6,12 @@ try. Fields are there so that callers decide on data and never parse text.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
+
+Fault: TypeAlias = Literal["away", "broken", "wrong"]
+"""What waiting does to a fault of a host: *away* is one that nobody answers for, and may be back in
+a while; *broken* one that answered and then failed, and may do so again; *wrong* is what was asked
+for or set up, which no waiting changes."""
 
 EXIT_USAGE: Final = 4
 """pytest's own exit code for wrong usage."""
@@ -42,7 +47,10 @@ class HostError(RemotestError):
         cause: what went wrong, one lower-case fragment.
         remedy: what the user can try; may be empty.
         stderr: the last that the host said on its error stream; may be empty.
+        fault: what waiting does to it.
     """
+
+    fault: Fault = "broken"
 
     def __init__(
         self, *, host: str, phase: str, cause: str, remedy: str = "", stderr: str = ""
@@ -67,6 +75,16 @@ class HostError(RemotestError):
 
 class ConnectError(HostError):
     """A gateway could not be opened: no connection, no log-in, no usable interpreter."""
+
+
+class NotLetInError(ConnectError):
+    """A host is not who it should be, or lets nobody in."""
+
+    fault = "wrong"
+
+
+class AbsentError(ConnectError):
+    """A host does not have the interpreter that was asked for."""
 
 
 class ProtocolError(HostError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 import socket
@@ -13,7 +12,13 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from remotest.errors import STDERR_TAIL_BYTES, ConnectError
+from remotest.errors import STDERR_TAIL_BYTES
+from remotest.gateways.attempts import (
+    NAME_ATTEMPTS,
+    DialError,
+    attempts_after,
+    is_passing_name_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,19 +29,6 @@ if TYPE_CHECKING:
 
 PHASE: Final = "connect"
 PROXY_END_TIMEOUT_S: Final = 2.0  # A proxy that was told to end has nothing left to do.
-REFUSED_ATTEMPTS: Final = 3  # A server that is being restarted is back within a second.
-
-_TEMPORARY_ERRORS: Final = frozenset({errno.ECONNREFUSED, errno.ECONNRESET})
-
-
-class DialError(ConnectError):
-    """A connection could not be made.
-
-    Attributes:
-        attempts: how often to try in all; 1 where trying again cannot help.
-    """
-
-    attempts = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +77,17 @@ def dial(host: SshHost) -> socket.socket:
             host.hostname, host.port, host.address_family, socket.SOCK_STREAM
         )
     except (socket.gaierror, UnicodeError) as error:
-        raise DialError(
+        failure = DialError(
             host=host.label,
             phase=PHASE,
             cause=f"the name {host.hostname} cannot be resolved: {_reason(error)}",
             remedy="check the name, the network (VPN?) and HostName in ssh_config",
-        ) from error
+        )
+        if is_passing_name_error(error):
+            failure.attempts = NAME_ATTEMPTS
+        else:
+            failure.fault = "wrong"
+        raise failure from error
     failures: dict[str, OSError] = {}
     for family, kind, protocol, _, address in addresses:
         connection = _PromptSocket(family, kind, protocol)
@@ -189,8 +186,7 @@ def _unreachable(host: SshHost, failures: dict[str, OSError]) -> DialError:
         cause = "; ".join(f"{address}: {_reason(error)}" for address, error in failures.items())
         remedy = "check the network (VPN?) and the address"
     failure = DialError(host=host.label, phase=PHASE, cause=cause, remedy=remedy)
-    if all(error.errno in _TEMPORARY_ERRORS for error in errors):
-        failure.attempts = REFUSED_ATTEMPTS
+    failure.attempts = attempts_after(errors)
     return failure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from remotest.errors import ConnectError
+from remotest.errors import NotLetInError
 from remotest.gateways.hostkeys import (
     KnownKey,
     Verdict,
@@ -33,12 +33,12 @@ def known_keys_for(host: SshHost) -> list[KnownKey]:
     """Return all lines of the known_hosts files that hold for a host.
 
     Raises:
-        ConnectError: a file cannot be read.
+        NotLetInError: a file cannot be read.
     """
     try:
         return read_known_hosts((*host.user_known_hosts, *host.global_known_hosts))
     except OSError as error:
-        raise ConnectError(
+        raise NotLetInError(
             host=host.label,
             phase=PHASE,
             cause=f"{error.filename} cannot be read: {(error.strerror or str(error)).lower()}",
@@ -50,7 +50,7 @@ def require_trust(host: SshHost, known: Sequence[KnownKey], key_type: str, blob:
     """Accept the key that a host shows, or raise.
 
     Raises:
-        ConnectError: the key is unknown, not the one that is known, or revoked.
+        NotLetInError: the key is unknown, not the one that is known, or revoked.
     """
     names = names_of(host)
     verdict, lines = judge(known, names, blob)
@@ -67,12 +67,12 @@ def require_trust(host: SshHost, known: Sequence[KnownKey], key_type: str, blob:
         Verdict.REVOKED: _revoked,
     }
     cause, remedy = failures[verdict](host, shown, lines)
-    raise ConnectError(host=host.label, phase=PHASE, cause=cause, remedy=remedy)
+    raise NotLetInError(host=host.label, phase=PHASE, cause=cause, remedy=remedy)
 
 
 def _keep(host: SshHost, names: Sequence[str], key_type: str, blob: bytes) -> Verdict:
     if not host.user_known_hosts:
-        raise ConnectError(
+        raise NotLetInError(
             host=host.label,
             phase=PHASE,
             cause="hostkey=accept-new has no file to keep the key in",
@@ -82,7 +82,7 @@ def _keep(host: SshHost, names: Sequence[str], key_type: str, blob: bytes) -> Ve
     try:
         return keep_key(path, names, key_type, blob, hash_name=host.hash_known_hosts)
     except OSError as error:
-        raise ConnectError(
+        raise NotLetInError(
             host=host.label,
             phase=PHASE,
             cause=f"the key cannot be kept in {path}: {(error.strerror or str(error)).lower()}",

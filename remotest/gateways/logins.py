@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import paramiko
 
-from remotest.errors import ConnectError
+from remotest.errors import NotLetInError
 from remotest.gateways.keyfiles import KeyFileError, load_certificate, read_key_file
 from remotest.gateways.sshagent import USABLE_KEY_TYPES, AgentError, AgentKey, SshAgent
 
@@ -45,7 +45,7 @@ def log_in(transport: paramiko.Transport, host: SshHost, ring: KeyRing) -> None:
     up after a few wrong keys (MaxAuthTries), and nobody should be asked in vain.
 
     Raises:
-        ConnectError: the host takes none of the keys.
+        NotLetInError: the host takes none of the keys.
     """
     with contextlib.ExitStack() as stack:
         keys = _Keys(host, ring, stack)
@@ -172,7 +172,7 @@ def _try_key(transport: paramiko.Transport, host: SshHost, key: paramiko.PKey) -
     return None
 
 
-def _refusal(transport: paramiko.Transport, host: SshHost, notes: list[str]) -> ConnectError:
+def _refusal(transport: paramiko.Transport, host: SshHost, notes: list[str]) -> NotLetInError:
     """Return the error that says what was tried and what the server takes."""
     hung_up = not transport.is_active()
     allowed = [] if hung_up else _allowed_methods(transport, host)
@@ -187,7 +187,7 @@ def _refusal(transport: paramiko.Transport, host: SshHost, notes: list[str]) -> 
         cause += "; tried " + "; ".join(listed)
     else:
         cause += "; there is no key to try"
-    return ConnectError(host=host.label, phase=PHASE, cause=cause, remedy=_remedy(host, notes))
+    return NotLetInError(host=host.label, phase=PHASE, cause=cause, remedy=_remedy(host, notes))
 
 
 def _remedy(host: SshHost, notes: list[str]) -> str:

@@ -11,7 +11,13 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from remotest.errors import ConnectError
-from remotest.gateways.dial import DialError, carrier_of, open_carrier
+from remotest.gateways.attempts import (
+    DROPPED_ATTEMPTS,
+    REFUSED_ATTEMPTS,
+    DialError,
+    persist,
+)
+from remotest.gateways.dial import carrier_of, open_carrier
 from remotest.gateways.hostkeys import algorithms_to_offer
 from remotest.gateways.hosttrust import known_keys_for, names_of, require_trust
 from remotest.gateways.logins import log_in
@@ -20,17 +26,12 @@ from remotest.gateways.sshstream import SshStream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from remotest.errors import Fault
     from remotest.gateways.dial import Carrier
     from remotest.gateways.hostkeys import KnownKey
     from remotest.gateways.keyfiles import KeyRing
     from remotest.gateways.sshhost import SshHost
     from remotest.gateways.surroundings import Surroundings
-
-DROPPED_ATTEMPTS: Final = 6
-"""How often a log-in that the server drops is tried: MaxStartups lets one in within seconds."""
-
-RETRY_DELAY_S: Final = 0.25
-"""The first delay between attempts; each further one is twice as long. In all about 8 s."""
 
 LOGIN_TIMEOUT_S: Final = 60.0
 """For each key tried: a person may have to touch or confirm something; sshd allows 120 s."""
@@ -75,32 +76,24 @@ def connect(
 ) -> SshConnection:
     """Connect to a host and log in; try again where the server is only busy or restarting.
 
+    No attempt begins when the host's connect time-out has passed since the first one did.
+
     Args:
         host: the host, resolved.
-        surroundings: where the jitter of the delays comes from.
+        surroundings: where the jitter of the delays comes from, and the clock.
         ring: opens key files.
         carry: opens what carries the connection, if that is not a connection from here.
 
     Raises:
         ConnectError: the host cannot be reached, is not who it should be, or lets nobody in.
     """
-    attempt = 1
-    while True:
-        try:
-            return _connect_once(host, ring, carry or (lambda: open_carrier(host)))
-        except DialError as error:
-            if attempt >= error.attempts:
-                raise
-        surroundings.sleep(retry_delay_s(attempt, surroundings.random()))
-        attempt += 1
-
-
-def retry_delay_s(attempt: int, chance: float) -> float:
-    """Return how long to wait after a failed attempt, counted from 1.
-
-    ``chance``, from 0 up to 1, spreads the delays of those that failed together.
-    """
-    return RETRY_DELAY_S * 2.0 ** (attempt - 1) * (0.5 + chance)
+    return persist(
+        lambda: _connect_once(host, ring, carry or (lambda: open_carrier(host))),
+        limit_s=host.connect_timeout_s,
+        chance=surroundings.random,
+        sleep=surroundings.sleep,
+        clock=surroundings.clock,
+    )
 
 
 class SshConnection:
@@ -200,11 +193,15 @@ class SshConnection:
                 "the server forwards no connection",
                 "AllowTcpForwarding local in this host's sshd_config",
             )
-        return self._error(
-            f"reach {target} from here",
-            "the host cannot connect to it",
-            f"check the address, and that an SSH server runs there, seen from {self.host.label}",
+        failure = DialError(
+            host=self.host.label,
+            phase=f"reach {target} from here",
+            cause="the host cannot connect to it",
+            remedy="check the address, and that an SSH server runs there, "
+            f"seen from {self.host.label}",
         )
+        failure.attempts = REFUSED_ATTEMPTS
+        return failure
 
     def _error(self, phase: str, cause: str, remedy: str = "") -> ConnectError:
         return ConnectError(host=self.host.label, phase=phase, cause=cause, remedy=remedy)
@@ -235,7 +232,8 @@ def _negotiate(host: SshHost, known: list[KnownKey], carrier: Carrier) -> parami
     transport = paramiko.Transport(carrier.socket)
     try:
         transport.set_log_channel(PARAMIKO_LOGGER)
-        transport.banner_timeout = host.connect_timeout_s
+        # Longer than ours: paramiko does not say whether the server was silent or hung up.
+        transport.banner_timeout = 2 * host.connect_timeout_s
         transport.auth_timeout = LOGIN_TIMEOUT_S
         options = transport.get_security_options()
         options.ciphers = tuple(name for name in CIPHERS if name in options.ciphers)
@@ -269,6 +267,7 @@ def _negotiation_error(
 ) -> DialError:
     """Return the error that says how far it came."""
     phase, remedy, attempts = "agree on encryption", "", 1
+    fault: Fault = "away"
     banner_came = bool(transport.remote_version)
     if isinstance(error, TimeoutError):
         cause = f"the server did not answer within {host.connect_timeout_s:g} s"
@@ -276,6 +275,7 @@ def _negotiation_error(
     elif isinstance(error, IncompatiblePeer):
         cause = f"nothing in common with {transport.remote_version}: {error}"
         remedy = "update the host's SSH server"
+        fault = "wrong"
     elif host.proxy_command is not None and not banner_came:
         phase = "connect by ProxyCommand"
         cause = "the command ended before an SSH server answered"
@@ -283,6 +283,7 @@ def _negotiation_error(
     elif "Indecipherable" in str(error) or "codec" in str(error):  # No banner, or no text at all.
         cause = "what listens there is no SSH server"
         remedy = "check the port"
+        fault = "wrong"
     elif not banner_came:
         cause = "the server closed the connection before it said a word"
         remedy = (
@@ -292,6 +293,7 @@ def _negotiation_error(
         attempts = DROPPED_ATTEMPTS
     else:
         cause = f"the server closed the connection: {error}".rstrip(": ")
+        attempts = REFUSED_ATTEMPTS if isinstance(error, EOFError | OSError) else 1
     failure = DialError(host=host.label, phase=phase, cause=cause, remedy=remedy, stderr=last_words)
-    failure.attempts = attempts
+    failure.attempts, failure.fault = attempts, fault
     return failure

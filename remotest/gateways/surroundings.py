@@ -40,6 +40,7 @@ class Surroundings:
         ask_passphrase: asked for the passphrase of a key file; None means nobody can be asked.
         random: a number from 0 up to 1, for jitter.
         sleep: waits for so many seconds.
+        clock: seconds since some moment.
     """
 
     user: str
@@ -50,6 +51,7 @@ class Surroundings:
     ask_passphrase: Callable[[Path], str | None]
     random: Callable[[], float] = field(default=random.random)
     sleep: Callable[[float], None] = field(default=time.sleep)
+    clock: Callable[[], float] = field(default=time.monotonic)
 
 
 def surroundings_here(

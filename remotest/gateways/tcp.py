@@ -8,7 +8,13 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
-from remotest.errors import ConnectError
+from remotest.gateways.attempts import (
+    NAME_ATTEMPTS,
+    DialError,
+    attempts_after,
+    is_passing_name_error,
+    persist,
+)
 from remotest.gateways.base import WRITE_STALL_S
 
 if TYPE_CHECKING:
@@ -79,20 +85,30 @@ class SocketStream:
 
 
 def connect_socket(target: SocketTarget, timeout_s: float = CONNECT_TIMEOUT_S) -> SocketStream:
-    """Connect to a socket server of execnet.
+    """Connect to a socket server of execnet; try again where it is only being restarted.
 
     Raises:
-        ConnectError: there is no such host, or nothing listens there.
+        DialError: there is no such host, or nothing listens there.
     """
+    return persist(lambda: _connect_once(target, timeout_s), limit_s=timeout_s)
+
+
+def _connect_once(target: SocketTarget, timeout_s: float) -> SocketStream:
     try:
         connection = socket.create_connection((target.host, target.port), timeout_s)
     except OSError as error:
-        raise ConnectError(
+        failure = DialError(
             host=f"{target.host}:{target.port}",
             phase="connect",
             cause=_cause(error, target.host, timeout_s),
             remedy="check that `python -m execnet.script.socketserver` runs there",
-        ) from error
+        )
+        failure.attempts = attempts_after([error])
+        if is_passing_name_error(error):
+            failure.attempts = NAME_ATTEMPTS
+        elif isinstance(error, socket.gaierror):
+            failure.fault = "wrong"
+        raise failure from error
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return SocketStream(connection)
 

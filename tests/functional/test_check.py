@@ -83,6 +83,7 @@ def normal(answer: Answer, project: Project, **names: object) -> str:
     for name, value in {**names, **places}.items():
         text = text.replace(str(value), name)
     text = re.sub(r"\b([37-9]\.\d+)\.\d+\b", r"\1.N", text)  # versions of Python and pytest
+    text = re.sub(r"times in [\d.]+ s", "times in T s", text)
     text = re.sub(r"found there: .*", "found there: ...", text)
     text = re.sub(r"SHA256:\S+", "SHA256:...", text)
     text = re.sub(r"[\d.]+ [MGT]B", "FREE", text)
@@ -109,11 +110,11 @@ ssh=myhost//python=python3.9
 ssh=myhost//python=python3.6
   yes  CPython 3.6.N  7.0.N  1 differ  FREE  same  shared
 ssh=myhost//python=python3.5
-  no: python3.5 not found; found there: ...
+  no: python3.5 is absent
 ssh=myhost//python=BARE
   yes  CPython 3.9.N  none  1 differ  FREE  same  shared
 ssh=other:CLOSED
-  no: 127.0.0.1:CLOSED refused the connection
+  no: 127.0.0.1:CLOSED refused the connection; tried 4 times in T s
 ssh=unknown//ssh_config=../strict_config
   no: nothing is known of [127.0.0.1]:SSHPORT, which shows the ssh-ed25519 key ...
 
@@ -126,13 +127,14 @@ plugins that differ from here:
 the tree of PROJECT: 4 files, 4.0 kB
   stayed here, as they look like secrets (a '!rule' in rsyncignore takes one along): .env
 
-ssh=myhost//python=python3.5: boot failed: python3.5 not found; found there: ...
-  try: name an interpreter of that host with python=, or install this one there
+ssh=myhost//python=python3.5: boot failed: python3.5 is absent
+  try: name another interpreter of that host with python=, or install this one there, \
+or let uv do so with interpreters=uv; found there: ...
 
 ssh=myhost//python=BARE: preflight failed: Python 3.9.N at BARE has no pytest
   try: BARE -m pip install 'pytest>=7.0', there, or name an interpreter that has one with python=
 
-other:CLOSED: connect failed: 127.0.0.1:CLOSED refused the connection
+other:CLOSED: connect failed: 127.0.0.1:CLOSED refused the connection; tried 4 times in T s
   try: check the port, and that an SSH server runs there
 
 unknown: check the host key failed: nothing is known of [127.0.0.1]:SSHPORT, \

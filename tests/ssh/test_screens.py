@@ -98,6 +98,7 @@ class Stage:
             (r"SHA256:[\w+/]{43}", "SHA256:FINGERPRINT"),
             (r"\b\d+\.\d\ds\b", "0.12s"),
             (r"\b\d+\.\ds\b", "0.1s"),
+            (r"times in \d+\.\d s\b", "times in 1.8 s"),
             (r"=+ ((?:\d|no tests).*) in 0.12s(?: \(.*\))? =+", r"=== \1 in 0.12s ==="),
             (r"\(\d+ frames of pytest\)", "(31 frames of pytest)"),
             (r"\b3\.9\.\d+", "3.9.18"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import re
 import shutil
 import socket
 import subprocess
@@ -55,10 +56,22 @@ def add_options(server: SshServer, *lines: str) -> None:
 def test_refused(tmp_path: Path, server: SshServer) -> None:
     server.stop()
 
-    assert paragraph_of(tmp_path, spec_of(server)) == (
-        f"worker: connect failed: 127.0.0.1:{server.port} refused the connection\n"
+    paragraph = paragraph_of(tmp_path, spec_of(server))
+    assert re.sub(r"\d\.\d s", "T s", paragraph) == (
+        f"worker: connect failed: 127.0.0.1:{server.port} refused the connection; "
+        "tried 4 times in T s\n"
         "  try: check the port, and that an SSH server runs there"
     )
+
+
+def test_a_server_that_is_being_restarted(tmp_path: Path, server: SshServer) -> None:
+    server.stop()
+
+    def restart(_: float) -> None:
+        server.start()
+
+    with pool_in(tmp_path, sleep=restart) as pool:
+        assert output_of(pool, spec_of(server), "echo in") == b"in\n"
 
 
 def test_a_name_that_does_not_exist(tmp_path: Path) -> None:
@@ -137,7 +150,7 @@ def test_a_server_that_hangs_up_at_once_is_tried_again(tmp_path: Path) -> None:
     ] * 5
     assert caught.value.paragraph() == (
         f"127.0.0.1:{port}: agree on encryption failed: "
-        "the server closed the connection before it said a word\n"
+        "the server closed the connection before it said a word; tried 6 times in 0.0 s\n"
         "  try: if it is busy, raise MaxStartups in its sshd_config; "
         "if it bans clients (fail2ban, hosts.deny), ask its owner"
     )
