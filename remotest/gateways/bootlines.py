@@ -266,6 +266,14 @@ def engine_message(engine_source: str) -> bytes:
     return b"%0*d" % (LENGTH_DIGITS, len(program)) + program
 
 
+_ESCAPE: Final = r"""\\(?:[\\'"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})"""
+_INTERPRETER: Final = re.compile(
+    r"\(\((\d{1,3}), (\d{1,3}), (\d{1,3})\), ('\w{1,40}'), "
+    rf"""('(?:[^'\\]|{_ESCAPE})*'|"(?:[^"\\]|{_ESCAPE})*")\)"""
+)
+"""What ``python_line`` makes it say, with ``repr`` of a text: no other literal is evaluated."""
+
+
 def parse_answer(line: bytes) -> Answer | SetupFailed:
     """Return what stands behind the marker in an answer.
 
@@ -286,16 +294,14 @@ def parse_answer(line: bytes) -> Answer | SetupFailed:
 
 
 def _parse_interpreter(text: str) -> Interpreter:
-    match = re.fullmatch(r"\(\((\d{1,3}), (\d{1,3}), (\d{1,3})\), ('\w{1,40}'), (.*)\)", text)
+    match = _INTERPRETER.fullmatch(text)
     if match is None:
         raise ValueError("not what an interpreter tells of itself")
     major, minor, micro, implementation, executable = match.groups()
     try:
         path = ast.literal_eval(executable)
-    except (SyntaxError, RecursionError, MemoryError) as error:
+    except SyntaxError as error:  # A character that there is not.
         raise ValueError("not the path of an executable") from error
-    if not isinstance(path, str):
-        raise ValueError("not the path of an executable")  # noqa: TRY004  one kind of failure
     return Interpreter(
         version=(int(major), int(minor), int(micro)),
         implementation=implementation.strip("'"),
