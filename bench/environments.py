@@ -2,6 +2,8 @@
 
 A run in an interpreter that has everything already is the measure: what a run in a bare one takes
 longer is what its environment costs, everything included: asking, resolving, sending, building.
+Of pip and uv it is their commands and a run in what they have made: who does not compile byte code
+makes the first run do it.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ REQUIREMENTS: Final = ("attrs", "click", "requests", "toolz")
 """Beside pytest: with what they need in turn, some fifteen wheels for any interpreter."""
 
 RUNS_A_ROUND: Final = 5
-"""Of remotest: what is told is a difference of two runs, which has to be exact."""
+"""Of remotest and uv: what is told is a difference of two runs, which has to be exact."""
+
+WAYS: Final = ("venv + pip", "uv", "cold", "warm")
 
 COMMAND_TIMEOUT_S: Final = 300
 
@@ -55,35 +59,38 @@ class Bench:
         )
         (self._project / "test_one.py").write_text("def test_one(): pass\n")
         self._uv(self._ready)
-        self._run_in(self._ready / "bin" / "python", "env=system")  # writes the byte code
+        self._run_as_it_is(self._ready)  # writes the byte code
         self._cold()  # fills the controller's cache; what a first run downloads is not measured
 
     def rounds(self, count: int) -> dict[str, float]:
-        """Return the median of each tool, and of what a cold and a warm run take longer.
+        """Return the median of what each way to an environment adds to a run.
 
-        They take turns, and each run is compared with the one in the same turn: what else the
+        They take turns, and each is compared with the run as it is in the same turn: what else the
         machine does then hits both.
         """
-        tools: dict[str, Callable[[], None]] = {
-            "venv + pip": lambda: self._pip(self._folder / "pip"),
-            "uv": lambda: self._uv(self._folder / "uv"),
+        once: dict[str, Callable[[], None]] = {
+            "as it is": lambda: self._run_as_it_is(self._ready),
+            "venv + pip": self._pip,
+            "uv": self._uv_and_run,
         }
-        runs: dict[str, Callable[[], None]] = {
-            "as it is": lambda: self._run_in(self._ready / "bin" / "python", "env=system"),
+        often: dict[str, Callable[[], None]] = {
+            "as it is": lambda: self._run_as_it_is(self._ready),
+            "uv": self._uv_and_run,
             "cold": self._cold,
             "warm": lambda: self._run_in(self._python, self._kept("warm")),
         }
-        runs["warm"]()
-        times: Measure = defaultdict(list)
-        for _ in range(count):
-            for name, contender in [*tools.items(), *list(runs.items()) * RUNS_A_ROUND]:
+        often["warm"]()
+        added: Measure = defaultdict(list)
+        for turn in [once, *[often] * RUNS_A_ROUND] * count:
+            times = {}
+            for name, contender in turn.items():
                 for made in ("pip", "uv", "cold"):
                     shutil.rmtree(self._folder / made, ignore_errors=True)
-                times[name].append(seconds_of(contender))
-        for name in ("cold", "warm"):
-            pairs = zip(times[name], times["as it is"], strict=True)
-            times[f"{name} adds"] = [run - ready for run, ready in pairs]
-        return {name: statistics.median(values) for name, values in times.items()}
+                times[name] = seconds_of(contender)
+            ready_s = times.pop("as it is")
+            for name, seconds in times.items():
+                added[name].append(seconds - ready_s)
+        return {name: statistics.median(values) for name, values in added.items()}
 
     def _kept(self, name: str) -> str:
         return f"env=managed//cache={self._folder / name}"
@@ -91,10 +98,19 @@ class Bench:
     def _cold(self) -> None:
         self._run_in(self._python, self._kept("cold"))
 
-    def _pip(self, environment: Path) -> None:
+    def _run_as_it_is(self, environment: Path) -> None:
+        self._run_in(environment / "bin" / "python", "env=system")
+
+    def _pip(self) -> None:
+        environment = self._folder / "pip"
         call(self._python, "-m", "venv", environment)
         pip = (environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
         call(*pip, "install", "--quiet", "pytest", *REQUIREMENTS)
+        self._run_as_it_is(environment)
+
+    def _uv_and_run(self) -> None:
+        self._uv(self._folder / "uv")
+        self._run_as_it_is(self._folder / "uv")
 
     def _uv(self, environment: Path) -> None:
         tool = (uv.find_uv_bin(), "--quiet")
@@ -150,8 +166,8 @@ def main() -> None:
     parser.add_argument("interpreter", nargs="*", default=interpreters.ALL)
     arguments = parser.parse_args()
     remotest = make_environment("remotest", "--editable", str(ROOT))
-    print(f"median of {arguments.rounds} rounds in seconds\n")
-    columns = ("venv + pip", "uv", "cold adds", "warm adds", "pip / cold", "uv / cold")
+    print(f"what an environment adds to a run: median of {arguments.rounds} rounds in seconds\n")
+    columns = (*WAYS, "pip / cold", "uv / cold")
     print(f"{'':10}" + "".join(f"{name:>12}" for name in columns))
     for name in arguments.interpreter:
         python = interpreters.find(name)
@@ -160,15 +176,16 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory(prefix="remotest-bench-") as folder:
             print(row(name, Bench(python, Path(folder), remotest).rounds(arguments.rounds)))
-    print("\nadds: what a run in a bare interpreter takes longer than one in which all is there;")
+    print(
+        "\ncold: nothing on the host, wheels in the controller's cache; warm: nothing has changed"
+    )
     print("ratios above 1: remotest is faster; nan: that tool fails, or nothing to measure")
 
 
 def row(name: str, medians: dict[str, float]) -> str:
-    columns = ("venv + pip", "uv", "cold adds", "warm adds")
-    seconds = "".join(f"{medians[column]:12.2f}" for column in columns)
-    cold = medians["cold adds"]
-    ratios = [medians[tool] / cold if cold > 0 else math.nan for tool in columns[:2]]
+    seconds = "".join(f"{medians[way]:12.2f}" for way in WAYS)
+    cold = medians["cold"]
+    ratios = [medians[tool] / cold if cold > 0 else math.nan for tool in WAYS[:2]]
     return f"{name:10}{seconds}" + "".join(f"{ratio:12.1f}" for ratio in ratios)
 
 
