@@ -30,7 +30,6 @@ MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come 
 ROOM_LOOK_S = 1.0  # Between looks, while there is no room for a frame, at whether this is over.
 PING = frames.encode([messages.Ping()])
 PONG = frames.encode([messages.Pong()])
-END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # What ends a login's processes, on a shutdown too.
 
 
 def main(channel: Any) -> None:
@@ -116,7 +115,7 @@ class Agent:
             self._leaving = True
 
         wake_before = signal.set_wakeup_fd(self._wake_write)
-        before = [(number, signal.signal(number, leave)) for number in END_SIGNALS]
+        before = [(number, signal.signal(number, leave)) for number in supervise.END_SIGNALS]
         try:
             yield
         finally:

@@ -3,19 +3,30 @@
 On Linux the agent makes itself the *subreaper* of what it starts: a descendant whose parent died
 becomes the agent's own child, however it detached itself. So "kill my children until there are
 none" reaches setsid children and double forks too. Elsewhere the process groups are killed.
+
+An agent may be killed itself, or hang. So its process is split in two before it does anything:
+the parent, the *guard*, is a subreaper as well and does nothing but wait for that.
+
+This module is also run alone, in front of the agent: it imports nothing of ours.
 """
 
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import sys
 import time
-from typing import Callable, Container, List
+from typing import Callable, Container, List, Optional
 
 PR_SET_CHILD_SUBREAPER = 36  # From <linux/prctl.h>.
 KILL_DEADLINE_S = 5.0  # A killed process that is not gone by then hangs in the kernel.
 KILL_PAUSE_S = 0.01  # Between two looks at the children: a kill takes a moment to show.
+END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # What ends a login's processes, on a shutdown too.
+
+POLLRDHUP = 0x2000  # From <poll.h> of Linux; PyPy's select lacks it.
+LEAVE_S = 9.0  # For an agent to leave when its input has ended: nothing lives on after 10 s.
+END_S = 2.0  # For an agent to leave when it is told to by a signal: who sends it kills soon.
 
 
 def become_subreaper() -> bool:
@@ -27,6 +38,64 @@ def become_subreaper() -> bool:
         return bool(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
     except (OSError, AttributeError):  # a libc without prctl
         return False
+
+
+def guard(input_fd: int) -> None:
+    """Split this process in two. The child returns from here; the parent never does.
+
+    The parent waits for the child's end and then ends in the same way. Where the child did not
+    end in order, it first ends all that the child had started. It also ends a child that does
+    not leave although its input has ended, or although this process was told to end.
+
+    Called before there are any threads. Where there are no subreapers it does nothing: it could
+    not find what is to be ended.
+
+    Args:
+        input_fd: what the child reads, a socket or a pipe.
+    """
+    if not become_subreaper():
+        return
+    ended_read, ended_write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ended_read)
+        return
+    os.close(ended_write)
+    _await_end(child, ended_read, input_fd)
+    status = os.waitpid(child, 0)[1]
+    if status:
+        kill_tree([])
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.WEXITSTATUS(status))
+
+
+def _await_end(child: int, ended_fd: int, input_fd: int) -> None:
+    """Return when a process has ended, which then is told by the end of ``ended_fd``."""
+    told_read, told_write = os.pipe()
+    os.set_blocking(told_write, False)
+    signal.set_wakeup_fd(told_write)
+    for number in END_SIGNALS:
+        signal.signal(number, lambda *_: None)
+    poller = select.poll()
+    for descriptor, events in ((ended_fd, 0), (input_fd, POLLRDHUP), (told_read, select.POLLIN)):
+        poller.register(descriptor, events)
+    deadline_s: Optional[float] = None
+    while True:
+        left_s = None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+        ready = [descriptor for descriptor, _ in poller.poll(left_s and left_s * 1000)]
+        if ended_fd in ready:
+            return
+        if deadline_s is not None and time.monotonic() >= deadline_s:
+            os.kill(child, signal.SIGKILL)
+            return
+        for descriptor, grace_s in ((input_fd, LEAVE_S), (told_read, END_S)):
+            if descriptor in ready:
+                poller.unregister(descriptor)
+                deadline_s = min(deadline_s or sys.maxsize, time.monotonic() + grace_s)
 
 
 def children() -> List[int]:

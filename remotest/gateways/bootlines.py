@@ -151,6 +151,18 @@ class Marker:
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
+_END_SCRIPT: Final = """\
+exec 2>/dev/null
+kill -s TERM -- -{pid} {pid}
+kill -s CONT -- -{pid} {pid}
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+    kill -s 0 {pid} || exit 0
+    sleep 0.2 || sleep 1
+done
+kill -s KILL -- -{pid} {pid}
+"""
+# The guard of an agent ends what the agent cannot; what is killed at once leaves its children.
+
     """What an interpreter says that it is."""
 
     version: tuple[int, int, int]
@@ -158,6 +170,10 @@ class Interpreter:
     executable: str
 
     def __str__(self) -> str:
+if "clientsock" not in globals():  # A socket server lives on, and is nobody's to watch.
+    _supervise = {{}}
+    exec(compile(_supervise_source, "<remotest>/supervise.py", "exec"), _supervise)
+    _supervise["guard"](receiver)
         name = {"cpython": "Python", "pypy": "PyPy"}.get(self.implementation, self.implementation)
         return f"{name} {'.'.join(map(str, self.version))}"
 
@@ -237,7 +253,7 @@ def _setup_script(setup: str | None) -> str:
 
 def end_line(pid: int) -> bytes:
     """Return the line for ``SHELL_PROGRAM`` that ends a process and its group on that host."""
-    return _escaped(f"kill -s KILL -- -{pid} {pid} 2>/dev/null".encode("ascii")) + b"\n"
+    return _escaped(_END_SCRIPT.format(pid=pid).encode("ascii")) + b"\n"
 
 
 def _escaped(data: bytes) -> bytes:
@@ -260,9 +276,13 @@ def python_line(marker: Marker) -> bytes:
     return ascii(program).encode("ascii") + b"\n"
 
 
-def engine_message(engine_source: str) -> bytes:
-    """Return what an interpreter that has answered waits for: execnet, ready to serve."""
-    program = (engine_source + _ENGINE_END).encode("utf-8")
+def engine_message(engine_source: str, supervise_source: str) -> bytes:
+    """Return what an interpreter that has answered waits for: execnet, guarded, ready to serve.
+
+    ``supervise_source`` is that of ``pytest_remotest.supervise``.
+    """
+    supervise = f"_supervise_source = {supervise_source!a}\n"
+    program = (engine_source + supervise + _ENGINE_END).encode("utf-8")
     return b"%0*d" % (LENGTH_DIGITS, len(program)) + program
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = pytest_remotest.__name__
 LOADER: Final = f"{PACKAGE}.loader"
+SUPERVISE: Final = f"{PACKAGE}.supervise"
 
 
 @functools.cache

@@ -23,7 +23,7 @@ from remotest.errors import STDERR_TAIL_BYTES, HostLost
 from remotest.gateways.base import WRITE_STALL_S
 from remotest.gateways.bootlines import engine_message
 from remotest.gateways.bootstrap import EXIT_STATUS_WAIT_S, describe_end
-from remotest.gateways.bundle import LOADER, encode_bundle
+from remotest.gateways.bundle import LOADER, SUPERVISE, encode_bundle, read_bundle
 from remotest.gateways.downlevel import engine_source
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class AgentLink:
         Raises:
             OSError: the other side is gone. Neither callback is ever called.
         """
-        self._stream.write(engine_message(engine_source()))
+        self._stream.write(engine_message(engine_source(), read_bundle()[SUPERVISE]))
         # Not registered with any execnet group: no exit handler will ever touch it.
         gateway = execnet.Gateway(self._io, execnet.XSpec("popen//id=remotest"))
         try:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SETTLE_S: Final = 1.0
 """For what a process wrote or did last to reach us after its stream has ended."""
 
+END_S: Final = 3.0
+"""For a process that is told to end to take along what it has started: its guard takes 2 s."""
+
 
 class PopenStream(SocketStream):
     """A process of this machine; its standard input and output are one socket, as under sshd.
@@ -80,11 +83,18 @@ class PopenStream(SocketStream):
 
     def kill(self) -> None:
         """See ``ByteStream``. Ends the whole process group."""
+        if self.exit_status(0) is None:
+            self._signal_group(signal.SIGTERM, signal.SIGCONT)
+            self.exit_status(END_S)
         # Also after the process's own end: what it left in its group keeps the group's id.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._signal_group(signal.SIGKILL)
         super().kill()
         self.exit_status(SETTLE_S)
+
+    def _signal_group(self, *numbers: signal.Signals) -> None:
+        for number in numbers:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
 
 
 def start_here(host: str = "popen") -> PopenStream:

@@ -80,7 +80,7 @@ def ends(descriptor: int) -> bool:
     [
         pytest.param("popen", 0, id="the agent here"),
         pytest.param("ssh=myhost", 0, id="the agent on a host"),
-        pytest.param("ssh=myhost", 1, id="the connection of a host"),
+        pytest.param("ssh=myhost", 2, id="the connection of a host"),
     ],
 )
 def test_what_stops_is_noticed_and_given_up(

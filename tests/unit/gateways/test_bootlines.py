@@ -62,7 +62,7 @@ def test_markers_differ() -> None:
 
 
 def test_the_engine_has_its_length_in_front() -> None:
-    message = engine_message("text = '\u2603'\n")
+    message = engine_message("text = '\u2603'\n", "")
     assert int(message[:8]) == len(message[8:])
     assert message[8:].startswith("text = '\u2603'\n".encode())
 
