@@ -106,6 +106,18 @@ if engine:
     exec(compile(engine, "<remotest engine>", "exec"))
 """
 
+_END_SCRIPT: Final = """\
+exec 2>/dev/null
+kill -s TERM -- -{pid} {pid}
+kill -s CONT -- -{pid} {pid}
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+    kill -s 0 {pid} || exit 0
+    sleep 0.2 || sleep 1
+done
+kill -s KILL -- -{pid} {pid}
+"""
+# The guard of an agent ends what the agent cannot; what is killed at once leaves its children.
+
 LENGTH_DIGITS: Final = 8
 """Of the decimal length in front of the engine: up to 100 MB, of which 50 kB are used."""
 
@@ -113,6 +125,10 @@ LEAVE_TIMEOUT_S: Final = 8
 """For an agent to end its workers when the controller is gone: nothing lives on after 10 s."""
 
 _ENGINE_END: Final = f"""
+if "clientsock" not in globals():  # A socket server lives on, and is nobody's to watch.
+    _supervise = {{}}
+    exec(compile(_supervise_source, "<remotest>/supervise.py", "exec"), _supervise)
+    _supervise["guard"](receiver)
 _plain_geterrortext = geterrortext
 def geterrortext(exc):
     # execnet cannot send a lone surrogate, and would then never tell of the error.
@@ -151,18 +167,6 @@ class Marker:
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-_END_SCRIPT: Final = """\
-exec 2>/dev/null
-kill -s TERM -- -{pid} {pid}
-kill -s CONT -- -{pid} {pid}
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
-    kill -s 0 {pid} || exit 0
-    sleep 0.2 || sleep 1
-done
-kill -s KILL -- -{pid} {pid}
-"""
-# The guard of an agent ends what the agent cannot; what is killed at once leaves its children.
-
     """What an interpreter says that it is."""
 
     version: tuple[int, int, int]
@@ -170,10 +174,6 @@ kill -s KILL -- -{pid} {pid}
     executable: str
 
     def __str__(self) -> str:
-if "clientsock" not in globals():  # A socket server lives on, and is nobody's to watch.
-    _supervise = {{}}
-    exec(compile(_supervise_source, "<remotest>/supervise.py", "exec"), _supervise)
-    _supervise["guard"](receiver)
         name = {"cpython": "Python", "pypy": "PyPy"}.get(self.implementation, self.implementation)
         return f"{name} {'.'.join(map(str, self.version))}"
 
