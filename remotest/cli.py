@@ -14,10 +14,10 @@ from remotest.check import check
 from remotest.cliparser import options_for_pytest, parse
 from remotest.errors import EXIT_HOST_FAILED, EXIT_USAGE, RemotestError, UsageError
 from remotest.gateways import serve
+from remotest.hosttext import printable
 from remotest.pytestconfig import read_as_pytest
 from remotest.reporting import envtable
 from remotest.reporting.checktable import screen
-from remotest.reporting.terminal import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -6,6 +6,7 @@ this takes one event after the other, tells the machine, and does what the machi
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,13 @@ from remotest.discovery import discover
 from remotest.driver import Driver, DriverEvent, GatewayClosed, MessagesCame
 from remotest.errors import EXIT_HOST_FAILED, HostError, UsageError
 from remotest.gateways.opener import GatewayOpener
+from remotest.hosttext import HostText, printable, secrets_of
 from remotest.interrupts import Interrupts
 from remotest.lastwords import describe_end
 from remotest.places import Places
 from remotest.preparation import Preparation
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
-from remotest.reporting.terminal import SCHEDULER_NAMES, TerminalReport, printable
+from remotest.reporting.terminal import SCHEDULER_NAMES, TerminalReport
 from remotest.run import commands, events
 from remotest.run.machine import RunMachine
 from remotest.run.verdict import exit_code
@@ -72,11 +74,12 @@ class Controller:
         self._places = Places(settings)
         self._opener = opener
         self._opener.name({plan.name: plan.spec for plan in self._places.agents})
-        self._driver = Driver(self._opener)
+        host_text = HostText(secrets_of(settings.variables, os.environ), os.environ)
+        self._driver = Driver(self._opener, host_text)
         self._interrupts = Interrupts(self._driver.wake)
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)
-        self._report = TerminalReport(config, self._places)
+        self._report = TerminalReport(config, self._places, host_text)
         self._preparation = Preparation(
             places=self._places,
             driver=self._driver,
@@ -270,6 +273,10 @@ class Controller:
         return worker
 
     def _handle_agent_message(self, agent: str, message: Any) -> None:
+        if isinstance(message, messages.WorkerOutput | messages.WorkerExited):
+            worker = self._workers.get(message.worker)
+            if worker is None or worker.agent != agent:  # No worker that it was asked for.
+                return
         if isinstance(message, messages.WorkerOutput):
             self._report.worker_output(message.worker, message.text)
         elif isinstance(message, messages.WorkerExited):

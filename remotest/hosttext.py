@@ -70,6 +70,11 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """Return a text, as hosts have it, without what would break the line or steer a terminal."""
+    return " ".join(printable(text).split())
+
+
 def secrets_of(variables: Iterable[tuple[str, str | None]], here: Mapping[str, str]) -> set[str]:
     """Return the values that must not be shown of those that hosts are given.
 

@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from remotest.errors import EnvError, HostError, HostLost
+from remotest.hosttext import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OLDEST_PYTEST: Final = (7, 0)
 """The last pytest for Python 3.6 is 7.0.1; older ones lack hooks that workers use."""
+
+MAX_WORD_CHARS: Final = 64
+"""Of a name or version that an interpreter tells: it stands in a table."""
+
+MAX_PATH_CHARS: Final = 4096
+"""As Linux has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,20 +43,24 @@ class Interpreter:
 
 
 def read_interpreter(info: Mapping[str, Any]) -> Interpreter:
-    """Return what a greeting says, with every value forced to its type."""
+    """Return what a greeting says, with every value forced to its type and to a line's length."""
     pytest_version = info.get("pytest_version")
     numbers = info.get("version_info")
-    version = ".".join(str(part) for part in numbers[:3]) if isinstance(numbers, list) else "?"
+    version = ".".join(_word(part) for part in numbers[:3]) if isinstance(numbers, list) else "?"
     count = info.get("cpu_count")
     return Interpreter(
-        implementation=str(info.get("implementation")),
+        implementation=_word(info.get("implementation")),
         version=version,
-        executable=str(info.get("executable")),
+        executable=one_line(str(info.get("executable"))[:MAX_PATH_CHARS]),
         prefix=str(info.get("prefix")),
-        hostname=str(info.get("hostname")),
-        pytest_version=None if pytest_version is None else str(pytest_version),
+        hostname=_word(info.get("hostname")),
+        pytest_version=None if pytest_version is None else _word(pytest_version),
         cpu_count=count if isinstance(count, int) and count > 0 else 1,
     )
+
+
+def _word(value: Any) -> str:
+    return one_line(str(value)[:MAX_WORD_CHARS])
 
 
 def check_interpreter(host: str, interpreter: Interpreter) -> None:

@@ -70,6 +70,11 @@ class Settings:
         return (*self.proxies, *(request.spec for request in self.requests))
 
     @property
+    def variables(self) -> tuple[tuple[str, str | None], ...]:
+        """All variables that workers are given: name -> value, None for the one it has here."""
+        return tuple(variable for spec in self.specs for variable in spec.env)
+
+    @property
     def base_dir(self) -> Path:
         """The directory that the tree on a host mirrors."""
         return self.config_file.parent if self.config_file is not None else self.root_dir

@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from remotest.errors import HostError
-from remotest.reporting.columns import GAP, one_line
-from remotest.reporting.terminal import printable
+from remotest.hosttext import one_line, printable
+from remotest.reporting.columns import GAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
 
-from remotest.reporting.terminal import printable
+from remotest.hosttext import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,3 @@ def lined_up(rows: Sequence[Sequence[str]], indent: int = 0) -> list[str]:
         ]
         lines.append((" " * indent + (" " * GAP).join(cells)).rstrip())
     return lines
-
-
-def one_line(text: str) -> str:
-    """Return a text, as hosts have it, without what would break the line or steer a terminal."""
-    return " ".join(printable(text).split())

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from remotest.hosttext import one_line, printable
 from remotest.reporting.checktable import size_text
-from remotest.reporting.columns import GAP, lined_up, one_line
-from remotest.reporting.terminal import printable
+from remotest.reporting.columns import GAP, lined_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

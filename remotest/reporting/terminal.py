@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_remotest import messages
+from remotest.hosttext import HostText, printable
 from remotest.reporting import junit, progress
 from remotest.reporting.gaps import gap_lines
 from remotest.reporting.lastfailed import LastFailed
@@ -49,11 +50,15 @@ SCHEDULER_NAMES = {
 
 
 class TerminalReport:
-    """Writes through pytest's terminal reporter; silent where there is none or under ``-q``."""
+    """Writes through pytest's terminal reporter; silent where there is none or under ``-q``.
 
-    def __init__(self, config: pytest.Config, places: Places) -> None:
+    Lines that workers print are cleaned by ``host_text``.
+    """
+
+    def __init__(self, config: pytest.Config, places: Places, host_text: HostText) -> None:
         self._config = config
         self._places = places
+        self._host_text = host_text
         self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
         # The option is the terminal reporter's own: "-p no:terminal" takes both away.
         self._verbosity: int = config.getoption("verbose", 0)
@@ -169,7 +174,7 @@ class TerminalReport:
         if self._shows_output and self._terminal is not None:
             for line in lines:
                 self._begin_line()
-                self._terminal.write_line(f"[{worker}] {printable(line)}")
+                self._terminal.write_line(f"[{worker}] {self._host_text.line(line)}")
 
     # -- the start of workers --------------------------------------------------------------
 
@@ -354,11 +359,3 @@ class TerminalReport:
 def is_well(environment: EnvironmentResult) -> bool:
     """Return whether nothing is wrong with an environment; that a run was stopped is not."""
     return environment.end in ("finished", "stopped")
-
-
-def printable(text: str) -> str:
-    """Return a host's text without what would steer a terminal: only line ends and tabs stay."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else "?"
-        for character in text.replace("\r\n", "\n")
-    )

@@ -23,10 +23,10 @@ LAYERS: Final = tuple(
         "errors spec spec_rules yaml_nodes pathmap",
         (
             "interpreters inventory settings pytestconfig environments preflight launch lastwords "
-            "scheduling run sync env"
+            "hosttext scheduling run sync env"
         ),
         "gateways",
-        "driver backlog hosttext heartbeat interrupts",
+        "driver backlog heartbeat interrupts",
         (
             "controller discovery preparation places relay reports failureshape reporting compat "
             "visit check envcommand cachecommand cliparser cli"

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotest.reporting.outputlines import MAX_WAITING_CHARS, OutputLines
+from remotest.reporting.outputlines import MAX_SHOWN_CHARS, MAX_WAITING_CHARS, OutputLines
 
 
 @given(st.text("ab\n", max_size=20), st.lists(st.integers(0, 20)))
@@ -29,3 +29,15 @@ def test_workers_do_not_mix() -> None:
 def test_a_line_without_an_end_does_not_wait_for_ever() -> None:
     endless = "." * (MAX_WAITING_CHARS + 1)
     assert OutputLines().add("gw0", endless) == [endless]
+
+
+def test_a_worker_that_prints_without_an_end_is_cut_off_and_others_are_not() -> None:
+    output = OutputLines()
+    assert output.add("gw0", "x" * MAX_SHOWN_CHARS) == ["x" * MAX_SHOWN_CHARS]
+    note = "... more than 16777216 characters were printed: the rest is left out"
+    assert output.add("gw0", "y\n") == ["", note]
+    assert [output.add("gw0", "z\n"), output.end("gw0"), output.add("gw1", "a\n")] == [
+        [],
+        [],
+        ["a"],
+    ]
