@@ -21,9 +21,9 @@ from remotest.compat.hooks import Nodes
 from remotest.compat.reruns import HostReruns
 from remotest.discovery import discover
 from remotest.driver import Driver, DriverEvent, GatewayClosed, MessagesCame
-from remotest.errors import EXIT_HOST_FAILED, HostError, UsageError
+from remotest.errors import UsageError
 from remotest.gateways.opener import GatewayOpener
-from remotest.hosttext import HostText, printable, secrets_of
+from remotest.hosttext import HostText, secrets_of
 from remotest.interrupts import Interrupts
 from remotest.lastwords import describe_end
 from remotest.places import Places
@@ -58,8 +58,6 @@ def make_controller(config: pytest.Config) -> Controller:
         return Controller(config, settings, opener)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
-    except HostError as error:
-        pytest.exit(printable(error.paragraph()), returncode=EXIT_HOST_FAILED)
 
 
 class Controller:

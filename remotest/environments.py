@@ -95,6 +95,7 @@ def agent_name(spec: GatewaySpec) -> str:
         tox=spec.tox,
         project=spec.project,
         setup=spec.setup,
+        interpreters=spec.interpreters,
     )
     return str(place)
 

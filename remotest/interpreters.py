@@ -31,6 +31,9 @@ LAST_MICRO: Final = 99
 _LISTED: Final = re.compile(r"~?/.*|[^/]+")
 _VERSION: Final = re.compile(r"(?:py)?(?P<major>[2-9])\.?(?P<minor>[0-9]{1,2})(?P<threads>t?)")
 _AT_LEAST: Final = re.compile(r"(?P<major>[2-9])\.(?P<minor>[0-9]{1,2})\+")
+_VERSIONED: Final = re.compile(
+    r"python(?P<version>[2-9](?:\.[0-9]{1,2}t?)?)|pypy3(?:\.[0-9]{1,2})?"
+)
 _EXECUTABLE: Final = re.compile(r"(?P<family>python|pypy)(?P<major>3)\.(?P<minor>[0-9]{1,2})")
 
 
@@ -57,6 +60,16 @@ def is_open(request: TxRequest) -> bool:
     """Return whether only the host can tell which interpreters are meant."""
     python = request.spec.python
     return python is not None and (python == ALL or _AT_LEAST.fullmatch(python) is not None)
+
+
+def uv_request(python: str | None) -> str | None:
+    """Return what uv calls an interpreter of this name: ``3.9``; None where it knows none such.
+
+    >>> [uv_request(name) for name in (None, "python3.13t", "pypy3.9", "/opt/python3")]
+    ['3', '3.13t', 'pypy3.9', None]
+    """
+    named = _VERSIONED.fullmatch(python or "python3")
+    return None if named is None else named["version"] or named[0]
 
 
 def choose_found(python: str, found: Iterable[str], requires_python: str) -> tuple[str, ...]:

@@ -237,7 +237,7 @@ def _fitting(
     if not isinstance(base.target, SshTarget):
         unfit.update(SSH_ONLY)
     if isinstance(base.target, SocketTarget):
-        unfit.add("setup")
+        unfit.update(("setup", "interpreters"))
     if venv_of(fields.get("env")) is not None:
         unfit.add("python")
     has_interpreter = "python" in fields or isinstance(base.target, SocketTarget)

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from remotest.sync.plan import Manifest
 
 
+ABSENT = "absent"
+"""What reports say in the place of an interpreter that a host does not have."""
+
+
 class Places:
     """The environments of one run and where they are."""
 
@@ -53,6 +57,7 @@ class Places:
         self.environments: list[EnvironmentPlan] = list(plan_environments(settings))
         self._agents_by_name = {plan.name: plan for plan in self.agents}
         self._interpreters: dict[str, Interpreter] = {}
+        self._without_interpreter: set[str] = set()
         self._greetings: dict[str, Mapping[str, Any]] = {}
         self._trees: dict[str, str] = {}
         self._pushing: dict[str, str] = {}
@@ -153,6 +158,8 @@ class Places:
             facts["interpreter"] = f"{interpreter.implementation} {interpreter.version}"
             facts["executable"] = interpreter.executable
             facts["pytest"] = interpreter.pytest_version or "none"
+        elif plan.agent in self._without_interpreter:
+            facts["interpreter"] = ABSENT
         return facts
 
     # -- interpreters ----------------------------------------------------------------------
@@ -164,6 +171,10 @@ class Places:
         self._interpreters[agent] = interpreter
         self._greetings[agent] = greeting
         self._labels.clear()
+
+    def set_absent(self, agent: str) -> None:
+        """Take in that an agent's host does not have its interpreter."""
+        self._without_interpreter.add(agent)
 
     def interpreter(self, agent: str) -> Interpreter:
         """Return the interpreter of an agent that is up."""

@@ -21,7 +21,7 @@ from remotest.driver import (
     TreeFailed,
     TreePushed,
 )
-from remotest.errors import HostError, SyncError
+from remotest.errors import AbsentError, HostError, SyncError
 from remotest.preflight import Preflight, check_interpreter, read_interpreter
 from remotest.run import events
 
@@ -114,6 +114,8 @@ class Preparation:
         return self._provision.judge(event.agent, event.info, is_controllers_own=is_own)
 
     def _gateway_failed(self, event: GatewayFailed) -> None:
+        if isinstance(event.error, AbsentError):
+            self._places.set_absent(event.agent)
         self._note_preflight(event.agent, event.error)
 
     def _note_preflight(self, agent: str, error: HostError | None) -> None:

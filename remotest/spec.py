@@ -96,6 +96,7 @@ class GatewaySpec:
     tox: str | None = None
     project: str | None = None
     setup: str | None = None
+    interpreters: Literal["host", "uv"] | None = None
     execmodel: str | None = None
     dont_write_bytecode: bool = False
 
@@ -262,9 +263,14 @@ def with_options(spec: GatewaySpec, options: Mapping[str, Any]) -> GatewaySpec:
 def _check_interpreter(spec: GatewaySpec) -> None:
     """Raise where a spec says in two ways which interpreter it is."""
     if isinstance(spec.target, SocketTarget):
-        late = "setup=" if spec.setup is not None else f"env={VENV_PREFIX}"
-        if spec.setup is not None or spec.venv is not None:
-            raise SpecError(f"{late} is not for socket=: the server is the interpreter already")
+        late = {
+            "setup=": spec.setup,
+            f"env={VENV_PREFIX}": spec.venv,
+            "interpreters=": spec.interpreters,
+        }
+        for key, value in late.items():
+            if value is not None:
+                raise SpecError(f"{key} is not for socket=: the server is the interpreter already")
     check_one_interpreter({"python": spec.python, "env": spec.env_mode})
 
 

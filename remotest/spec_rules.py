@@ -380,6 +380,7 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
             read=_read_project,
         ),
         "setup": Key(attribute="setup", form="COMMANDLINE", read=_read_command_line),
+        "interpreters": Key(attribute="interpreters", form="host|uv", read=_one_of("host", "uv")),
         # execnet's eventlet and gevent cannot run pytest on the main thread, as workers must.
         "execmodel": Key(
             attribute="execmodel",

@@ -29,7 +29,6 @@ class Visit:
         """Take in what a run would be on, and ask hosts for interpreters where that is asked for.
 
         Raises:
-            HostError: a host has none of those that are asked for.
             UsageError: the specs do not fit together.
         """
         self._opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 import sshclient
@@ -111,13 +111,14 @@ class World:
         *,
         python: str | Path | None = None,
         setup: str | None = None,
+        interpreters: Literal["host", "uv"] | None = None,
         bundle: dict[str, str] | None = None,
         timeout_s: float = WAIT_S,
     ) -> AgentLink:
         """Open a gateway; it is closed at the end of the test."""
         name = None if python is None else str(python)
         gateway = open_gateway(
-            dataclasses.replace(self._spec, python=name, setup=setup),
+            dataclasses.replace(self._spec, python=name, setup=setup, interpreters=interpreters),
             host=self.kind,
             connect=self._connect,
             invocation_directory=self._directory,

@@ -40,7 +40,33 @@ eval {setup} </dev/null >&2 || {{ printf '%s%s setup %s\\n' {left} {right} $?; e
 # It may print and read what it likes: not our input, and not where the answer is looked for. The
 # process is told first, so that it can be ended where the command line does not come to an end.
 
+_START: Final = "-c 'import sys;exec(eval(sys.stdin.readline()))'"
+"""What an interpreter is started with."""
+
+_FOLDERS: Final = """\
+$PATH /usr/local/bin "$HOME"/.local/bin "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin \
+"$HOME"/.asdf/installs/python/*/bin "$HOME"/.local/share/mise/installs/python/*/bin /opt/*/bin \
+"$HOME"/.local/share/uv/python/*/bin"""
+"""Where interpreters are; what is on PATH comes first."""
+
 _FIND_SCRIPT: Final = """\
+printf '%s%s pid %s\\n' {left} {right} $$
+remotest_look_up() (
+    set +f
+    IFS=:
+    file=$(command -v "$1") || file=
+    case $file in
+    */shims/*) "$file" -c '' </dev/null >/dev/null 2>&1 && printf %s "$file" && exit ;;
+    */*) printf %s "$file" && exit ;;
+    esac
+    case $1 in python | python3) exit 1 ;; esac
+    for folder in {folders}; do
+        case $folder in */shims) continue ;; esac
+        file=$folder/$1
+        test -f "$file" && test -x "$file" && printf %s "$file" && exit
+    done
+    exit 1
+)
 remotest_python={python}
 case $remotest_python in
 '') set -- python3 python ;;
@@ -49,21 +75,40 @@ case $remotest_python in
 esac
 for remotest_name do
     case $remotest_name in
-    -*) false ;;
-    */*) test -f "$remotest_name" && test -x "$remotest_name" ;;
-    *) command -v "$remotest_name" >/dev/null ;;
-    esac && printf '%s%s pid %s\\n' {left} {right} $$ &&
-        exec "$remotest_name" -c 'import sys;exec(eval(sys.stdin.readline()))'
+    -*) remotest_file= ;;
+    */*) remotest_file=$remotest_name ;;
+    *) remotest_file=$(remotest_look_up "$remotest_name") || remotest_file= ;;
+    esac
+    test -f "$remotest_file" && test -x "$remotest_file" && exec "$remotest_file" {start}
 done
 """
 # Names that no environment has: what is exported already would reach the interpreter changed.
+# A shim (of pyenv, asdf, mise) is on PATH for every version that is installed, and fails for those
+# that are not active: what it stands for lies in one of the folders. Which of several python3 in
+# there would be meant, nobody knows.
+
+_UV_SCRIPT: Final = """\
+for remotest_uv in "$(command -v uv)" "$HOME"/.local/bin/uv "$HOME"/.cargo/bin/uv; do
+    "$remotest_uv" --version </dev/null >/dev/null 2>&1 || continue
+    printf '%s%s uv\\n' {left} {right}
+    remotest_find() {{
+        "$remotest_uv" python find --no-project --system {request} </dev/null
+    }}
+    remotest_install() {{
+        UV_PYTHON_INSTALL_BIN=0 "$remotest_uv" python install {request} </dev/null >&2
+    }}
+    remotest_file=$(remotest_find 2>/dev/null) ||
+        remotest_file=$(remotest_install && remotest_find) || break
+    exec "$remotest_file" {start}
+done
+"""
+# It is not put on PATH there: what its owner calls python3.13 stays what it was.
 
 _LIST_SCRIPT: Final = """\
 printf '%s%s missing' {left} {right}
+set +f
 IFS=:
-for folder in $PATH /usr/local/bin "$HOME"/.local/bin "$HOME"/.pyenv/versions/*/bin /opt/*/bin \
-    "$HOME"/.local/share/uv/python/*/bin
-do
+for folder in {folders}; do
     case $folder in */shims) continue ;; esac
     for name in python3 python3.[0-9] python3.[0-9][0-9] pypy3 pypy3.[0-9] pypy3.[0-9][0-9]; do
         for file in "$folder"/$name; do
@@ -205,6 +250,11 @@ class SetupFailed:
 
 
 @dataclass(frozen=True)
+class UvAsked:
+    """The host's uv is being asked for the interpreter, and may install it: that takes time."""
+
+
+@dataclass(frozen=True)
 class Started:
     """The interpreter is being started as this process; its own answer follows.
 
@@ -214,10 +264,12 @@ class Started:
     pid: int
 
 
-Answer: TypeAlias = Interpreter | Missing | Started
+Answer: TypeAlias = Interpreter | Missing | Started | UvAsked
 
 
-def shell_line(python: str | None, marker: Marker, setup: str | None = None) -> bytes:
+def shell_line(
+    python: str | None, marker: Marker, setup: str | None = None, *, uv_request: str | None = None
+) -> bytes:
     """Return the line for ``SHELL_PROGRAM`` that makes it ``python``.
 
     Args:
@@ -225,15 +277,16 @@ def shell_line(python: str | None, marker: Marker, setup: str | None = None) -> 
             for the first of ``python3`` and ``python``.
         marker: what the answer begins with if it is missing.
         setup: a command line for sh that is run first, for what it does to the environment.
+        uv_request: what the uv there may be asked for where there is no such interpreter.
     """
-    script = _setup_script(setup) + _FIND_SCRIPT + _LIST_SCRIPT
-    text = script.format(
+    uv_script = "" if uv_request is None else _UV_SCRIPT
+    return _line(
+        _setup_script(setup) + _FIND_SCRIPT + uv_script + _LIST_SCRIPT,
+        marker,
         python=shlex.quote(python or ""),
         setup=shlex.quote(setup or ""),
-        left=marker.left,
-        right=marker.right,
+        request=shlex.quote(uv_request or ""),
     )
-    return _escaped(os.fsencode(text)) + b"\n"
 
 
 def list_line(marker: Marker, setup: str | None = None) -> bytes:
@@ -241,8 +294,13 @@ def list_line(marker: Marker, setup: str | None = None) -> bytes:
 
     Its answer is ``Missing``; ``setup`` as in ``shell_line``.
     """
-    text = (_setup_script(setup) + _LIST_SCRIPT).format(
-        setup=shlex.quote(setup or ""), left=marker.left, right=marker.right
+    return _line(_setup_script(setup) + _LIST_SCRIPT, marker, setup=shlex.quote(setup or ""))
+
+
+def _line(script: str, marker: Marker, **words: str) -> bytes:
+    """Return a script with these words in it, as ``SHELL_PROGRAM`` reads it."""
+    text = script.format(
+        left=marker.left, right=marker.right, folders=_FOLDERS, start=_START, **words
     )
     return _escaped(os.fsencode(text)) + b"\n"
 
@@ -307,6 +365,8 @@ def parse_answer(line: bytes) -> Answer | SetupFailed:
         return SetupFailed(int(content))
     if kind == b"pid" and content.isdigit():
         return Started(int(content))
+    if line == b"uv":
+        return UvAsked()
     if line.startswith(b"missing"):
         names = line.decode("utf-8", "backslashreplace").split(":")[1:]
         return Missing(tuple(dict.fromkeys(names)))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from remotest.errors import ConnectError
+from remotest.errors import AbsentError, ConnectError
 from remotest.gateways import bootlines
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ BOOT_TIMEOUT_S: Final = 20.0
 
 SETUP_TIMEOUT_S: Final = 60.0
 """More, where ``setup=`` is run first: conda and module systems on a slow NFS take their time."""
+
+INSTALL_TIMEOUT_S: Final = 600.0
+"""For uv to download and unpack an interpreter: 30 MB over a slow line, with retries."""
 
 NOISE_LIMIT_BYTES: Final = 256 * 1024
 """Of what login scripts print before the answer: a message of the day, not an endless loop."""
@@ -52,12 +55,32 @@ class Boot:
     """
 
     def __init__(
-        self, stream: ByteStream, *, host: str, python: str | None, setup: str | None = None
+        self,
+        stream: ByteStream,
+        *,
+        host: str,
+        python: str | None,
+        setup: str | None = None,
+        uv_request: str | None = None,
+        may_install: bool = False,
     ) -> None:
+        """Take in what is wanted; nothing is said yet.
+
+        Args:
+            stream: to the host.
+            host: as the user wrote it.
+            python: see ``bootlines.shell_line``.
+            setup: see there.
+            uv_request: what uv calls the interpreter; None where it knows none such.
+            may_install: whether the uv of the host may be asked for it.
+        """
         self._stream = stream
         self._host = host
         self._python = python
         self._setup = setup
+        self._uv_request = uv_request
+        self._may_install = may_install and uv_request is not None
+        self._is_uv_asked = False
         self._marker = bootlines.Marker.new()
         self._noise = b""
         self._received = bytearray()
@@ -76,17 +99,19 @@ class Boot:
         """
         lines = bootlines.python_line(self._marker)
         if through_shell:
-            lines = bootlines.shell_line(self._python, self._marker, self._setup) + lines
+            request = self._uv_request if self._may_install else None
+            lines = (
+                bootlines.shell_line(self._python, self._marker, self._setup, uv_request=request)
+                + lines
+            )
         try:
             self._stream.write(lines)
         except OSError:
             raise self._ended() from None
         answer = self._wait_for_result(timeout_s)
         if isinstance(answer, bootlines.Missing):
-            raise self._error(
-                f"{self._python or 'python3'} not found; {answer}",
-                "name an interpreter of that host with python=, or install this one there",
-            )
+            self.pid = None  # The shell has nothing more to do.
+            raise self._absent(answer)
         if answer.is_too_old:
             major, minor, _ = answer.version
             raise self._error(
@@ -120,7 +145,15 @@ class Boot:
             timeout_s += SETUP_TIMEOUT_S
         deadline = time.monotonic() + timeout_s
         allowed = 1 if self._setup is None else 2
-        while isinstance(answer := self._wait_for_answer(deadline, timeout_s), bootlines.Started):
+        while not isinstance(
+            answer := self._wait_for_answer(deadline, timeout_s),
+            bootlines.Interpreter | bootlines.Missing,
+        ):
+            if isinstance(answer, bootlines.UvAsked):
+                self._is_uv_asked = True
+                timeout_s = INSTALL_TIMEOUT_S
+                deadline = time.monotonic() + timeout_s
+                continue
             self.pid = answer.pid
             self._starts += 1
             if self._starts > allowed:
@@ -182,7 +215,22 @@ class Boot:
     def _name(self) -> str:
         if self._is_setting_up:
             return f"setup={self._setup}"
+        if self._is_uv_asked:
+            return f"uv python install {self._uv_request}"
         return self._python or "the interpreter"
+
+    def _absent(self, missing: bootlines.Missing) -> AbsentError:
+        cause = f"{self._python or 'python3'} is absent"
+        remedy = "name another interpreter of that host with python=, or install this one there"
+        if self._is_uv_asked:
+            self._stream.exit_status(EXIT_STATUS_WAIT_S)  # For the last of what uv said.
+            cause += f", and uv python install {self._uv_request} failed"
+        elif self._may_install:
+            cause += ", and so is uv, which interpreters=uv lets install it"
+            remedy = "install uv there, on PATH or in ~/.local/bin, or that interpreter"
+        elif self._uv_request is not None:
+            remedy += ", or let uv do so with interpreters=uv"
+        return AbsentError(**self._fields(cause, f"{remedy}; {missing}"))
 
     def _ended(self) -> ConnectError:
         status = self._stream.exit_status(EXIT_STATUS_WAIT_S)
@@ -194,14 +242,19 @@ class Boot:
         return self._error(cause, "start it there by hand: what does it say?")
 
     def _error(self, cause: str, remedy: str) -> ConnectError:
+        return ConnectError(**self._fields(cause, remedy))
+
+    def _fields(self, cause: str, remedy: str) -> dict[str, str]:
+        """Return the fields of an error."""
         printed = as_text(self._noise or bytes(self._received))[-NOISE_SHOWN_CHARS:]
-        return ConnectError(
-            host=self._host,
-            phase="boot",
-            cause=cause,
-            remedy=remedy,
-            stderr="\n".join(filter(None, [printed.strip(), self._stream.error_tail().strip()])),
-        )
+        said = filter(None, [printed.strip(), self._stream.error_tail().strip()])
+        return {
+            "host": self._host,
+            "phase": "boot",
+            "cause": cause,
+            "remedy": remedy,
+            "stderr": "\n".join(said),
+        }
 
 
 def describe_end(exit_status: int | None) -> str:

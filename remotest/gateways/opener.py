@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from remotest.errors import HostError
     from remotest.gateways.base import AgentGateway, ByteStream, OnClosed, OnFrame
     from remotest.gateways.hostpool import HostPool
 
@@ -34,6 +35,7 @@ class GatewayOpener:
         """
         everything = tuple(everything)
         self._agents: dict[str, GatewaySpec] = {}
+        self._refused: dict[GatewaySpec, HostError] = {}
         self._named = {spec.id: spec for spec in everything if spec.id is not None}
         self._invocation_dir = invocation_dir
         for spec in everything:
@@ -46,6 +48,10 @@ class GatewayOpener:
         """Give the agents their names: agent -> how to reach it."""
         self._agents.update(agents)
 
+    def refuse(self, spec: GatewaySpec, error: HostError) -> None:
+        """Have every later try to open the gateway of a spec fail with an error that is known."""
+        self._refused[spec] = error
+
     def _lookup(self, name: str) -> GatewaySpec:
         if name not in self._named:
             known = ", ".join(str(known) for known in self._named) or "none"
@@ -53,9 +59,16 @@ class GatewayOpener:
         return self._named[name]
 
     def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> AgentGateway:
-        """Open the gateway of an agent; see ``open_gateway``."""
+        """Open the gateway of an agent; see ``open_gateway``.
+
+        Raises:
+            HostError: also what ``refuse`` was told.
+        """
+        spec = self._agents[agent]
+        if spec in self._refused:
+            raise self._refused[spec]
         return open_gateway(
-            self._agents[agent],
+            spec,
             host=agent,
             connect=self._connect,
             invocation_directory=self._invocation_dir,

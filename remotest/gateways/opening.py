@@ -19,6 +19,7 @@ from remotest.gateways.bootstrap import (
 from remotest.gateways.link import AgentLink
 from remotest.gateways.popen import start_here
 from remotest.gateways.tcp import connect_socket
+from remotest.interpreters import uv_request
 from remotest.spec import GatewaySpec, SocketTarget, SshTarget
 
 if TYPE_CHECKING:
@@ -86,7 +87,14 @@ def open_gateway(
     if is_local and not (python is None and spec.setup is not None):
         python = python_here(python, invocation_directory)
     stream = connect(spec)
-    boot = Boot(stream, host=host, python=python, setup=spec.setup)
+    boot = Boot(
+        stream,
+        host=host,
+        python=python,
+        setup=spec.setup,
+        uv_request=uv_request(python),
+        may_install=spec.interpreters == "uv",
+    )
 
     def end() -> None:
         if boot.pid is not None and not is_local:

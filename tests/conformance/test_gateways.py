@@ -22,7 +22,7 @@ from gatewayworld import (
     stub_bundle,
 )
 
-from remotest.errors import ConnectError, HostLost, SpecError
+from remotest.errors import AbsentError, ConnectError, HostLost, SpecError
 from remotest.gateways.bootstrap import NOISE_LIMIT_BYTES
 
 if TYPE_CHECKING:
@@ -213,10 +213,10 @@ def test_python_2_is_refused(world: World, recorder: Recorder) -> None:
 def test_a_missing_interpreter_is_named_with_those_that_are_there(
     world: World, recorder: Recorder, python: str
 ) -> None:
-    with pytest.raises(ConnectError) as error:
+    with pytest.raises(AbsentError) as error:
         world.open(recorder, python=python)
-    cause, _, found = error.value.cause.partition("; found there: ")
-    assert cause == f"{python} not found"
+    assert error.value.cause == f"{python} is absent"
+    _, _, found = error.value.remedy.partition("; found there: ")
     assert all("python" in Path(path).name or "pypy" in Path(path).name for path in found.split())
     assert found
 

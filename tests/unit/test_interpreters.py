@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remotest.errors import SpecError, UsageError
-from remotest.interpreters import choose_found, expand, is_open
+from remotest.interpreters import choose_found, expand, is_open, uv_request
 from remotest.spec import parse_tx
 
 FOUND = (
@@ -114,6 +114,26 @@ def test_what_is_chosen_of_what_a_host_has(
     assert choose_found(python, FOUND, requires_python) == tuple(
         path if path.startswith("/") else pyenv + path for path in chosen
     )
+
+
+@pytest.mark.parametrize(
+    ("python", "request_of_uv"),
+    [
+        (None, "3"),
+        ("python", None),
+        ("python3", "3"),
+        ("python3.9", "3.9"),
+        ("python3.13t", "3.13t"),
+        ("pypy3", "pypy3"),
+        ("pypy3.10", "pypy3.10"),
+        ("python3.9-config", None),
+        ("/opt/python3.9", None),
+        ("~/python3.9", None),
+        ("-3.9", None),
+    ],
+)
+def test_what_uv_calls_an_interpreter(python: str | None, request_of_uv: str | None) -> None:
+    assert uv_request(python) == request_of_uv
 
 
 def test_a_requirement_that_is_none() -> None:

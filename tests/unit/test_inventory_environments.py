@@ -41,6 +41,8 @@ BAD = [
         "2: hosts.a: setup= is not for socket=: the server is the interpreter already",
     ),
     ("hosts:\n  a: {socket: 'h:1', env_mode: 'venv:v'}\n", None),
+    ("hosts:\n  a: {socket: 'h:1', interpreters: uv}\n", None),
+    ("hosts:\n  a: {ssh: h, interpreters: 'no'}\n", None),
     ('hosts:\n  a: {ssh: h, setup: "a\\nb"}\n', None),
     ("hosts:\n  a: {ssh: h, group: [test]}\n", None),
     ("hosts:\n  a: {ssh: h, extra: 'a,'}\n", None),
@@ -53,7 +55,7 @@ GOOD = [
         "hosts: {a: {ssh: h, env_mode: 'venv:/opt/v', setup: . env.sh && x}}\n"
     ),
     (
-        "defaults: {python: p, setup: x}\n"
+        "defaults: {python: p, setup: x, interpreters: uv}\n"
         "hosts: {a: {ssh: h, env_mode: 'venv:v'}, b: {socket: 'h:1'}}\n"
     ),
     "defaults: {env_mode: 'venv:v'}\nhosts: {a: {ssh: h, python: p}, b: {socket: 'h:1'}}\n",
@@ -77,12 +79,12 @@ def test_a_good_file_is_good_for_both(tmp_path: Path, text: str) -> None:
 
 def test_a_default_that_contradicts_a_host_is_left_out(tmp_path: Path) -> None:
     text = (
-        "defaults: {env_mode: 'venv:v', setup: x, env: {A: b}}\n"
+        "defaults: {env_mode: 'venv:v', setup: x, interpreters: uv, env: {A: b}}\n"
         "hosts: {a: {ssh: h, python: p}, b: {socket: 'h:1'}, c: {ssh: h, env_mode: 'venv:w'}}\n"
     )
     specs = [str(host.spec) for host in loaded(tmp_path, text).hosts.values()]
     assert specs == [
-        "ssh=h//python=p//setup=x//env:A=b",
+        "ssh=h//python=p//setup=x//interpreters=uv//env:A=b",
         "socket=h:1//env:A=b",
-        "ssh=h//env=venv:w//setup=x//env:A=b",
+        "ssh=h//env=venv:w//setup=x//interpreters=uv//env:A=b",
     ]

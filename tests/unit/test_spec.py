@@ -72,6 +72,7 @@ def specs(draw: st.DrawFn) -> GatewaySpec:
         "tox": NAMES,
         "project": PROJECTS,
         "setup": st.none() if is_socket else COMMAND_LINES,
+        "interpreters": st.none() if is_socket else st.sampled_from(["host", "uv"]),
         "execmodel": st.sampled_from(["thread", "main_thread_only"]),
     }
     env = draw(st.dictionaries(ENV_NAMES, st.none() | TEXTS, max_size=4))
@@ -263,6 +264,11 @@ def test_any_text_is_a_request_or_a_spec_error(text: str) -> None:
             "socket=h:1//setup=x",
             "setup= is not for socket=: the server is the interpreter already",
         ),
+        (
+            "socket=h:1//interpreters=uv",
+            "interpreters= is not for socket=: the server is the interpreter already",
+        ),
+        ("popen//interpreters=pyenv", "interpreters='pyenv' is none of host, uv"),
         (
             "socket=h:1//env=venv:v",
             "env=venv: is not for socket=: the server is the interpreter already",

@@ -14,6 +14,7 @@ from remotest.gateways.bootlines import (
     Interpreter,
     Marker,
     Missing,
+    UvAsked,
     engine_message,
     parse_answer,
     python_line,
@@ -57,6 +58,11 @@ def test_the_python_line_is_a_literal_that_holds_no_whole_marker() -> None:
     assert bytes(MARKER) not in shell_line("python", MARKER, "true")
 
 
+def test_only_who_may_install_sends_what_asks_uv() -> None:
+    assert b"uv python" not in shell_line("python3.9", MARKER, "true")
+    assert b"python install '3.9; x' " in shell_line("python3.9", MARKER, uv_request="3.9; x")
+
+
 def test_markers_differ() -> None:
     assert bytes(Marker.new()) != bytes(Marker.new())
 
@@ -80,6 +86,7 @@ ANSWERS = {
     b"python ((3, 9, 16), 'pypy', '')": Interpreter(
         version=(3, 9, 16), implementation="pypy", executable=""
     ),
+    b"uv": UvAsked(),
     b"missing": Missing(()),
     b"missing:/usr/bin/python3:/opt/a b/bin/python3.9:/usr/bin/python3": Missing(
         ("/usr/bin/python3", "/opt/a b/bin/python3.9")
@@ -88,7 +95,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("line", "answer"), ANSWERS.items())
-def test_answers(line: bytes, answer: Interpreter | Missing) -> None:
+def test_answers(line: bytes, answer: Interpreter | Missing | UvAsked) -> None:
     assert parse_answer(line) == answer
 
 
