@@ -4,6 +4,7 @@
 #   make demo HOST=me@box PYTHONS="python3.9 python3.12"      the same on a host of yours
 #   make test ARGS="-k sync"      the tests
 #   make check                    lint, format, types
+#   make faults ARGS="--rows 1-6" faults made for real, with remotest and with pytest-xdist
 #   make bench                    speed, beside pytest-xdist, pip and uv
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check faults bench clean
 
 demo: $(READY)
 	@$(BIN)/python demo/run.py $(if $(HOST),--host "$(HOST)") $(PYTHONS)
@@ -27,6 +28,10 @@ check: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# All rows take half an hour and write docs/faults.md.
+faults: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m faultlab $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -1,0 +1,60 @@
+"""Who is still there after a run: processes are known by a variable in their environment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+GONE_WITHIN_S: Final = 10.0
+"""After the controller's end: the promise to users."""
+
+
+def with_variable(name: str, value: str) -> list[int]:
+    """Return the ids of living processes that were started with ``name=value``."""
+    wanted = f"{name}={value}".encode()
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # It has ended, or is another user's.
+            if wanted in (directory / "environ").read_bytes().split(b"\0"):
+                found.append(int(directory.name))
+    return found
+
+
+def left_after(name: str, value: str, within_s: float = GONE_WITHIN_S) -> list[int]:
+    """Return those that are still there when the time that they have is over."""
+    deadline = time.monotonic() + within_s
+    while alive := with_variable(name, value):
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            break
+        with contextlib.suppress(ProcessLookupError):
+            handle = os.pidfd_open(alive[0])
+            select.select([handle], [], [], left_s)
+            os.close(handle)
+    return alive
+
+
+def describe(process_id: int) -> str:
+    """Return the command line of a process; nothing if it is gone."""
+    try:
+        words = Path(f"/proc/{process_id}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return " ".join(word.decode("utf-8", "replace") for word in words[:3])
+
+
+def kill_all(name: str, value: str) -> None:
+    """End every process that was started with ``name=value``; wait until they are gone."""
+    while alive := with_variable(name, value):
+        for process_id in alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            handle = os.pidfd_open(alive[0])
+            select.select([handle], [], [], GONE_WITHIN_S)
+            os.close(handle)

@@ -1,0 +1,162 @@
+"""The project that faults happen to: its tests note on their host that they were run there.
+
+A note is a line of JSON, ``[host, what, node id]``, in a file that no run writes but the tests:
+an account that is independent of what the run reports.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+NOTES: Final = "FAULTLAB_NOTES"
+HOST: Final = "FAULTLAB_HOST"
+FIFO: Final = "FAULTLAB_FIFO"
+
+COLLECTED: Final = "collected"
+BEGAN: Final = "began"
+
+CONFTEST: Final = '''
+"""Runs on every interpreter, down to 3.6."""
+import json
+import os
+
+import pytest
+
+
+def note(what, node_ids):
+    lines = [json.dumps([os.environ["FAULTLAB_HOST"], what, one]) + "\\n" for one in node_ids]
+    with open(os.environ["FAULTLAB_NOTES"], "a") as stream:
+        stream.write("".join(lines))
+
+
+class Notes(object):
+    def pytest_collection_finish(self, session):
+        note("collected", [item.nodeid for item in session.items])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid):
+        note("began", [nodeid])
+
+
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Notes())
+
+
+@pytest.fixture
+def tell():
+    """Tells whoever makes the fault that a test has come so far."""
+
+    def write(word):
+        with open(os.environ["FAULTLAB_FIFO"], "w") as stream:
+            stream.write(word + "\\n")
+
+    return write
+'''
+
+PASSING: Final = """
+import pytest
+
+@pytest.mark.parametrize("number", range(6))
+def test_number(number):
+    pass
+"""
+
+PLAIN: Final = {"pytest.ini": "[pytest]\n", "conftest.py": CONFTEST, "test_it.py": PASSING}
+"""Six tests that pass."""
+
+SMALL: Final = {"pytest.ini": "[pytest]\n", "conftest.py": CONFTEST}
+"""The same without the tests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What became of the items of a run.
+
+    Attributes:
+        outcomes: how many items the JUnit report says passed, failed, had an error, were skipped.
+        collected: how many items were to have an outcome.
+        began: how many the hosts began to run.
+        lost: of what was collected, how many have no outcome and are not named as missing.
+        doubled: how many outcomes, or runs on hosts, there are too many.
+    """
+
+    outcomes: dict[str, int]
+    collected: int
+    began: int
+    lost: int
+    doubled: int
+
+
+def account(notes: Path, junit: Path, output: str, *, each: bool) -> Account:
+    """Settle the notes of the hosts with what the run reported.
+
+    Args:
+        notes: what the tests noted; nothing may be there.
+        junit: the report; nothing may be there.
+        output: what the run printed.
+        each: whether every host was to run every item, and not all of them together.
+    """
+    rows = [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
+    collected = {(row[0], row[2]) for row in rows if row[1] == COLLECTED}
+    wanted = Counter(node_id for _, node_id in collected)
+    if not each:
+        wanted = Counter(set(wanted))
+    wanted = Counter({_name_in_junit(node_id): count for node_id, count in wanted.items()})
+    began = Counter(_name_in_junit(row[2]) for row in rows if row[1] == BEGAN)
+    reported, moved, outcomes = _reported(junit)
+    missing = (wanted - reported).total()
+    twice = (reported - wanted).total() if wanted else 0
+    return Account(
+        outcomes=dict(outcomes),
+        collected=wanted.total(),
+        began=began.total(),
+        lost=max(0, missing - _named_as_missing(output.splitlines())),
+        doubled=twice + (began - wanted - moved).total(),
+    )
+
+
+def _reported(junit: Path) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Return how often each test is in the report, and is there as moved, and the outcomes."""
+    reported: Counter[str] = Counter()
+    moved: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+    try:
+        root = ET.parse(junit).getroot()
+    except (FileNotFoundError, ET.ParseError):
+        return reported, moved, outcomes
+    for case in root.iter("testcase"):
+        name = f"{case.get('classname')}.{case.get('name')}"
+        if name == "remotest.environment":
+            continue
+        reported[name] += 1
+        moved[name] += any(p.get("name") == "remotest_moved" for p in case.iter("property"))
+        tags = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
+        outcomes[tags[0] if tags else "passed"] += 1
+    return reported, moved, outcomes
+
+
+def _named_as_missing(lines: Iterable[str]) -> int:
+    """Return how many items a run itself names as those that have no outcome."""
+    count = 0
+    within = False
+    for line in lines:
+        if line.startswith(("=", "_")):
+            within = " tests without an outcome " in line
+        elif within and line.startswith("["):
+            count += 1
+    return count
+
+
+def _name_in_junit(node_id: str) -> str:
+    path, _, names = node_id.partition("::")
+    dotted = path.removesuffix(".py").replace("/", ".")
+    return ".".join([dotted, *names.split("::")])

@@ -1,0 +1,320 @@
+"""One fault's stage: hosts, a project, and a run of it that is watched to its end and beyond."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import interpreters
+import projects
+import sshd
+from faultlab import processes, proxy, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from faultlab.contenders import Contender
+    from faultlab.proxy import Proxy
+    from sshd import SshServer
+
+COOKIE: Final = "FAULTLAB_RUN"
+EVENT_TIMEOUT_S: Final = 100.0
+"""For the moment of a fault to come: a run on a busy machine takes a while to begin."""
+
+KILL_TIMEOUT_S: Final = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a run was seen to do.
+
+    Attributes:
+        status: its exit status; None where it was killed because it hung.
+        output: both streams.
+        seconds: from its start to its end.
+        account: what became of its items.
+        left: command lines of processes of the run that were alive 10 s after its end.
+    """
+
+    status: int | None
+    output: str
+    seconds: float
+    account: sample.Account
+    left: tuple[str, ...]
+
+
+@dataclass(kw_only=True)
+class Host:
+    """A machine that tests can run on: a real sshd on loopback, maybe behind a proxy.
+
+    Attributes:
+        server: the sshd.
+        line: the proxy in front of it, where one was asked for.
+        home: HOME of its sessions.
+        config: the ssh_config file that leads to it; a fault may write to it.
+        known_hosts: the keys that it is known by; a fault may write to it.
+    """
+
+    name: str
+    server: SshServer
+    home: Path
+    line: Proxy | None = None
+    config: Path = field(init=False)
+    known_hosts: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        port = self.server.port if self.line is None else self.line.port
+        self.known_hosts = self.server.directory / "client_known_hosts"
+        key = self.server.known_hosts.read_text().partition(" ")[2]
+        self.known_hosts.write_text(f"[127.0.0.1]:{port} {key}")
+        self.config = self.server.directory / "client_config"
+        self.config.write_text(
+            self.server.ssh_config_path.read_text()
+            .replace(f"Port {self.server.port}", f"Port {port}")
+            .replace(str(self.server.known_hosts), str(self.known_hosts))
+        )
+
+    @property
+    def wire(self) -> Proxy:
+        """The proxy of a host that was made with ``proxied=True``."""
+        assert self.line is not None
+        return self.line
+
+    def configure(self, *lines: str) -> None:
+        """Put options in front of the client's configuration, where they win."""
+        self.config.write_text("\n".join([*lines, self.config.read_text()]))
+
+
+class Run:
+    """A run that goes on."""
+
+    def __init__(self, scene: Scene, arguments: Sequence[str], *, each: bool) -> None:
+        self._scene = scene
+        self._each = each
+        self._began_s = time.monotonic()
+        self._output = scene.directory / "output"
+        self.junit = scene.project.directory / "junit.xml"
+        with self._output.open("wb") as stream:
+            self.process = subprocess.Popen(
+                arguments,
+                cwd=scene.project.directory,
+                env=dict(scene.project.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self._output.read_text(errors="replace")
+
+    def hears(self, *words: str) -> bool:
+        """Wait until tests have told these; say whether they did before the run's end."""
+        told = self._scene.told
+        end = os.pidfd_open(self.process.pid) if self.process.poll() is None else None
+        try:
+            while set(words) - set(told) and end is not None:
+                fifo = self._scene.fifo
+                readable, _, _ = select.select([fifo, end], [], [], self._patience_s)
+                if fifo not in readable:
+                    break
+                told += os.read(fifo, 4096).decode().split()
+        finally:
+            if end is not None:
+                os.close(end)
+        return not set(words) - set(told)
+
+    @property
+    def _patience_s(self) -> float:
+        spent_s = time.monotonic() - self._began_s
+        return max(0.0, min(EVENT_TIMEOUT_S, self._scene.contender.deadline_s - spent_s))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal all processes of the run here, as a terminal does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def finish(self) -> Seen:
+        """Wait for its end, or make one; look what it reported and what it left behind."""
+        spent_s = time.monotonic() - self._began_s
+        try:
+            status = self.process.wait(max(0.0, self._scene.contender.deadline_s - spent_s))
+        except subprocess.TimeoutExpired:
+            status = None
+            self.signal(signal.SIGKILL)
+            self.process.wait(KILL_TIMEOUT_S)
+        seconds = time.monotonic() - self._began_s
+        left = processes.left_after(COOKIE, self._scene.cookie)
+        return Seen(
+            status=status,
+            output=self.output,
+            seconds=seconds,
+            account=sample.account(self._scene.notes, self.junit, self.output, each=self._each),
+            left=tuple(processes.describe(process_id) for process_id in left),
+        )
+
+
+class Scene:
+    """A stage for one fault and one contender. What is made on it is gone at the end."""
+
+    def __init__(self, directory: Path, contender: Contender, stack: contextlib.ExitStack) -> None:
+        self.directory = directory
+        self.contender = contender
+        self._stack = stack
+        self.cookie = uuid.uuid4().hex
+        self.notes = directory / "notes"
+        self.told: list[str] = []
+        os.mkfifo(directory / "fifo")
+        self.fifo = os.open(directory / "fifo", os.O_RDWR | os.O_NONBLOCK)
+        stack.callback(os.close, self.fifo)
+        home = directory / "controller-home"
+        home.mkdir()
+        shell = {**os.environ, **self._variables("here"), "HOME": str(home)}
+        shell.pop("SSH_AUTH_SOCK", None)
+        self.project = projects.make(directory / "project", shell, sample.PLAIN)
+        # After the hosts were stopped, or what a dead run left there would go on.
+        stack.callback(processes.kill_all, COOKIE, self.cookie)
+
+    def _variables(self, host: str) -> dict[str, str]:
+        return {
+            COOKIE: self.cookie,
+            sample.HOST: host,
+            sample.NOTES: str(self.notes),
+            sample.FIFO: str(self.directory / "fifo"),
+        }
+
+    # -- what a fault is made of -----------------------------------------------------------
+
+    def use(self, manager: AbstractContextManager[Path]) -> Path:
+        """Enter something for as long as the scene lasts, such as ``homes.full(...)``."""
+        return self._stack.enter_context(manager)
+
+    def host(
+        self,
+        name: str,
+        *,
+        proxied: bool = False,
+        home: Path | None = None,
+        shell: str | None = None,
+        lines: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> Host:
+        """Start a host.
+
+        Args:
+            name: what it is called, in ssh_config and in the notes of its tests.
+            proxied: whether a proxy of ours stands in front of it: ``host.wire``.
+            home: HOME of its sessions; an empty directory of its own if not said.
+            shell: what plays the login shell.
+            lines: of sshd_config.
+            variables: more environment variables of its sessions.
+        """
+        if home is None:
+            home = self.directory / f"home-{name}"
+            home.mkdir()
+        server = self._stack.enter_context(
+            sshd.running(
+                self.directory,
+                name=name,
+                home=home,
+                shell=shell,
+                lines=lines,
+                environment={
+                    "PATH": os.environ["PATH"],
+                    **self._variables(name),
+                    **(variables or {}),
+                },
+            )
+        )
+        line = self._stack.enter_context(proxy.running(server.port)) if proxied else None
+        return Host(name=name, server=server, home=home, line=line)
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write files of the project, instead of those with like names."""
+        self.project.write(files)
+
+    def write_tests(self, text: str) -> None:
+        """Write what the project tests, instead of the six tests that pass."""
+        self.project.write({"test_it.py": text})
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of hosts where a fault is not about that."""
+        return self.contender.host_python()
+
+    def interpreter(self, name: str) -> Path:
+        """Return another interpreter that has pytest."""
+        return interpreters.with_pytest(name)
+
+    # -- running ---------------------------------------------------------------------------
+
+    def spec(self, host: Host, *, python: Path | str | None = None, ours: str = "") -> str:
+        """Return the ``--tx`` of a host.
+
+        Args:
+            host: which.
+            python: what is named as its interpreter.
+            ours: keys of a spec that only remotest has, for example ``heartbeat=1``.
+        """
+        keys = [f"ssh={host.name}", f"ssh_config={host.config}", f"python={python or self.python}"]
+        return "//".join([*keys, ours] if ours and self.contender.is_remotest else keys)
+
+    def start(
+        self,
+        *specs: str | Host,
+        dist: str = "load",
+        arguments: Sequence[str] = (),
+        ours: Sequence[str] = (),
+        prefix: Sequence[str] = (),
+    ) -> Run:
+        """Start pytest in the project.
+
+        Args:
+            specs: values of ``--tx``, or hosts.
+            dist: value of ``--dist``.
+            arguments: options of both contenders.
+            ours: options that only remotest has.
+            prefix: a command in front, which starts the rest.
+        """
+        texts = [one if isinstance(one, str) else self.spec(one) for one in specs]
+        command = [
+            *prefix,
+            *(str(self.contender.controller()), "-m", "pytest", f"--dist={dist}"),
+            *(f"--tx={text}" for text in texts),
+            *self.contender.arguments,
+            *("--junitxml=junit.xml", "-p", "no:cacheprovider"),
+            *arguments,
+            *(ours if self.contender.is_remotest else ()),
+        ]
+        return Run(self, command, each=dist == "each")
+
+    def run(
+        self,
+        *specs: str | Host,
+        dist: str = "load",
+        arguments: Sequence[str] = (),
+        ours: Sequence[str] = (),
+        prefix: Sequence[str] = (),
+    ) -> Seen:
+        """Start pytest in the project, as ``start`` does, and wait for its end."""
+        run = self.start(*specs, dist=dist, arguments=arguments, ours=ours, prefix=prefix)
+        return run.finish()
+
+
+@contextlib.contextmanager
+def scene(directory: Path, contender: Contender) -> Iterator[Scene]:
+    """Make a stage in a new directory for the time of a ``with`` block."""
+    directory.mkdir(parents=True)
+    with contextlib.ExitStack() as stack:
+        yield Scene(directory, contender, stack)
