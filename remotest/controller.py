@@ -196,6 +196,8 @@ class Controller:
             self._handle(event)
 
     def _handle(self, event: DriverEvent) -> None:
+        for note in self._opener.take_notes():
+            self._report.note(note)
         self._handlers[type(event)](event)
 
     def _tell(self, event: Event) -> None:

@@ -2,12 +2,13 @@
 
 paramiko's own reader takes the key of a certificate authority or a revoked key for a host's, and
 knows no patterns, so the file is read here. Certificates of hosts are not checked (paramiko
-cannot): a ``@cert-authority`` line never lets a host in.
+cannot): a ``@cert-authority`` line never lets a host in, nor is its key kept as a new one.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import enum
 import errno
 import fcntl
@@ -35,6 +36,7 @@ LOCK_TIMEOUT_S: Final = 10.0
 LOCK_LOOK_S: Final = 0.05
 """Between looks at whether the lock is free."""
 
+_REVOCATION_LIST: Final = b"SSHKRL\n\0"
 _HASH_PREFIX: Final = "|1|"
 _SALT_BYTES: Final = 20  # The length of a SHA-1, as ssh-keygen -H makes it.
 
@@ -67,10 +69,14 @@ class KnownKey:
 
 
 class Verdict(enum.Enum):
-    """What known_hosts says of a key that a host has shown."""
+    """What known_hosts says of a key that a host has shown.
+
+    CERTIFIED: nothing, but an authority answers for the host, by certificates.
+    """
 
     KNOWN = "known"
     UNKNOWN = "unknown"
+    CERTIFIED = "certified"
     CHANGED = "changed"
     REVOKED = "revoked"
 
@@ -128,6 +134,24 @@ def parse_known_hosts(text: str, path: Path) -> Iterator[KnownKey]:
         )
 
 
+def parse_revoked(data: bytes) -> frozenset[bytes]:
+    """Return the keys of a RevokedHostKeys file, one a line.
+
+    Raises:
+        ValueError: it is a key revocation list, which ssh-keygen makes in a form of its own.
+    """
+    if data.startswith(_REVOCATION_LIST):
+        raise ValueError("a key revocation list")
+    revoked = set()
+    for line in data.splitlines():
+        fields = line.split()
+        # Of a line with options in front, or mangled, whatever in it is a key.
+        for field in fields:
+            with contextlib.suppress(ValueError):
+                revoked.add(base64.b64decode(field, validate=True))
+    return frozenset(revoked)
+
+
 def judge(
     keys: Sequence[KnownKey], names: Sequence[str], blob: bytes
 ) -> tuple[Verdict, list[KnownKey]]:
@@ -152,7 +176,10 @@ def judge(
             return Verdict.KNOWN, same
         if known and name == names[0]:
             return Verdict.CHANGED, known
-    return Verdict.UNKNOWN, []
+    authorities = [
+        key for key in keys if key.marker == CERT_AUTHORITY and any(map(key.is_for, names))
+    ]
+    return (Verdict.CERTIFIED, authorities) if authorities else (Verdict.UNKNOWN, [])
 
 
 def algorithms_to_offer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import contextlib
 import functools
@@ -67,7 +68,12 @@ class HostPool:
         self._lock = threading.Lock()
         self._shared: dict[Route, _Shared] = {}
         self._logins: dict[tuple[tuple[str, int], ...], threading.Semaphore] = {}
+        self._notes: collections.deque[str] = collections.deque()
         self._is_closed = False
+
+    def take_notes(self) -> list[str]:
+        """Return what the user should hear about connections, each note once."""
+        return [self._notes.popleft() for _ in range(len(self._notes))]
 
     def session(self, spec: GatewaySpec, command: str) -> SshStream:
         """Run a command on the host of a spec.
@@ -204,7 +210,11 @@ class HostPool:
             carrier = self._connection(route[:-1], [])
             carry = functools.partial(carrier.carry, host.hostname, host.port)
         with self._login_slot(route):
-            return connect(host, surroundings=self._surroundings, ring=self._ring, carry=carry)
+            connection = connect(
+                host, surroundings=self._surroundings, ring=self._ring, carry=carry
+            )
+        self._notes.extend(connection.notes)
+        return connection
 
     @contextlib.contextmanager
     def _login_slot(self, route: Route) -> Iterator[None]:

@@ -13,6 +13,7 @@ from remotest.gateways.hostkeys import (
     host_key_names,
     judge,
     keep_key,
+    parse_revoked,
     read_known_hosts,
 )
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from remotest.gateways.sshhost import SshHost
 
 PHASE: Final = "check the host key"
+
+_RENEW: Final = "do not use this host before its owner has given it a new key"
 
 
 def names_of(host: SshHost) -> tuple[str, ...]:
@@ -52,7 +55,11 @@ def require_trust(host: SshHost, known: Sequence[KnownKey], key_type: str, blob:
     Raises:
         NotLetInError: the key is unknown, not the one that is known, or revoked.
     """
+    shown = f"the {key_type} key {fingerprint(blob)}"
     names = names_of(host)
+    if blob in _revoked_keys(host):
+        cause, remedy = f"{names[0]} shows {shown}, which {host.revoked_host_keys} revokes", _RENEW
+        raise NotLetInError(host=host.label, phase=PHASE, cause=cause, remedy=remedy)
     verdict, lines = judge(known, names, blob)
     if verdict is Verdict.UNKNOWN and host.accept_new:
         verdict = _keep(host, names, key_type, blob)
@@ -60,13 +67,29 @@ def require_trust(host: SshHost, known: Sequence[KnownKey], key_type: str, blob:
             verdict, lines = judge(known_keys_for(host), names, blob)
     if verdict is Verdict.KNOWN:
         return
-    shown = f"the {key_type} key {fingerprint(blob)}"
     failures = {
         Verdict.UNKNOWN: _unknown,
+        Verdict.CERTIFIED: _certified,
         Verdict.CHANGED: _changed,
         Verdict.REVOKED: _revoked,
     }
     cause, remedy = failures[verdict](host, shown, lines)
+    raise NotLetInError(host=host.label, phase=PHASE, cause=cause, remedy=remedy)
+
+
+def _revoked_keys(host: SshHost) -> frozenset[bytes]:
+    """Return the keys of the RevokedHostKeys file; as with ssh, without it nobody is let in."""
+    path = host.revoked_host_keys
+    if path is None:
+        return frozenset()
+    try:
+        return parse_revoked(path.read_bytes())
+    except OSError as error:
+        cause = f"RevokedHostKeys {path} cannot be read: {(error.strerror or str(error)).lower()}"
+        remedy = "make it readable, or name another one in ssh_config"
+    except ValueError as error:
+        cause = f"RevokedHostKeys {path} is {error}, which remotest cannot read"
+        remedy = "name a file of public keys, one a line, or mark them @revoked in known_hosts"
     raise NotLetInError(host=host.label, phase=PHASE, cause=cause, remedy=remedy)
 
 
@@ -102,6 +125,16 @@ def _unknown(host: SshHost, shown: str, lines: Sequence[KnownKey]) -> tuple[str,
     return cause, remedy
 
 
+def _certified(host: SshHost, shown: str, lines: Sequence[KnownKey]) -> tuple[str, str]:
+    place = f"{lines[0].path}:{lines[0].line_number}"
+    cause = (
+        f"an authority answers for {names_of(host)[0]} ({place}), which shows {shown}: remotest "
+        "cannot check certificates of hosts"
+    )
+    _, remedy = _unknown(host, shown, lines)
+    return cause, remedy.partition(", or add //hostkey")[0]
+
+
 def _changed(host: SshHost, shown: str, lines: Sequence[KnownKey]) -> tuple[str, str]:
     name = names_of(host)[0]
     held = " and ".join(
@@ -123,5 +156,5 @@ def _changed(host: SshHost, shown: str, lines: Sequence[KnownKey]) -> tuple[str,
 def _revoked(host: SshHost, shown: str, lines: Sequence[KnownKey]) -> tuple[str, str]:
     return (
         f"{names_of(host)[0]} shows {shown}, which {lines[0].path}:{lines[0].line_number} revokes",
-        "do not use this host before its owner has given it a new key",
+        _RENEW,
     )

@@ -113,6 +113,10 @@ class GatewayOpener:
             raise UsageError("via= names a gateway that is not on another machine by ssh=")
         return self._pool
 
+    def take_notes(self) -> list[str]:
+        """Return what the user should hear about connections, each note once. Main thread."""
+        return [] if self._pool is None else self._pool.take_notes()
+
     def close(self) -> None:
         """Close every connection. Never raises."""
         if self._pool is not None:

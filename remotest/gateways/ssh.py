@@ -59,7 +59,11 @@ PARAMIKO_LOGGER: Final = "remotest.ssh.paramiko"
 """Silent unless somebody sets its level: what paramiko logs as an error, with a traceback, is
 raised here as one paragraph."""
 
-_logger = logging.getLogger("remotest.ssh")
+NOT_STRICT: Final = (
+    "its SSH server does not know strict key exchange (CVE-2023-48795): update it there"
+)
+"""A server that knows it is held to it: paramiko then takes nothing else during the exchange."""
+
 logging.getLogger(PARAMIKO_LOGGER).setLevel(logging.CRITICAL + 1)
 
 
@@ -97,10 +101,18 @@ def connect(
 
 
 class SshConnection:
-    """A connection that is logged in. Its methods may be called by any thread."""
+    """A connection that is logged in. Its methods may be called by any thread.
+
+    Attributes:
+        host: whom it leads to.
+        notes: what the user should hear about it, one line each.
+    """
 
     def __init__(self, host: SshHost, transport: paramiko.Transport, carrier: Carrier) -> None:
         self.host = host
+        self.notes: tuple[str, ...] = ()
+        if not getattr(transport, "agreed_on_strict_kex", True):  # Not in the type stubs.
+            self.notes = (f"{host.label}: {NOT_STRICT}",)
         self._transport = transport
         self._carrier = carrier
 
@@ -215,8 +227,6 @@ def _connect_once(host: SshHost, ring: KeyRing, carry: Callable[[], Carrier]) ->
         transport = _negotiate(host, known, carrier)
         key = transport.get_remote_server_key()
         require_trust(host, known, key.get_name(), key.asbytes())
-        if not getattr(transport, "agreed_on_strict_kex", True):  # Not in the type stubs.
-            _logger.warning("%s: the server is open to CVE-2023-48795, update it", host.label)
         log_in(transport, host, ring)
         transport.set_keepalive(max(1, int(host.keepalive_s)))
     except BaseException:

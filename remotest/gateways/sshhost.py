@@ -50,6 +50,7 @@ class SshHost:
         agent_socket: path of the agent's socket, or None for no agent.
         jumps: hosts to go through, first the one that is dialled from here.
         proxy_command: a command line that is the connection, tokens expanded; or None.
+        revoked_host_keys: the RevokedHostKeys file: keys that are never accepted; or None.
         host_key_alias: name of the host in known_hosts, where it is not the host's own.
         host_key_algorithms: the HostKeyAlgorithms option as written, or None.
         accept_new: whether the key of a host seen for the first time is taken and kept.
@@ -68,6 +69,7 @@ class SshHost:
     proxy_command: str | None
     user_known_hosts: tuple[Path, ...]
     global_known_hosts: tuple[Path, ...]
+    revoked_host_keys: Path | None
     host_key_alias: str | None
     host_key_algorithms: str | None
     accept_new: bool
@@ -198,6 +200,7 @@ class _Resolver:
                     str(self._surroundings.system_directory / "ssh_known_hosts2"),
                 ),
             ),
+            revoked_host_keys=next(iter(self._paths("revokedhostkeys", ("none",))), None),
             host_key_alias=self._options.get("hostkeyalias", (None,))[0],
             host_key_algorithms=self._options.get("hostkeyalgorithms", (None,))[0],
             accept_new=self._accepts_new(),

@@ -288,7 +288,40 @@ def test_the_key_of_an_authority_is_no_host_key(tmp_path: Path, server: SshServe
     known = server.known_hosts.read_text()
     server.known_hosts.write_text("@cert-authority " + known)
 
-    assert "nothing is known of" in paragraph_of(tmp_path, spec_of(server))
+    expected = (
+        "worker: check the host key failed: an authority answers for "
+        f"[127.0.0.1]:{server.port} ({server.known_hosts}:1), which shows the ssh-ed25519 key "
+        f"{fingerprint_of(server.host_key('ed25519'))}: remotest cannot check certificates of "
+        "hosts\n"
+        "  try: compare the fingerprint with what the machine's owner says; then log in once "
+        f"with ssh, or `ssh-keyscan -p {server.port} 127.0.0.1 >> {server.known_hosts}`"
+    )
+    assert paragraph_of(tmp_path, spec_of(server)) == expected
+    assert paragraph_of(tmp_path, spec_of(server, hostkey="accept-new")) == expected
+    assert server.known_hosts.read_text() == "@cert-authority " + known
+
+
+def test_a_file_of_revoked_keys(tmp_path: Path, server: SshServer) -> None:
+    revoked = tmp_path / "revoked"
+    add_options(server, f"RevokedHostKeys {revoked}")
+    failed = f"worker: check the host key failed: RevokedHostKeys {revoked}"
+    assert paragraph_of(tmp_path, spec_of(server)).startswith(f"{failed} cannot be read: no such")
+
+    public = server.directory / "host_ed25519.pub"
+    subprocess.run(["ssh-keygen", "-q", "-k", "-f", revoked, public], check=True)
+    expected = f"{failed} is a key revocation list, which remotest cannot read"
+    assert paragraph_of(tmp_path, spec_of(server)).startswith(expected)
+
+    revoked.write_text(f"# stolen\n{public.read_text()}")
+    assert paragraph_of(tmp_path, spec_of(server, hostkey="accept-new")) == (
+        f"worker: check the host key failed: [127.0.0.1]:{server.port} shows the ssh-ed25519 key "
+        f"{fingerprint_of(server.host_key('ed25519'))}, which {revoked} revokes\n"
+        "  try: do not use this host before its owner has given it a new key"
+    )
+
+    revoked.write_text(public.read_text().replace("AAAA", "AAAB"))
+    with pool_in(tmp_path) as pool:
+        assert output_of(pool, spec_of(server), "echo in") == b"in\n"
 
 
 def test_a_proxy_command_that_fails(tmp_path: Path, server: SshServer) -> None:
