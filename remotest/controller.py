@@ -259,6 +259,9 @@ class Controller:
         self._preparation.lose(event.agent, event.reason)
 
     def _messages_came(self, event: MessagesCame) -> None:
+        worker = self._workers.get(event.worker or "")
+        if worker is not None and worker.agent == event.agent:
+            worker.quota.said_bytes += event.size_bytes
         for message in event.messages:
             if event.worker is None:
                 self._handle_agent_message(event.agent, message)

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_remotest import messages, values
 from remotest import reports
+from remotest.quota import Quota
 from remotest.run import events
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Worker:
     is_finished: bool = False
     has_exited: bool = False
     lost_with_host: bool = False
+    quota: Quota = field(default_factory=Quota)
 
 
 class InternalErrorOnWorkerError(Exception):
@@ -90,7 +92,8 @@ class Relay:
         has_begun = hasattr(worker.node, "workerinfo")
         if isinstance(message, messages.TestReport | messages.CollectReport) and not has_begun:
             raise messages.ProtocolError("a report of a session that has not begun")
-        return handler(worker, message)
+        admitted = worker.quota.admit(message)
+        return [] if admitted is None else handler(worker, admitted)
 
     def lost(self, worker: Worker, error: str, reason: str) -> Sequence[Event]:
         """Note that a worker's process ended without an end of its session.
@@ -162,8 +165,6 @@ class Relay:
 
     def _session_output(self, worker: Worker, message: messages.SessionOutput) -> list[Event]:
         worker.output.append(message.text)
-        if sum(map(len, worker.output)) > messages.MAX_OUTPUT_CHARS:
-            raise messages.ProtocolError("a worker's output is over the limit")
         return []
 
     def _session_finished(self, worker: Worker, message: messages.SessionFinished) -> list[Event]:

@@ -165,13 +165,21 @@ def _shorter(wire: Dict[str, Any], size: int) -> Dict[str, Any]:
     """Return a report that fits a message, with a section that says what happened to it."""
     note = "this report had %d bytes: texts, lists or properties of it were left out" % size
     for chars in _SHORTER_CHARS:
-        small = {key: _cut_within(value, chars) for key, value in wire.items() if key != "extra"}
-        small["sections"] = [*small.get("sections", []), ["cut by remotest", note]]
+        small = cut_texts(wire, chars, note)
+        del small["extra"]
         # A packed value with a cut in it may be none any more: the extra fields go as a whole.
         if _size(wire.get("extra")) <= _REPORT_BYTES // 2:
             small["extra"] = wire.get("extra", {"dict": []})
         if _size(small) <= _REPORT_BYTES:
             break
+    return small
+
+
+def cut_texts(wire: Dict[str, Any], chars: int, note: str) -> Dict[str, Any]:
+    """Return a report whose texts and lists are cut, without extra fields, and with a note."""
+    small = {key: _cut_within(value, chars) for key, value in wire.items() if key != "extra"}
+    small["sections"] = [*small.get("sections", []), ["cut by remotest", note]]
+    small["extra"] = {"dict": []}
     return small
 
 

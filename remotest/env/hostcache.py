@@ -18,6 +18,9 @@ PHASE: Final = "cache"
 ANSWER_TIMEOUT_S: Final = 600
 """For a host to look at every file of its trees, or to delete gigabytes, on a slow disk."""
 
+MAX_THINGS: Final = 100_000
+"""That a host lists: more is kept nowhere."""
+
 FIELDS: Final = ("kind", "key", "name", "size_bytes", "used_s", "in_use")
 ROW: Final = (str, str, str, int, float, bool)
 """What a row of ``CacheTold.things`` is made of."""
@@ -60,6 +63,8 @@ def ask_cache(
     while True:
         told = _next(host, receive)
         found += [_stored(host, row) for row in told.things]
+        if len(found) > MAX_THINGS or not (told.things or told.last):
+            raise ProtocolError(host=host, phase=PHASE, cause="its list has no end")
         if told.last:
             return HostCache(place=told.place, things=tuple(found))
 

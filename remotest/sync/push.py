@@ -97,6 +97,12 @@ class _Push:
         digests: dict[str, None] = {}
         while True:
             want = self._next(SyncWant)
+            if not (want.digests or want.last):
+                raise ProtocolError(
+                    host=self._to.host,
+                    phase=PHASE,
+                    cause="the host asks for nothing, and does not come to an end",
+                )
             for digest in want.digests:
                 if digest not in self._manifest.sources or digest in digests:
                     raise ProtocolError(

@@ -135,6 +135,16 @@ def test_host_that_asks_twice_is_refused(project: Path) -> None:
         )
 
 
+def test_host_that_asks_for_nothing_for_ever_is_refused(project: Path) -> None:
+    with pytest.raises(ProtocolError, match="does not come to an end"):
+        push(
+            manifest_of(project),
+            Destination(host="box", project="p", run_uid="r"),
+            lambda _: None,
+            lambda _: messages.SyncWant([], last=False),
+        )
+
+
 def test_host_that_is_silent_is_an_error(project: Path) -> None:
     def receive(_: float) -> Any:
         raise TimeoutError

@@ -28,8 +28,8 @@ LAYERS: Final = tuple(
         "gateways",
         "driver backlog heartbeat interrupts",
         (
-            "controller discovery preparation places relay reports failureshape reporting compat "
-            "visit check envcommand cachecommand cliparser cli"
+            "controller discovery preparation places relay quota reports failureshape reporting "
+            "compat visit check envcommand cachecommand cliparser cli"
         ),
     )
 )
@@ -44,6 +44,7 @@ PURE: Final = (
     "preflight",
     "lastwords",
     "hosttext",
+    "quota",
     "scheduling",
     "run",
     "sync.rules",

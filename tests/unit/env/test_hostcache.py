@@ -47,6 +47,12 @@ def test_row_that_makes_no_sense_is_refused(row: list[Any]) -> None:
         ask(CacheTold("/cache", [row], True))
 
 
+@pytest.mark.parametrize("things", [[], [ROW] * 60_000], ids=["nothing", "much"])
+def test_a_list_without_an_end_is_refused(things: list[Any]) -> None:
+    with pytest.raises(ProtocolError, match="its list has no end"):
+        ask(*[CacheTold("/cache", things, False)] * 2)
+
+
 def test_other_answers() -> None:
     with pytest.raises(EnvError, match=r"box: cache failed: permission denied\n  try: move it"):
         ask(CacheFailed("permission denied", "move it"))
