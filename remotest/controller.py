@@ -29,10 +29,11 @@ from remotest.lastwords import describe_end
 from remotest.places import Places
 from remotest.preparation import Preparation
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
-from remotest.reporting.terminal import SCHEDULER_NAMES, TerminalReport
+from remotest.reporting.terminal import TerminalReport
 from remotest.run import commands, events
 from remotest.run.machine import RunMachine
 from remotest.run.verdict import exit_code
+from remotest.schedulers import name_scheduler, prepare_scheduler
 from remotest.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -224,11 +225,23 @@ class Controller:
         adapted = theirs and AdaptedScheduler(
             theirs, node_of=lambda name: self._workers[name].node, is_each=plan.dist == "each"
         )
-        self._scheduler_name = type(theirs).__name__ if theirs else SCHEDULER_NAMES[plan.dist]
-        self._machine = RunMachine(plan, scheduler=adapted, runs_again=self._runs_again)
+        ours = prepare_scheduler(
+            self.config,
+            plan,
+            longest_first=self._settings.longest_first,
+            kind_of=self._kind_of,
+        )
+        self._scheduler_name = type(theirs).__name__ if theirs else name_scheduler(ours, plan.dist)
+        self._machine = RunMachine(plan, scheduler=adapted or ours, runs_again=self._runs_again)
         self.dsession.sched = theirs or SchedulerView(
             self.config, self._places.declared_worker_count, self._workers
         )
+
+    def _kind_of(self, name: str) -> str:
+        """Return what kind of worker one is: its tests take as long as those of its like."""
+        worker = self._workers[name]
+        host = self._places.environment(worker.environment).spec.host_label
+        return f"{host} {self._places.interpreter(worker.agent).tag}"
 
     def _await_worker_exits(self) -> None:
         """Let workers that ended in order leave by themselves, for a while.

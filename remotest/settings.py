@@ -49,6 +49,7 @@ class Settings:
     max_worker_restart: int | None
     max_chunk_items: int | None
     reorder_scopes: bool
+    longest_first: bool
     strict_collection: bool
     requeue: bool
     ramp_s: float
@@ -102,6 +103,7 @@ def read_settings(config: pytest.Config) -> Settings:
         max_worker_restart=_parse_restarts(option.maxworkerrestart),
         max_chunk_items=option.maxschedchunk,
         reorder_scopes=option.loadscopereorder,
+        longest_first=option.schedule == "duration",
         strict_collection=option.strict_collection,
         requeue=option.requeue,
         ramp_s=option.ramp,

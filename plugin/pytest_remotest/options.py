@@ -29,6 +29,7 @@ CONTROLLER_OPTIONS = {
     "--ramp": True,
     "--loadscope-reorder": False,
     "--no-loadscope-reorder": False,
+    "--schedule": True,
     "--strict-collection": False,
     "--no-requeue": False,
 }
@@ -130,6 +131,15 @@ def add_options(parser: Any) -> None:
         dest="loadscopereorder",
         action="store_false",
         help="Keep scopes in the order of collection.",
+    )
+    group.addoption(
+        "--schedule",
+        metavar="ORDER",
+        action="store",
+        choices=["order", "duration"],
+        default="order",
+        help="order: give tests out as --dist says (default). duration: begin with those that took "
+        "longest in earlier runs, so that the run ends soonest.",
     )
     group.addoption(
         "--strict-collection",

@@ -38,16 +38,6 @@ MISSING_SHOWN = 20
 OUTPUT_SHOWN_LINES = 30
 """Last lines of a dead worker's output that are shown at once: a faulthandler dump fits."""
 
-SCHEDULER_NAMES = {
-    "each": "EachScheduling",
-    "load": "LoadScheduling",
-    "loadscope": "LoadScopeScheduling",
-    "loadfile": "LoadFileScheduling",
-    "loadgroup": "LoadGroupScheduling",
-    "worksteal": "WorkStealingScheduling",
-}
-"""What ``-v`` calls the schedulers: pytest-xdist's names, which tools look for."""
-
 
 class TerminalReport:
     """Writes through pytest's terminal reporter; silent where there is none or under ``-q``.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from remotest.scheduling.base import SchedulingCommand
     from remotest.scheduling.catalogue import Collection
+    from remotest.scheduling.estimates import Estimates
     from remotest.scheduling.scopes import Scope, ScopeOf
 
 
@@ -53,7 +54,7 @@ class ScopeLane(Lane):
     until they are met.
     """
 
-    whole: list[tuple[int, int, int, _Unit]] = field(default_factory=list)
+    whole: list[tuple[float, int, int, _Unit]] = field(default_factory=list)
     partial: list[_Unit] = field(default_factory=list)
 
     def has(self, item: int) -> bool:
@@ -64,8 +65,9 @@ class ScopeLane(Lane):
 class ScopeScheduler(SharingScheduler[ScopeLane]):
     """Gives each scope, whole, to one worker that collected all of it.
 
-    The first scopes to go are those with the most items, so that none that takes long is left for
-    the end; or, where the user wants that, those collected first. What a lost worker had not begun
+    The first scopes to go are those with the most items, or those that will take longest where that
+    is known, so that none that takes long is left for the end; or, where the user wants that, those
+    collected first. What a lost worker had not begun
     of a scope is a smaller scope to be given, whole again, to one worker.
 
     Where no worker has collected all of a scope, it is cut into as few parts as are needed. Where
@@ -75,11 +77,21 @@ class ScopeScheduler(SharingScheduler[ScopeLane]):
     among them, and none for the number of workers, but for the number of distinct collections.
     """
 
-    def __init__(self, scope_of: ScopeOf, *, reorder: bool) -> None:
-        """Make a scheduler; ``reorder`` is whether the largest scope goes first."""
+    def __init__(
+        self, scope_of: ScopeOf, *, reorder: bool, estimates: Estimates | None = None
+    ) -> None:
+        """Make a scheduler.
+
+        Args:
+            scope_of: from a node id and its group to the scope.
+            reorder: whether the largest scope goes first.
+            estimates: make the largest the one that takes longest, else the one of most items.
+        """
         super().__init__()
         self._scope_of = scope_of
         self._reorder = reorder
+        self._estimates = estimates
+        self._sizes: dict[int, float] = {}
         self._scopes: dict[int, Scope] = {}
         self._fresh: list[int] = []
         self._waiting: dict[int, _Unit] = {}
@@ -100,6 +112,9 @@ class ScopeScheduler(SharingScheduler[ScopeLane]):
     def _make_lane(self, collection: Collection) -> ScopeLane:
         """Take in a collection; once all have started, offer what it has that nobody had."""
         lane = ScopeLane(collection)
+        if self._estimates:
+            seconds = self._estimates.anywhere(collection.ids)
+            self._sizes.update(zip(collection.items, seconds, strict=True))
         for position, item in enumerate(collection.items):
             if item not in self._scopes:
                 group = collection.groups.get(position)
@@ -167,7 +182,7 @@ class ScopeScheduler(SharingScheduler[ScopeLane]):
         common_count = sum(map(lane.has, unit.items))
         if common_count == len(unit.items):
             unit.able.append(lane)
-            size = len(unit.items) if self._reorder else 0
+            size = sum(self._sizes.get(i, 1.0) for i in unit.items) if self._reorder else 0.0
             heapq.heappush(lane.whole, (-size, min(unit.items), unit.serial, unit))
         elif common_count:
             lane.partial.append(unit)

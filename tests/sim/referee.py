@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sim.placement import Placement
+from sim.roster import Roster
 
 from remotest.run import commands as c
 from remotest.run import events as e
@@ -54,9 +55,9 @@ class Seat:
 class Referee:
     """Call ``event`` before and ``commands`` after each step, and ``verdict`` at the end."""
 
-    def __init__(self, plan: RunPlan) -> None:
+    def __init__(self, plan: RunPlan, *, is_stealing: bool) -> None:
         self.is_each = plan.dist == "each"
-        self.is_stealing = plan.dist == "worksteal"
+        self.is_stealing = is_stealing
         self.is_strict = plan.strict_collection
         self.moves_items = plan.requeue and plan.dist != "each"
         self.moved: set[Key] = set()
@@ -66,11 +67,10 @@ class Referee:
             else None
         )
         self.restarts_left = plan.max_worker_restart
-        self.cut_off: set[str] = set()  # Environments that had living workers on a lost host.
+        self.roster = Roster(plan)
         self.environments = {environment.name for environment in plan.environments}
         self.seats: dict[str, Seat] = {}
         self.names: set[str] = set()
-        self.agents: set[str] = set()
         self.free: set[Key] = set()
         self.done: dict[Key, str | None] = {}
         self.known: dict[Key, list[int]] = {}  # The kinds of worker that collected an item.
@@ -82,28 +82,39 @@ class Referee:
         self.owing: set[str] = set()  # Workers that were asked to give back and did not answer.
         self.expected: set[object] = set()  # What the answer to this step must hold.
         self.is_scheduling = self.is_closed = self.is_stopped = self.is_ended = False
-        self.is_refused = False
+        self.is_refused = self.is_given_up = False
         self.end: c.EndRun | None = None
 
     # -- what the machine is told --------------------------------------------------------------
 
-    def event(self, event: e.Event) -> None:
+    def event(self, event: e.Event, now: float) -> None:
         match event:
             case e.AgentReady():
-                self.agents.add(event.agent)
+                self.roster.ready(event.agent, is_stopped=self.is_stopped)
             case e.AgentLost():
-                self.agents.discard(event.agent)
-                for name in [n for n, s in self.seats.items() if s.agent == event.agent]:
-                    self.cut_off.add(self.seats[name].environment)
-                    self.leave(name, can_move=self.moves_items and bool(self.agents))
+                self.agent_lost(event.agent, now)
+            case e.AgentFailed():
+                self.roster.failed(event, now)
             case e.StopRequested():
-                self.is_stopped = True
-                self.starving.clear()
-            case e.AgentFailed() | e.DeadlineReached():
+                self.stop()
+            case e.DeadlineReached():
                 pass
             case _:
                 if event.worker in self.seats:
                     self.worker_event(event.worker, self.seats[event.worker], event)
+
+    def stop(self) -> None:
+        self.is_stopped = True
+        self.starving.clear()
+
+    def agent_lost(self, agent: str, now: float) -> None:
+        seats = [name for name, seat in self.seats.items() if seat.agent == agent]
+        can_move = self.roster.lost(
+            agent, now, had_workers=bool(seats), is_over=self.is_stopped or self.is_closed
+        )
+        for name in seats:
+            self.roster.cut_off.add(self.seats[name].environment)
+            self.leave(name, can_move=self.moves_items and can_move)
 
     def worker_event(self, name: str, seat: Seat, event: e.Event) -> None:
         match event:
@@ -226,12 +237,17 @@ class Referee:
         assert self.environments.isdisjoint(command.into)
         self.environments.update(command.into)
 
+    def on_ConnectAgent(self, command: c.ConnectAgent) -> None:  # noqa: N802
+        assert not self.is_stopped
+        self.roster.connect(command)
+
     def on_StartWorker(self, command: c.StartWorker) -> None:  # noqa: N802
         assert not self.is_stopped
         assert command.worker not in self.names, "a name was used again"
-        assert command.agent in self.agents, "started on a dead host"
+        assert command.agent in self.roster.here, "started on a dead host"
         assert command.environment in self.environments
         self.names.add(command.worker)
+        self.roster.started.add(command.agent)
         if command.replaces is not None and self.restarts_left is not None:
             self.restarts_left -= 1
             assert self.restarts_left >= 0, "replaced too many"
@@ -316,6 +332,15 @@ class Referee:
         assert command.environment in self.environments
         assert command.reason
 
+    def on_ReportAgentGivenUp(self, command: c.ReportAgentGivenUp) -> None:  # noqa: N802
+        assert command.agent in self.roster.given_up
+        assert command.reason
+
+    def on_ReportTooFewHosts(self, _: c.ReportTooFewHosts) -> None:  # noqa: N802
+        assert self.roster.has_too_few()
+        self.is_given_up = True
+        self.stop()
+
     def on_ReportNote(self, command: c.ReportNote) -> None:  # noqa: N802
         if "restarting disabled" in command.text or "maximum crashed" in command.text:
             self.is_closed = True
@@ -368,10 +393,13 @@ class Referee:
         assert self.end.missing == result.missing
         assert bool(result.gaps) == self.gaps()
         assert result.are_gaps_refused == self.is_refused
+        assert bool(result.too_few_hosts) == self.is_given_up
+        assert {trouble.agent for trouble in result.troubles} == self.roster.troubled
         assert len(self.done) + len(self.free) == len(self.known)
         assert result.not_run == (len(self.free) if self.is_stopped else 0)
         assert {env.name for env in result.environments} == self.environments
         for environment in result.environments:
             assert environment.outcomes == self.counts[environment.name]
-            assert environment.name not in self.cut_off or environment.end in ("lost", "failed")
+            is_cut_off = environment.name in self.roster.cut_off
+            assert not is_cut_off or environment.end in ("lost", "failed")
             assert bool(environment.reason) == (environment.end != "finished")

@@ -8,7 +8,8 @@ begins an item only when it knows the next one, or was told that none comes.
 from __future__ import annotations
 
 import heapq
-from collections import deque
+import math
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ from sim.referee import Referee
 from remotest.run import commands as c
 from remotest.run import events as e
 from remotest.run.machine import RunMachine
+from remotest.scheduling.estimates import Estimates
+from remotest.scheduling.modes import make_scheduler
+from remotest.scheduling.steal import StealScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +48,10 @@ class Host:
     latency_s: float = 0.01
     ready_at_s: float = 1.0
     fails: bool = False
-    lost_at_s: float | None = None
+    lost_at_s: float | None = None  # For ever.
+    outages: tuple[tuple[float, float], ...] = ()  # When it is lost, and for how long.
+    bad_starts: int = 0  # So many attempts to connect again reach it, and it does not start.
+    is_changed: bool = False  # Its key is another one after it was lost.
     ids: tuple[str, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)  # ``xdist_group`` by node id.
     shuffles: bool = False  # Each worker collects in an order of its own.
@@ -78,6 +85,7 @@ class Scenario:
     stop_at_s: float | None = None
     stop_grace_s: float | None = None
     steps_limit: int = 100_000
+    estimates: Mapping[str, Mapping[str, float]] | None = None  # By host and node id: seconds.
 
 
 @dataclass(eq=False)
@@ -96,6 +104,7 @@ class FakeWorker:
     hangs_at_end: bool = False
     is_ending: bool = False
     is_dead: bool = False
+    boot: int = 0  # How often its host had been lost when it was started.
 
 
 class World:
@@ -104,16 +113,32 @@ class World:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.random = Random(scenario.seed)
-        self.machine = RunMachine(scenario.plan)
-        self.referee = Referee(scenario.plan)
+        scheduler = make_scheduler(
+            scenario.plan.dist,
+            max_chunk=scenario.plan.max_chunk,
+            reorder_scopes=scenario.plan.reorder_scopes,
+            estimates=self.estimates(),
+        )
+        self.machine = RunMachine(scenario.plan, scheduler=scheduler, chance=self.random.random)
+        is_stealing = isinstance(scheduler, StealScheduler)
+        self.referee = Referee(scenario.plan, is_stealing=is_stealing)
         self.now = 0.0
         self.steps = 0
         self.workers: dict[str, FakeWorker] = {}
         self.lost_agents: set[str] = set()
+        self.boots: Counter[str] = Counter()
+        self.back_at_s: dict[str, float] = {}
+        self.bad_starts = {name: host.bad_starts for name, host in scenario.hosts.items()}
         self.faults_seen: set[str] = set()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
         self._groups: dict[tuple[str, ...], tuple[tuple[int, str], ...]] = {}
+
+    def estimates(self) -> Estimates | None:
+        """Return what is known of how long items take: a host is a kind of worker."""
+        if self.scenario.estimates is None:
+            return None
+        return Estimates(self.scenario.estimates, lambda name: self.workers[name].agent)
 
     # -- the clock -----------------------------------------------------------------------------
 
@@ -126,7 +151,9 @@ class World:
         for name, host in self.scenario.hosts.items():
             self.after(host.ready_at_s, lambda name=name, host=host: self.bring_up(name, host))
             if host.lost_at_s is not None:
-                self.after(host.lost_at_s, lambda name=name: self.lose_agent(name))
+                self.after(host.lost_at_s, lambda name=name: self.lose_agent(name, math.inf))
+            for at_s, length_s in host.outages:
+                self.after(at_s, lambda name=name, s=length_s: self.lose_agent(name, s))
         if self.scenario.stop_at_s is not None:
             stop = e.StopRequested(reason="enough", grace_s=self.scenario.stop_grace_s)
             self.after(self.scenario.stop_at_s, lambda: self.tell(stop))
@@ -151,7 +178,7 @@ class World:
         """Hand an event to the machine and do what it answers."""
         if isinstance(event, e.StopRequested) and self.referee.is_ended:
             return
-        self.referee.event(event)
+        self.referee.event(event, self.now)
         self.apply(self.machine.handle(event, self.now))
 
     def apply(self, commands: list[c.Command]) -> None:
@@ -159,6 +186,8 @@ class World:
         for command in commands:
             if isinstance(command, c.StartWorker):
                 self.start_worker(command)
+            elif isinstance(command, c.ConnectAgent):
+                self.after(self.random.random(), lambda name=command.agent: self.connect(name))
             elif isinstance(command, TO_WORKERS):
                 worker = self.workers[command.worker]
                 self.after(
@@ -171,23 +200,45 @@ class World:
     def bring_up(self, agent: str, host: Host) -> None:
         if host.fails:
             self.faults_seen.add("agent failed")
-            self.tell(e.AgentFailed(agent=agent, reason="connection refused"))
+            self.tell(e.AgentFailed(agent=agent, reason="connection refused", fault="away"))
         elif agent not in self.lost_agents:
             self.tell(e.AgentReady(agent=agent, cpu_count=host.cpu_count))
 
-    def lose_agent(self, agent: str) -> None:
+    def lose_agent(self, agent: str, length_s: float) -> None:
         self.faults_seen.add("agent lost")
+        back_at_s = self.now + length_s
+        self.back_at_s[agent] = max(back_at_s, self.back_at_s.get(agent, 0.0))
+        if agent in self.lost_agents:
+            return
         self.lost_agents.add(agent)
+        self.boots[agent] += 1
         for worker in self.workers.values():
             if worker.agent == agent:
                 worker.is_dead = True
         self.tell(e.AgentLost(agent=agent, reason="connection lost"))
 
+    def connect(self, agent: str) -> None:
+        """Try to connect again to a host that was lost."""
+        host = self.scenario.hosts[agent]
+        if self.now < self.back_at_s[agent]:
+            self.tell(e.AgentFailed(agent=agent, reason="connection refused", fault="away"))
+        elif host.is_changed:
+            self.tell(e.AgentFailed(agent=agent, reason="another key", fault="wrong"))
+        elif self.bad_starts[agent]:
+            self.bad_starts[agent] -= 1
+            if self.random.random() < 0.5:
+                self.tell(e.AgentFailed(agent=agent, reason="no interpreter", fault="broken"))
+            else:
+                self.tell(e.AgentLost(agent=agent, reason="lost on the way"))
+        else:
+            self.lost_agents.remove(agent)
+            self.tell(e.AgentReady(agent=agent, cpu_count=host.cpu_count))
+
     def send(self, worker: FakeWorker, event: e.Event) -> None:
         """Send an event from a worker; it is lost with its host."""
 
         def arrive() -> None:
-            if worker.agent not in self.lost_agents:
+            if worker.boot == self.boots[worker.agent]:
                 self.tell(event)
 
         self.after(worker.host.latency_s, arrive)
@@ -213,7 +264,8 @@ class World:
             ids = tuple(self.random.sample(ids, len(ids)))
         if host.drops:
             ids = tuple(node_id for node_id in ids if self.random.random() >= host.drops)
-        worker = FakeWorker(command.worker, command.agent, host, ids)
+        boot = self.boots[command.agent]
+        worker = FakeWorker(command.worker, command.agent, host, ids, boot=boot)
         self.workers[command.worker] = worker
         delay_s = host.start_s * (0.5 + self.random.random())
         if self.happens("crash_at_start"):
@@ -312,13 +364,16 @@ class World:
             self.send(worker, self.nonsense(worker))
         position = worker.running = worker.queue.popleft()
         self.send(worker, e.ItemStarted(worker=worker.name, position=position))
-        duration_s = worker.host.item_s * (0.5 + self.random.random())
-        if self.random.random() < worker.host.slow_item_share:
-            duration_s *= 100
+        duration_s = self.draw_duration_s(worker.ids[position], worker.host)
         if self.happens("crash_in_item"):
             self.after(duration_s / 2, lambda: self.die(worker))
         else:
             self.after(duration_s, lambda: self.finish(worker, position, duration_s))
+
+    def draw_duration_s(self, node_id: str, host: Host) -> float:  # noqa: ARG002  for subclasses
+        """Return how long an item takes."""
+        duration_s = host.item_s * (0.5 + self.random.random())
+        return duration_s * 100 if self.random.random() < host.slow_item_share else duration_s
 
     def finish(self, worker: FakeWorker, position: int, duration_s: float) -> None:
         if worker.is_dead or worker.running != position:  # Killed, or interrupted.
