@@ -101,7 +101,7 @@ class _Survey:
         """Ask whether these agents' environments are on their hosts; return agent -> the answer."""
         caches = self._visit.ask({agent: self._asker(agent) for agent in agents})
         return {
-            agent: "there" if self._holds(cache, self._provisions[agent].key) else "not there"
+            agent: "there" if self._holds(cache, self._provisions[agent].contents.key) else "not there"
             for agent, cache in caches.items()
         }
 
@@ -129,8 +129,8 @@ class _Survey:
         return Managed(
             source=self._provision.source(agent),
             packages=self._provision.packages(agent, provisions),
-            byte_count=sum(wheel.size_bytes for wheel in provisions.wheels),
-            key=provisions.key,
+            byte_count=sum(wheel.size_bytes for wheel in provisions.contents.wheels),
+            key=provisions.contents.key,
             state=state,
             changes=self._changes[agent],
             notes=(*provisions.notes, *provisions.overlay.notes),

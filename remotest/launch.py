@@ -64,6 +64,7 @@ def spawn_message(
     settings: Settings,
     env_folder: str | None,
     overlay: Overlay,
+    extensions_folder: str | None,
 ) -> messages.SpawnWorker:
     """Return the message that starts a worker, in an environment that was made where there is one.
 
@@ -89,6 +90,7 @@ def spawn_message(
         worker_input=values.pack(dict(worker_input)),
         env_folder=env_folder,
         overlay=[[name, text.replace(TREE, tree)] for name, text in overlay.files],
+        extensions_folder=extensions_folder,
     )
 
 

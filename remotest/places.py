@@ -212,7 +212,7 @@ class Places:
         self._interpreters[agent] = replace(
             self._interpreters[agent], pytest_version=pytest_version
         )
-        self._environments[agent] = (shipped.folder, overlay)
+        self._environments[agent] = (shipped.folder, overlay, shipped.extensions_folder)
 
     # -- trees -----------------------------------------------------------------------------
 
@@ -308,7 +308,9 @@ class Places:
         self, worker: str, environment: EnvironmentPlan, worker_input: Mapping[str, Any]
     ) -> messages.SpawnWorker:
         """Return the message that starts a worker of an environment."""
-        env_folder, overlay = self._environments.get(environment.agent, (None, Overlay()))
+        env_folder, overlay, extensions_folder = self._environments.get(
+            environment.agent, (None, Overlay(), None)
+        )
         return spawn_message(
             worker=worker,
             worker_count=self.worker_count,
@@ -319,6 +321,7 @@ class Places:
             settings=self._settings,
             env_folder=env_folder,
             overlay=overlay,
+            extensions_folder=extensions_folder,
         )
 
     def _place(self, environment: EnvironmentPlan) -> Place:

@@ -12,6 +12,7 @@ from pytest_remotest import frames, messages
 from pytest_remotest.cachekeeper import CacheKeeper
 from pytest_remotest.envreceive import Builder
 from remotest.env.hostcache import HostCache, ask_cache
+from remotest.env.model import Contents
 from remotest.env.ship import Destination, Shipped, ship
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ class Host:
         return self.answers.popleft()
 
     def ship(self, wheels: Sequence[Wheel], key: str = KEY, **where: Any) -> Shipped:
-        return ship(wheels, key, Destination(host="box", **where), self.send, self.receive)
+        return self.bring(Contents(key=key, wheels=tuple(wheels)), **where)
+
+    def bring(self, contents: Contents, **where: Any) -> Shipped:
+        return ship(contents, Destination(host="box", **where), self.send, self.receive)
 
     def ask(self, action: Any, *things: Any) -> HostCache:
         return ask_cache(
@@ -131,7 +135,7 @@ class HostProcess(Host):
     def overlay(self, env_folder: str | None, files: Sequence[tuple[str, str]]) -> Path:
         """Return the python of an overlay."""
         rows = [list(row) for row in files]
-        start = messages.SpawnWorker("", [], "", {}, [], False, 0, None, env_folder, rows)
+        start = messages.SpawnWorker("", [], "", {}, [], False, 0, None, env_folder, rows, None)
         self.send(frames.encode([start]))
         answer: messages.WorkerOutput = self.receive()
         return Path(answer.text)

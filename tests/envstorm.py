@@ -40,7 +40,7 @@ def use_environment(home: Path, wheels: list[Path], key: str, hold_s: float) -> 
     builder = Builder(answers.append, {"HOME": str(home)})
     contents = {digest_of(wheel.read_bytes()): wheel for wheel in wheels}
     rows = [[digest, wheel.name, wheel.stat().st_size] for digest, wheel in contents.items()]
-    builder.open(messages.EnvOpen(key, None, rows, False))
+    builder.open(messages.EnvOpen(key, None, rows, False, [], []))
     want = answers.pop(0)
     for digest in want.digests:
         builder.blob(messages.Blob(digest, True, contents[digest].read_bytes()))

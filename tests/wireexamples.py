@@ -25,6 +25,7 @@ EXAMPLES = (
     m.EnvWant(["00ff"]),
     m.EnvDone("/cache/envs/3fa9c1", True, {"pytest": "7.0.1"}, ["a note"]),
     m.EnvFailed("the disk is full", "free some room"),
+    m.BuildFailed("00ff", "its build backend ended with exit code 1", "gcc: not found\n"),
     m.CacheTold("/cache", [["wheel", "00ff", "demo-1.0-py3-none-any.whl", 9, 1.5, False]], True),
     m.CacheFailed("permission denied", "name a directory that you may write to"),
     m.WorkerExited("gw0", -9, "Fatal Python error"),
@@ -36,7 +37,25 @@ EXAMPLES = (
     m.SyncCommit(),
     m.AskRoom(None, None),
     m.HoldTree("/tree"),
-    m.EnvOpen("3fa9c1", None, [["00ff", "demo-1.0-py3-none-any.whl", 1000]], False),
+    m.EnvOpen(
+        "3fa9c1",
+        None,
+        [["00ff", "demo-1.0-py3-none-any.whl", 1000]],
+        False,
+        [
+            [
+                "11ff",
+                "fast",
+                "1.0",
+                ["22ff", "fast-1.0.tar.gz", 2000],
+                "setuptools.build_meta",
+                [],
+                {"SETUPTOOLS_SCM_PRETEND_VERSION": "1.0"},
+                [["33ff", "setuptools-80.0-py3-none-any.whl", 3000]],
+            ]
+        ],
+        ["cp39-cp39-linux_x86_64"],
+    ),
     m.AskCache(None, "remove", [["wheel", "00ff"]]),
     m.SpawnWorker(
         "gw0",

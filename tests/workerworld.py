@@ -66,6 +66,7 @@ class TestWorker:
             worker_input=values.pack(dict(worker_input or {"workerid": "gw0"})),
             env_folder=None,
             overlay=[],
+            extensions_folder=None,
         )
         self.send(start._replace(**fields))
         self._come: list[Any] = []

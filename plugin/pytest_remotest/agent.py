@@ -31,6 +31,7 @@ ROOM_LOOK_S = 1.0  # Between looks, while there is no room for a frame, at wheth
 PING = frames.encode([messages.Ping()])
 PONG = frames.encode([messages.Pong()])
 
+GOODBYE = frames.encode([messages.Goodbye()])
 
 def main(channel: Any) -> None:
     """Serve the controller at the other end of an execnet channel until it leaves."""
@@ -52,10 +53,11 @@ class Agent:
         self._workers: Dict[str, WorkerProcess] = {}
         self._leaving = False
         self._heard_s = time.monotonic()
+        self._told_to_leave = False
         self._silence_s: Optional[float] = None
         self._run_folder: Optional[RunFolder] = None
         self._receiver = Receiver(self._send_message)
-        self._builder = Builder(self._send_message)
+        self._builder = Builder(self._send_message, is_over=self._is_over)
         self._overlays = Overlays()
         self._blob_taker: Callable[[messages.Blob], None] = self._receiver.blob
         self._handlers: Dict[Any, Callable[[Any], None]] = {
@@ -87,6 +89,7 @@ class Agent:
             self._heard_s = time.monotonic()  # What is held back may be pings.
             self._send(PONG)
         self._frames.append(frame)
+        self._told_to_leave = frame is None or frame == GOODBYE
         self._wake()
 
     def _wake(self) -> None:
@@ -143,9 +146,16 @@ class Agent:
         for worker in list(self._workers.values()):
             if worker.process.poll() is not None:
                 self._bury(worker)
-        if self._silence_s is not None and time.monotonic() - self._heard_s > self._silence_s:
+        if self._is_silent():
             self._leaving = True
         supervise.reap_orphans({worker.process.pid for worker in self._workers.values()})
+
+    def _is_silent(self) -> bool:
+        return self._silence_s is not None and time.monotonic() - self._heard_s > self._silence_s
+
+    def _is_over(self) -> bool:
+        """Return whether to end what the main thread is busy with."""
+        return self._leaving or self._told_to_leave or self._is_silent()
 
     # -- from the controller ---------------------------------------------------------------
 

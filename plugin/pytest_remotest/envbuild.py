@@ -1,18 +1,10 @@
 """Builds an environment out of wheels: no pip, no compiler, no network."""
 
 import os
-from typing import Dict, List, NamedTuple
+from typing import Dict, List
 
 from pytest_remotest import envstore, venvfolder, wheelunpack
-from pytest_remotest.envstore import Environment, EnvStore
-
-
-class WheelFile(NamedTuple):
-    """A wheel that an environment is to consist of."""
-
-    digest: str
-    filename: str
-    size: int
+from pytest_remotest.envstore import Environment, EnvStore, WheelFile
 
 
 def build(store: EnvStore, key: str, wheels: List[WheelFile], *, fresh: bool) -> Environment:

@@ -3,7 +3,8 @@
     envs/KEY.UNIQUE             an environment: whole from the moment that it has this name
     envs/.tmp-KEY.UNIQUE        one that is being built; also what a killed builder has left
     envs/.fresh-KEY.UNIQUE      one that belongs to a single run
-    received/SHA256/FILENAME    a wheel, checked when it came
+    received/SHA256/FILENAME    a wheel, or a source to build one of, checked when it came
+    received/KEY/FILENAME       a wheel that was built here; the key names what it was built of
     leases/                     who uses what
     trash/                      what is to be deleted
 
@@ -16,6 +17,7 @@ Where a controller runs on the same machine, its own cache lies beside these fol
 import contextlib
 import json
 import os
+import zipfile
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from pytest_remotest import holders
@@ -45,6 +47,17 @@ class Kept(NamedTuple):
     size_bytes: int
     used_s: float
     in_use: bool
+
+
+class WheelFile(NamedTuple):
+    """A wheel that an environment consists of; also a source that a wheel is built of.
+
+    ``digest`` is the sha256 of its content, or the key of what was built here.
+    """
+
+    digest: str
+    filename: str
+    size: int
 
 
 class Environment(NamedTuple):
@@ -135,6 +148,32 @@ class EnvStore:
         """Return where a wheel may be written to until it is whole."""
         make_private(os.path.join(self.wheels, to_bytes(digest)))
         return self.wheel_path(digest, ARRIVING + to_text(holders.unique()))
+
+    def find_built(self, key: str) -> Optional[WheelFile]:
+        """Return the wheel that was built here under a key; None where none is whole.
+
+        Raises:
+            OSError: as the disk has it.
+        """
+        filename, size, _ = _wheel_in(os.path.join(self.wheels, to_bytes(key)))
+        path = self.wheel_path(key, filename)
+        try:
+            with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+                if archive.testzip() is not None:
+                    return None
+        except (FileNotFoundError, IsADirectoryError, zipfile.BadZipFile):
+            return None
+        os.utime(path)  # It was used last now.
+        return WheelFile(key, filename, size)
+
+    def keep_built(self, key: str, wheel: bytes) -> WheelFile:
+        """Move a wheel that was built here to where ``find_built`` finds it."""
+        make_private(os.path.join(self.wheels, to_bytes(key)))
+        filename = to_text(os.path.basename(wheel))
+        with open(wheel, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(wheel, self.wheel_path(key, filename))
+        return WheelFile(key, filename, os.stat(self.wheel_path(key, filename)).st_size)
 
     # -- all of it ---------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ MAX_FRAME_BYTES = 16 * 1024 * 1024  # A larger frame is a broken or hostile peer
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024  # Of one message as JSON: what is larger is cut or split.
 MAX_BATCH_BYTES = 1024 * 1024  # Messages wait for each other up to here, then their frame goes.
 MAX_OUTPUT_CHARS = 256 * 1024 * 1024  # Of a workeroutput: plugins leave whole reports there.
+MAX_BUILD_S = 1800  # For the wheel of one source: the largest compile for a quarter of an hour.
 MAX_BATCH_ITEMS = 5000  # List items we put into a message: keeps frames far below the limit.
 
 
@@ -66,7 +67,10 @@ class Room(NamedTuple):
 
 
 class EnvWant(NamedTuple):
-    """Digests (sha256, hex) of the wheels of an EnvOpen that the host lacks; each once."""
+    """Digests (sha256, hex) of the files of an EnvOpen that the host lacks; each once.
+
+    A source, and what it is built with, count only where the wheel that comes of it is not there.
+    """
 
     digests: List[str]
 
@@ -88,6 +92,17 @@ class EnvFailed(NamedTuple):
 
     reason: str
     remedy: str
+
+
+class BuildFailed(NamedTuple):
+    """A wheel could not be built, so there is no environment. ``key`` is that of its row.
+
+    ``log`` is the end of what the build printed.
+    """
+
+    key: str
+    reason: str
+    log: str
 
 
 class CacheTold(NamedTuple):
@@ -200,7 +215,7 @@ class EnvOpen(NamedTuple):
 
     ``key`` names it among those of the cache, ``cache`` overrides the cache's place. ``wheels`` are
     rows [sha256, file name, size in bytes]. ``fresh``: it is made for this run alone, and removed
-    after it. The host answers with EnvWant, and once every wanted wheel has come as a Blob with
+    after it. The host answers with EnvWant, and once every wanted file has come as a Blob with
     EnvDone; where nothing is wanted EnvDone follows at once.
     """
 
@@ -227,12 +242,19 @@ class SpawnWorker(NamedTuple):
 
     ``python_path`` are directories to put first on sys.path; with ``whole_path`` they *are*
     sys.path. ``worker_input`` is packed (see ``values.pack``). ``env_folder`` is the ``folder`` of
+
+    ``builds`` are rows [key, name, version, row of the source, backend, its path, variables, rows
+    of wheels] of further wheels, as in ``wheelbuild.Build``: what is not there under its key is
+    built, within MAX_BUILD_S each. ``tags`` are those of the wheels that the interpreter can have,
+    where there are builds.
     an EnvDone, or None for the agent's own interpreter as it is. ``overlay`` are rows [name, text]
     of files (``demo.pth``, ``demo-1.0.dist-info/METADATA``) that this run sees in site-packages.
     """
 
     worker: str
     arguments: List[str]
+    builds: List[List[Any]]
+    tags: List[str]
     directory: str
     environment: Dict[str, str]
     python_path: List[str]
@@ -254,6 +276,8 @@ class Goodbye(NamedTuple):
     """The run is over: end every process of it, release the tree, exit."""
 
 
+    ``extensions_folder`` is the ``folder`` of another EnvDone: the compiled modules in it are the
+    project's, and found behind all others; None where it has none.
 # -- controller -> worker --------------------------------------------------------------------
 
 
@@ -266,6 +290,7 @@ class RunItems(NamedTuple):
 class ReclaimItems(NamedTuple):
     """Give back those of these items that have not begun."""
 
+    extensions_folder: Optional[str]
     positions: List[int]
 
 
@@ -382,7 +407,7 @@ class SessionFinished(NamedTuple):
 
 MESSAGES = (
     Greeting, Pong, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
-    CacheTold, CacheFailed, WorkerExited, WorkerOutput,
+    BuildFailed, CacheTold, CacheFailed, WorkerExited, WorkerOutput,
     ExpectPings, Ping, SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, EnvOpen,
     AskCache, SpawnWorker, StopWorker, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,

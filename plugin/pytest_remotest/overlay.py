@@ -20,6 +20,30 @@ from pytest_remotest.wheelunpack import Layout
 # Behind every name that a project has: the project counts before what it needs.
 LINK_NAME = b"~remotest.pth"
 
+# Finds what of the project was compiled on this host. The last of all finders: what the tree has
+# comes from the tree. Nothing but compiled modules is found, which are those of the very sources:
+# a module of Python that was deleted in the tree must not live on here.
+EXTENSIONS_NAME = b"_remotest_extensions.py"
+EXTENSIONS_PROGRAM = """\
+import os, sys
+from importlib import machinery
+
+FOLDER = os.fsdecode(%r)
+LOADERS = (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES)
+
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        folder = os.path.join(FOLDER, *name.split(".")[:-1])
+        spec = machinery.FileFinder(folder, LOADERS).find_spec(name)
+        return spec if spec is not None and spec.loader is not None else None
+
+
+sys.meta_path.append(Finder)
+"""
+EXTENSIONS_LINE = b"import _remotest_extensions\n"
+
 
 class Overlay(NamedTuple):
     """An overlay that is there: its folder, and where programs are, the first first."""
@@ -60,17 +84,25 @@ class Overlays:
         """
         if start.env_folder is None and not start.overlay:
             return None
-        key = json.dumps([start.env_folder, start.overlay])
+        key = json.dumps([start.env_folder, start.overlay, start.extensions_folder])
         if key not in self._made:
             # Other agents of the run have theirs in the same place.
             name = "env-%d-%d" % (os.getpid(), next(self._numbers))
             folder = os.fsencode(os.path.join(run_folder, name))
-            env_folder = None if start.env_folder is None else to_bytes(start.env_folder)
-            self._made[key] = make(folder, env_folder, start.overlay)
+            env_folder, extensions = (
+                None if place is None else to_bytes(place)
+                for place in (start.env_folder, start.extensions_folder)
+            )
+            self._made[key] = make(folder, env_folder, start.overlay, extensions)
         return self._made[key]
 
 
-def make(folder: bytes, env_folder: Optional[bytes], files: Iterable[Sequence[str]]) -> Overlay:
+def make(
+    folder: bytes,
+    env_folder: Optional[bytes],
+    files: Iterable[Sequence[str]],
+    extensions_folder: Optional[bytes] = None,
+) -> Overlay:
     """Make an environment that shows another one, and these files of its own before it.
 
     Args:
@@ -78,6 +110,7 @@ def make(folder: bytes, env_folder: Optional[bytes], files: Iterable[Sequence[st
         env_folder: the other one, made for the interpreter that runs this; None for what that
             interpreter itself has.
         files: (path below site-packages, text).
+        extensions_folder: a third one, that has compiled modules of the project; None without it.
 
     Raises:
         Refused: an overlay cannot hold such a file.
@@ -96,6 +129,11 @@ def make(folder: bytes, env_folder: Optional[bytes], files: Iterable[Sequence[st
     below = None if env_folder is None else venvfolder.layout_of(env_folder)
     sites = _own_sites() if below is None else [below.purelib]
     lines = b"".join(_site_line(path) for path in sites)
+    if extensions_folder is not None:
+        compiled = venvfolder.layout_of(extensions_folder).purelib
+        finder = (EXTENSIONS_PROGRAM % compiled).encode("ascii")
+        _write(os.path.join(layout.purelib, EXTENSIONS_NAME), finder, 0o644)
+        lines += EXTENSIONS_LINE
     _write(os.path.join(layout.purelib, LINK_NAME), lines, 0o644)
     if below is None:
         return Overlay(folder, [layout.scripts])

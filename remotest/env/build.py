@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from packaging.tags import sys_tags
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from remotest.env.model import Target, Wheel
     from remotest.env.toolbox import Toolbox
     from remotest.env.wheelcache import WheelCache
+
+
+REMEDY: Final = (
+    "require a version that has a wheel for it, or give an index that has one, or have it built on "
+    "the host with wheels=remote, if a compiler is there"
+)
 
 
 class Builder:
@@ -74,14 +80,14 @@ class Builder:
         tool = self._tools.resolver
         with self._cache.staging() as staging:
             (staging / "wheels").mkdir()
-            source = self._source(artifact, staging)
+            source = self.source(artifact, staging)
             try:
                 tool.build(source, staging / "wheels", python)
             except ToolFailed as error:
                 raise Unavailable(
                     f"{artifact.title} has no wheel for {interpreter_title(target)}, and its "
                     f"source does not build here: {error.cause}",
-                    remedy="require a version that has a wheel, or give an index that has one",
+                    remedy=REMEDY,
                 ) from error
             built = list((staging / "wheels").glob("*.whl"))
             if len(built) != 1:
@@ -91,8 +97,12 @@ class Builder:
         self._cache.remember(BUILDS, _key(artifact, python), [sha256, wheel.filename])
         return wheel
 
-    def _source(self, artifact: Artifact, staging: Path) -> Path:
-        """Return what to build from: an archive or a directory."""
+    def source(self, artifact: Artifact, staging: Path) -> Path:
+        """Return what to build from: an archive or a directory, in ``staging`` or the user's own.
+
+        Raises:
+            Unavailable: it cannot be had.
+        """
         if artifact.kind == "directory":
             path = local_path(artifact.url)
             assert path is not None, "directories are on this machine"
@@ -138,5 +148,5 @@ def _unfit(artifact: Artifact, target: Target, what: str) -> Unfit:
     return Unfit(
         artifact.name,
         f"{artifact.title} {what}: {interpreter_title(target)} wants {target.tags[0]}",
-        remedy="require a version that has such a wheel, or give an index that has one",
+        remedy=REMEDY,
     )

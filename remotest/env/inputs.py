@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from remotest.env.model import Target, Wanted, Wheel
+    from remotest.env.model import Contents, Target, Wanted
     from remotest.env.wheelcache import WheelCache
 
 
@@ -31,7 +31,7 @@ class Inputs:
         build: of the target.
         source: what says what is wanted.
         requirements: PEP 508 texts, with constraints and additions.
-        wheels: name -> (version, sha256).
+        wheels: name -> (version, sha256); the key of a build in the place of the latter.
     """
 
     key: str
@@ -44,20 +44,22 @@ class Inputs:
     @classmethod
     def of(
         cls,
-        key: str,
         target: Target,
         wanted: Wanted,
         additions: Iterable[str],
-        wheels: Iterable[Wheel],
+        contents: Contents,
     ) -> Inputs:
         """Return what is about to become an environment."""
         return cls(
-            key=key,
+            key=contents.key,
             interpreter=interpreter_title(target),
             build=target.build,
             source=wanted.source,
             requirements=(*wanted.requirements, *wanted.constraints, *additions),
-            wheels={wheel.name: (wheel.version, wheel.sha256) for wheel in wheels},
+            wheels={
+                **{wheel.name: (wheel.version, wheel.sha256) for wheel in contents.wheels},
+                **{build.name: (build.version, build.key) for build in contents.builds},
+            },
         )
 
 

@@ -75,6 +75,65 @@ class Wheel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Source:
+    """An archive to build a wheel of: ``path`` holds bytes with this sha256 (hex)."""
+
+    filename: str
+    sha256: str
+    size_bytes: int
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostBuild:
+    """A wheel that is built on the host, by its own build backend with the host's compiler.
+
+    Attributes:
+        name: normalized.
+        version: empty where only the build tells.
+        key: names what comes of it, in hex as a sha256 has it: of the source's content, the
+            interpreter's build and the wheels that it is built with.
+        source: of it.
+        backend: of PEP 517, ``module:object``.
+        backend_path: folders in the source that the backend lies in.
+        requires: what the backend needs.
+        variables: of the build's environment.
+        reason: why it is built there, for the user.
+        notes: for the user, one line each.
+    """
+
+    name: str
+    version: str
+    key: str
+    source: Source
+    backend: str
+    backend_path: tuple[str, ...]
+    requires: tuple[Wheel, ...]
+    variables: Mapping[str, str]
+    reason: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What people call it: ``numpy 2.0.2``."""
+        return f"{self.name} {self.version}".rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompiledProject:
+    """A project of the tree that has no compiled modules for an interpreter, and needs them.
+
+    ``directory`` is its absolute path here, ``version`` is as its metadata have it, ``reason`` says
+    what is missing.
+    """
+
+    name: str
+    version: str
+    directory: Path
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overlay:
     """The project as a run sees it: files in site-packages that lead into its tree.
 
@@ -83,24 +142,50 @@ class Overlay:
     project is tested as a built wheel; with ``hides_sources`` a worker's sys.path must then not
     begin with directories of the tree, which would be imported in the place of the wheel.
     ``names`` are the normalized names of all that it brings: wheels of these names that the
-    environment would have are not for it. ``notes`` are for the user, one line each.
+    environment would have are not for it. ``compiled`` are projects whose extension modules are to
+    be built on the host. ``notes`` are for the user, one line each.
     """
 
     files: tuple[tuple[str, str], ...] = ()
     wheels: tuple[Wheel, ...] = ()
     hides_sources: bool = False
     names: frozenset[str] = frozenset()
+    compiled: tuple[CompiledProject, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What an environment on a host consists of.
+
+    Attributes:
+        key: names it: the same for the same contents on the same interpreter, lower-case
+            hexadecimal digits.
+        wheels: each fits the interpreter.
+        builds: what is built there beside them.
+        tags: of wheels that the interpreter can have.
+    """
+
+    key: str
+    wheels: tuple[Wheel, ...] = ()
+    builds: tuple[HostBuild, ...] = ()
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provisions:
     """All that an agent's workers are given: what their environment consists of, and the project.
 
-    ``key`` names the environment: it is the same for the same wheels on the same interpreter.
+    ``contents`` are the environment's. ``extensions`` is another one, which has nothing but the
+    project itself as it is built on the host; None where that is not needed.
     """
 
-    key: str
-    wheels: tuple[Wheel, ...]
+    contents: Contents
     overlay: Overlay
+    extensions: Contents | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def builds(self) -> tuple[HostBuild, ...]:
+        """All that is built on the host."""
+        return (*self.contents.builds, *(self.extensions.builds if self.extensions else ()))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from remotest.env.model import Wheel
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from remotest.env.model import Target, Wanted, Wheel
+    from remotest.env.model import Contents, HostBuild, Target, Wanted
 
 NO_NEWER = "no newer than here"
 
@@ -36,20 +38,23 @@ class Package:
 
 
 def trace(
-    wheels: Iterable[Wheel], wanted: Wanted, additions: Iterable[str], target: Target
+    contents: Contents, wanted: Wanted, additions: Iterable[str], target: Target
 ) -> tuple[Package, ...]:
     """Return the packages of an environment, by name, with who asks for them.
 
     What is installed because of several requirements names all of them. The wheels are opened:
-    what they need in turn is in their metadata.
+    what they need in turn is in their metadata. What is built on the host is not known so well.
 
     Args:
-        wheels: all of the environment, in the controller's cache.
+        contents: of the environment; its wheels are in the controller's cache.
         wanted: what the suite needs.
         additions: what every environment has, see ``plugins``.
         target: the interpreter, for markers.
     """
-    by_name: dict[str, Wheel] = {canonicalize_name(wheel.name): wheel for wheel in wheels}
+    packages: tuple[Wheel | HostBuild, ...] = (*contents.wheels, *contents.builds)
+    by_name: dict[str, Wheel | HostBuild] = {
+        canonicalize_name(package.name): package for package in packages
+    }
     reasons = _reasons(by_name, wanted, additions, target)
     locked = _names_in_lock(wanted.lock) if wanted.lock is not None else frozenset()
     for name in sorted(locked & set(by_name)):
@@ -65,7 +70,10 @@ def trace(
 
 
 def _reasons(
-    wheels: Mapping[str, Wheel], wanted: Wanted, additions: Iterable[str], target: Target
+    packages: Mapping[str, Wheel | HostBuild],
+    wanted: Wanted,
+    additions: Iterable[str],
+    target: Target,
 ) -> defaultdict[str, list[str]]:
     """Return name -> requirements that name it, each with who has it."""
     waiting = [(Requirement(text), wanted.source, "") for text in wanted.requirements]
@@ -74,13 +82,14 @@ def _reasons(
     seen: set[tuple[str, str]] = set()
     for requirement, origin, extra in waiting:  # It grows while it is read.
         name = canonicalize_name(requirement.name)
-        if name not in wheels or not _applies(requirement, target, extra):
+        if name not in packages or not _applies(requirement, target, extra):
             continue
         reasons[name].append(f"{_words(requirement)}: {origin}")
         for wanted_extra in ("", *sorted(requirement.extras)):
             if (name, wanted_extra) not in seen:
                 seen.add((name, wanted_extra))
-                needed = requirements_of(wheels[name].path)
+                package = packages[name]
+                needed = requirements_of(package.path) if isinstance(package, Wheel) else ()
                 waiting += [(one, f"needed by {name}", wanted_extra) for one in needed]
     return reasons
 

@@ -150,7 +150,25 @@ class Pip:
         )
 
 
-def find_pip(directory: Path, uv: Uv | None) -> Pip | None:
+        Args:
+            requirements: PEP 508 texts.
+            destination: is made, and goes on ``sys.path`` of who uses them.
+
+        Raises:
+            ToolFailed: they cannot be had.
+        """
+        run_tool(
+            [
+                *(*self.python, "-m", "pip", "install", *QUIET),
+                *("--target", destination),
+                *requirements,
+            ],
+            environ=ENVIRON,
+            directory=destination.parent,
+        )
+
+
+def find_pip(directory: Path, uv: Uv | None, environ: Mapping[str, str]) -> Pip | None:
     """Return pip as it is installed beside us, or as uv can fetch it; None without both."""
     if importlib.util.find_spec("pip") is not None:
         return Pip((sys.executable,), metadata.version("pip"), directory)

@@ -13,7 +13,7 @@ from remotest.sync.gitlisting import GitFailedError, run_git
 from remotest.sync.rules import ENVIRONMENT_MARKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 COPIED_BYTES_MAX: Final = 1_000_000
 """Of a file that is copied. No source is larger; what is, is data, which an editable install does
@@ -40,7 +40,7 @@ def copy_project(directory: Path, destination: Path, *, with_history: bool) -> P
     top = _clone(directory, destination) if with_history else None
     copied = destination / directory.relative_to(top or directory)
     count = 0
-    for name in _names(directory):
+    for name in project_files(directory):
         source, target = directory / name, copied / name
         with suppress(FileNotFoundError):  # deleted here, and git still lists it
             if source.is_file() and source.stat().st_size <= COPIED_BYTES_MAX:
@@ -72,8 +72,11 @@ def _clone(directory: Path, destination: Path) -> Path | None:
     return top
 
 
-def _names(directory: Path) -> Iterable[str]:
-    """Return the files of a project: what git sees, or else all but the usual junk."""
+def project_files(directory: Path) -> Iterator[str]:
+    """Yield the files of a project: what git sees, or else all but the usual junk.
+
+    With those of submodules. Some may be deleted.
+    """
     try:
         listing = run_git(
             str(directory), "ls-files", "-z", "--cached", "--others", "--exclude-standard"
@@ -81,7 +84,13 @@ def _names(directory: Path) -> Iterable[str]:
     except GitFailedError:
         listing = b""
     names = [os.fsdecode(name) for name in listing.split(b"\0") if name]
-    return names or _walk(directory)
+    if not names:
+        yield from _walk(directory)
+    for name in names:
+        if (directory / name).is_dir() and not name.endswith("/"):
+            yield from (f"{name}/{inner}" for inner in project_files(directory / name))
+        else:
+            yield name
 
 
 def _walk(directory: Path) -> Iterator[str]:

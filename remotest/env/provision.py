@@ -14,12 +14,12 @@ from remotest.env.choose import Decision, choose, choose_at_once
 from remotest.env.declare import find_wanted
 from remotest.env.inputs import Inputs, Memory, differences
 from remotest.env.key import environment_key
-from remotest.env.model import Overlay, Provisions
+from remotest.env.model import Contents, Overlay, Provisions
 from remotest.env.origins import trace
 from remotest.env.plugins import additions
 from remotest.env.project import make_overlay
 from remotest.env.project_requires import without_projects
-from remotest.env.ship import Destination, ship
+from remotest.env.ship import Destination, ship_all
 from remotest.env.target import read_target
 from remotest.env.tool_table import find_excluded_plugins, find_project_mode
 from remotest.env.unavailable import Unavailable
@@ -29,7 +29,7 @@ from remotest.errors import EnvError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from remotest.env.model import Target, Wanted
+    from remotest.env.model import HostBuild, Target, Wanted, Wheel
     from remotest.env.origins import Package
     from remotest.env.project_paths import Locate
     from remotest.env.resolve import Resolved
@@ -146,12 +146,25 @@ class Provision:
         # A package that needs the project would bring another copy of it.
         others = [wheel for wheel in resolved.wheels if wheel.name not in overlay.names]
         wheels = (*others, *overlay.wheels)
-        digests = (wheel.sha256 for wheel in wheels)
         return Provisions(
-            key=environment_key(self._targets[agent], digests),
-            wheels=wheels,
+            contents=self._contents(agent, wheels, resolved.builds),
+            extensions=self._contents(agent, (), resolved.extensions)
+            if resolved.extensions
+            else None,
             overlay=overlay,
             notes=(*self._wanted[agent].notes, *resolved.notes),
+        )
+
+    def _contents(
+        self, agent: str, wheels: Sequence[Wheel], builds: Sequence[HostBuild]
+    ) -> Contents:
+        target = self._targets[agent]
+        digests = [*(wheel.sha256 for wheel in wheels), *(build.key for build in builds)]
+        return Contents(
+            key=environment_key(target, digests),
+            wheels=tuple(wheels),
+            builds=tuple(builds),
+            tags=target.tags,
         )
 
     def shipper(self, agent: str, provisions: Provisions) -> partial[Shipped]:
@@ -161,15 +174,18 @@ class Provision:
             cache=self._specs[agent].cache,
             is_fresh=self._decisions[agent].use == "fresh",
         )
-        return partial(ship, provisions.wheels, provisions.key, destination)
+        return partial(ship_all, provisions, destination)
 
     def describe(self, agent: str, provisions: Provisions, shipped: Shipped) -> str:
         """Return one line on an environment: where it comes from, what it is, what it cost."""
-        size = sum(wheel.size_bytes for wheel in provisions.wheels)
+        contents = provisions.contents
+        size = sum(wheel.size_bytes for wheel in contents.wheels)
+        compiled = [build.title for build in provisions.builds]
+        built_there = f", built there: {', '.join(compiled)}" if compiled else ""
         state = f"built{self._cause(agent, provisions)}" if shipped.was_built else "cached"
         return (
-            f"{self._wanted[agent].source}, {len(provisions.wheels)} wheels, {size / 1e6:.1f} MB, "
-            f"env {provisions.key[:KEY_SHOWN_CHARS]} {state}"
+            f"{self._wanted[agent].source}, {len(contents.wheels)} wheels, {size / 1e6:.1f} MB, "
+            f"env {contents.key[:KEY_SHOWN_CHARS]} {state}{built_there}"
         )
 
     # -- what is told of it ----------------------------------------------------------------
@@ -185,7 +201,7 @@ class Provision:
     def packages(self, agent: str, provisions: Provisions) -> tuple[Package, ...]:
         """Return what is in an environment, and who asks for it."""
         wanted, target = self._wanted[agent], self._targets[agent]
-        return trace(provisions.wheels, wanted, self._additions(), target)
+        return trace(provisions.contents, wanted, self._additions(), target)
 
     def changes(self, agent: str, provisions: Provisions) -> tuple[str, ...] | None:
         """Return what makes an environment another than the agent's last; None without one."""
@@ -207,11 +223,10 @@ class Provision:
 
     def _inputs(self, agent: str, provisions: Provisions) -> Inputs:
         return Inputs.of(
-            provisions.key,
             self._targets[agent],
             self._wanted[agent],
             self._additions(),
-            provisions.wheels,
+            provisions.contents,
         )
 
     def _find_wanted(self, spec: GatewaySpec) -> Wanted:

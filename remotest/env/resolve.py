@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import astuple, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remotest.env.build import Builder
+from remotest.env.host_build import HostBuilds, from_row, to_row
 from remotest.env.lock import interpreter_title, scrubbed
 from remotest.env.locks import FRESH_S, Choice, Locks, Wish, describe, digest
+from remotest.env.model import HostBuild
 from remotest.env.sources import local_path, state
 from remotest.env.unavailable import Unavailable, Unfit
 from remotest.env.wheelcache import SELECTIONS
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from remotest.env.lock import Artifact
-    from remotest.env.model import Target, Wanted, Wheel
+    from remotest.env.model import CompiledProject, Target, Wanted, Wheel
     from remotest.env.toolbox import Toolbox
     from remotest.env.wheelcache import WheelCache
 
@@ -41,11 +44,15 @@ class Request:
         wanted: what the suite needs.
         additions: PEP 508 texts: what is needed beside it, pytest and plugins. A lock that has a
             package of these names counts more.
+        builds_there: what has no wheel for any interpreter is built on the host.
+        compiled: projects whose extension modules are built there.
     """
 
     target: Target
     wanted: Wanted
     additions: tuple[str, ...] = ()
+    builds_there: bool = False
+    compiled: tuple[CompiledProject, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +60,16 @@ class Resolved:
     """What one interpreter is given.
 
     Attributes:
-        wheels: one for each package, sorted by name.
+        wheels: of the packages, sorted by name.
+        builds: of those packages whose wheel is built on the host.
+        extensions: of the projects whose extension modules are built on the host.
         notes: what the user should know of it, one line each.
         cached: all of it was known before.
     """
 
     wheels: tuple[Wheel, ...]
+    builds: tuple[HostBuild, ...] = ()
+    extensions: tuple[HostBuild, ...] = ()
     notes: tuple[str, ...] = field(default=())
     cached: bool = False
 
@@ -99,7 +110,7 @@ class _Resolution:
                 answers[name] = _env_error(name, request, error)
                 continue
             urls += wish.urls
-            if known := self._recall(wish, request.target):
+            if known := self._recall(wish, request):
                 answers[name] = known
             else:
                 missing[wish][name] = request.target
@@ -109,7 +120,7 @@ class _Resolution:
             choices.update(self._locks.choose(wish, targets))
         brought = self._bring(choices, requests)
         for wish, targets in missing.items():
-            for name, target in targets.items():
+            for name in targets:
                 outcome = brought[name]
                 if isinstance(outcome, Unfit):
                     outcome = self._bring_otherwise(
@@ -119,8 +130,11 @@ class _Resolution:
                     answers[name] = _env_error(name, requests[name], outcome)
                     continue
                 answers[name] = outcome
-                self._remember(wish, target, outcome, choices[name])
-        return {name: answers[name] for name in requests}
+                self._remember(wish, requests[name], outcome, choices[name])
+        return {
+            name: self._with_projects(answers[name], name, request)
+            for name, request in requests.items()
+        }
 
     def _bring(
         self,
@@ -146,13 +160,16 @@ class _Resolution:
             self._cache,
         )
         builder = Builder(self._cache, self._tools)
+        host_builds = self._host_builds()
 
-        def build(artifact: Artifact, target: Target) -> Wheel:
+        def build(request: Request, artifact: Artifact) -> Wheel | HostBuild:
             try:
-                return builder.wheel(artifact, target)
-            except Unfit:
-                if artifact.name in built:
-                    return builder.platform_wheel(artifact, target)
+                return builder.wheel(artifact, request.target)
+            except Unavailable as error:
+                if request.builds_there:
+                    return host_builds.of_artifact(artifact, request.target, error.cause)
+                if isinstance(error, Unfit) and artifact.name in built:
+                    return builder.platform_wheel(artifact, request.target)
                 raise
 
         outcomes: dict[str, Resolved | Unavailable] = {}
@@ -161,10 +178,33 @@ class _Resolution:
                 outcomes[name] = choice
                 continue
             try:
-                outcomes[name] = _gathered(choice, requests[name].target, found, build)
+                outcomes[name] = _gathered(choice, found, partial(build, requests[name]))
             except Unavailable as error:
                 outcomes[name] = error
         return outcomes
+
+    def _host_builds(self) -> HostBuilds:
+        builder = Builder(self._cache, self._tools)
+
+        def bring(choice: Choice, target: Target) -> tuple[Wheel, ...]:
+            wheels = [one for one in choice.artifacts if one.kind == "wheel"]
+            found = self._tools.fetcher.wheels(wheels, self._cache)
+            return _gathered(choice, found, lambda artifact: builder.wheel(artifact, target)).wheels
+
+        return HostBuilds(self._cache, self._tools, self._locks, builder, bring)
+
+    def _with_projects(
+        self, answer: Resolved | EnvError, name: str, request: Request
+    ) -> Resolved | EnvError:
+        """Return the same with builds of the projects that need them."""
+        if isinstance(answer, EnvError) or not request.compiled:
+            return answer
+        builds = self._host_builds()
+        try:
+            extensions = [builds.of_project(one, request.target) for one in request.compiled]
+        except Unavailable as error:
+            return _env_error(name, request, error)
+        return replace(answer, extensions=tuple(extensions))
 
     def _bring_otherwise(
         self, wish: Wish, name: str, request: Request, choice: Choice | Unavailable, first: Unfit
@@ -194,9 +234,9 @@ class _Resolution:
             outcome = self._bring({name: choice}, {name: request}, built)[name]
         return outcome
 
-    def _recall(self, wish: Wish, target: Target) -> Resolved | None:
+    def _recall(self, wish: Wish, request: Request) -> Resolved | None:
         """Return what was given before for the same wish, if it is fresh and still here."""
-        record = self._cache.recall(SELECTIONS, self._key(wish, target))
+        record = self._cache.recall(SELECTIONS, self._key(wish, request))
         if record is None or self._upgrade or record.age_s >= FRESH_S:
             return None
         try:
@@ -204,45 +244,60 @@ class _Resolution:
         except Unavailable:  # It is gone: whoever resolves anew will say so.
             return None
         wheels = [self._cache.find(*row) for row in record.content["wheels"]]
-        if changed or not all(wheels):
+        builds = [from_row(row, self._cache) for row in record.content.get("builds", ())]
+        if changed or not all(wheels) or not all(builds):
             return None
-        return Resolved(wheels=tuple(wheel for wheel in wheels if wheel), cached=True)
+        return Resolved(
+            wheels=tuple(wheel for wheel in wheels if wheel),
+            builds=tuple(build for build in builds if build),
+            cached=True,
+        )
 
     def _remember(
-        self, wish: Wish, target: Target, resolved: Resolved, choice: Choice | Unavailable
+        self, wish: Wish, request: Request, resolved: Resolved, choice: Choice | Unavailable
     ) -> None:
         """Keep what was given; but not what is old because the network is away."""
         if resolved.notes:
             return
         content = {
             "wheels": [[wheel.sha256, wheel.filename] for wheel in resolved.wheels],
+            "builds": [to_row(build) for build in resolved.builds],
             "sources": list(_local_sources(choice)) if isinstance(choice, Choice) else [],
         }
-        self._cache.remember(SELECTIONS, self._key(wish, target), content)
+        self._cache.remember(SELECTIONS, self._key(wish, request), content)
 
-    def _key(self, wish: Wish, target: Target) -> str:
+    def _key(self, wish: Wish, request: Request) -> str:
         parts = [str(part) for part in astuple(wish)]
-        return digest(self._tools.identity, parts, *describe(target))
+        # A build is for one build of an interpreter.
+        build = [request.target.build] if request.builds_there else []
+        return digest(self._tools.identity, parts, *describe(request.target), *build)
 
 
 def _gathered(
     choice: Choice,
-    target: Target,
     found: Mapping[Artifact, Wheel | Unavailable],
-    build: Callable[[Artifact, Target], Wheel],
+    build: Callable[[Artifact], Wheel | HostBuild],
 ) -> Resolved:
-    """Return the wheels of one interpreter.
+    """Return the wheels of one interpreter, and the builds of those that are not here.
 
     Raises:
         Unavailable: one of them cannot be had.
     """
-    wheels = []
+    wheels: list[Wheel] = []
+    builds: list[HostBuild] = []
     for artifact in choice.artifacts:
-        wheel = found[artifact] if artifact.kind == "wheel" else build(artifact, target)
-        if isinstance(wheel, Unavailable):
-            raise wheel
-        wheels.append(wheel)
-    return Resolved(wheels=tuple(sorted(wheels, key=lambda wheel: wheel.name)), notes=choice.notes)
+        package = found[artifact] if artifact.kind == "wheel" else build(artifact)
+        if isinstance(package, Unavailable):
+            raise package
+        if isinstance(package, HostBuild):
+            builds.append(package)
+        else:
+            wheels.append(package)
+    return Resolved(
+        wheels=tuple(sorted(wheels, key=lambda wheel: wheel.name)),
+        builds=tuple(sorted(builds, key=lambda build: build.name)),
+        notes=choice.notes,
+    )
 
 
 def _local_sources(choice: Choice) -> Iterator[tuple[str, str]]:

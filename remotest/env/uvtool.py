@@ -157,6 +157,26 @@ def find_uv(directory: Path, environ: Mapping[str, str]) -> Uv | None:
     found = shutil.which("uv")
     if found is None:
         try:
+    def install(self, requirements: Sequence[str], destination: Path) -> None:
+        """Put packages for our own interpreter into a directory.
+
+        Args:
+            requirements: PEP 508 texts.
+            destination: is made, and goes on ``sys.path`` of who uses them.
+
+        Raises:
+            ToolFailed: they cannot be had.
+        """
+        run_tool(
+            [
+                *(self.path, "pip", "install", *QUIET, "--python", sys.executable),
+                *("--target", destination),
+                *requirements,
+            ],
+            environ=self.environ,
+            directory=destination.parent,
+        )
+
             import uv  # noqa: PLC0415  an optional package
 
             found = uv.find_uv_bin()

@@ -1,4 +1,4 @@
-"""The controller's cache: wheels by their content, and what was resolved before.
+"""The controller's cache: wheels and sources by their content, and what was resolved before.
 
 Files appear by rename and are never changed after: any number of runs may share it, on a network
 file system too. Whatever is missing or damaged is fetched or resolved again.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from remotest.env.model import Wheel
+from remotest.env.model import Source, Wheel
 from remotest.env.unavailable import Unavailable
 
 if TYPE_CHECKING:
@@ -72,11 +72,15 @@ class Entry:
 
 
 WHEELS: Final = "wheels"
+SOURCES: Final = "sources"
+FILES: Final = (WHEELS, SOURCES)
+"""Kinds of which each is one file in a folder that its sha256 names."""
+
 LOCKS: Final = "locks"
 SELECTIONS: Final = "selections"
 BUILDS: Final = "builds"
 INPUTS: Final = "inputs"
-KINDS: Final = (WHEELS, LOCKS, SELECTIONS, BUILDS, INPUTS)
+KINDS: Final = (*FILES, LOCKS, SELECTIONS, BUILDS, INPUTS)
 
 
 def default_root(environ: Mapping[str, str] = os.environ) -> Path:
@@ -141,6 +145,33 @@ class WheelCache:
             path.replace(destination)
         return wheel
 
+    def find_source(self, sha256: str, filename: str) -> Source | None:
+        """Return the source of this hash, None where it is not here."""
+        path = self.root / SOURCES / sha256 / filename
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        self._touch(path.parent)
+        return Source(filename=filename, sha256=sha256, size_bytes=status.st_size, path=path)
+
+    def adopt_source(self, path: Path, sha256: str) -> Source:
+        """Move a file of ``staging`` to where ``find_source`` sees it.
+
+        Args:
+            path: its last component is what the source is called.
+            sha256: of its content, known to be right.
+
+        Raises:
+            Unavailable: nothing can be written.
+        """
+        destination = self.root / SOURCES / sha256 / path.name
+        with _writing(destination):
+            size = path.stat().st_size
+            _make_private(destination.parent)
+            path.replace(destination)
+        return Source(filename=path.name, sha256=sha256, size_bytes=size, path=destination)
+
     def recall(self, kind: str, key: str) -> Record | None:
         """Return what was remembered under a key, None if nothing legible is there."""
         path = self.root / kind / f"{key}.json"
@@ -181,8 +212,8 @@ class WheelCache:
         A run that is just about to send a removed wheel fails and says so, which is why
         ``collect`` spares what was used lately.
         """
-        if entry.kind == WHEELS:
-            shutil.rmtree(self.root / WHEELS / entry.key, ignore_errors=True)
+        if entry.kind in FILES:
+            shutil.rmtree(self.root / entry.kind / entry.key, ignore_errors=True)
         else:
             (self.root / entry.kind / f"{entry.key}.json").unlink(missing_ok=True)
 
@@ -275,7 +306,7 @@ def _listed(directory: Path) -> list[Path]:
 def _entry(kind: str, path: Path) -> Entry | None:
     """Return what a path of the cache is; None where it is just being removed, or not ours."""
     try:
-        if kind != WHEELS:
+        if kind not in FILES:
             status = path.stat()
             return Entry(
                 kind=kind,

@@ -60,6 +60,7 @@ class Host:
                 worker_input=values.pack({"workerid": name, "testrunuid": self.run_uid}),
                 env_folder=None,
                 overlay=[],
+                extensions_folder=None,
             )
         )
 

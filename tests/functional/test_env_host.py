@@ -16,11 +16,12 @@ from wheels import Draft
 
 from pytest_remotest import cleaning, frames, messages, slots
 from pytest_remotest.envstore import Kept
+from remotest.env.model import Contents
 from remotest.env.ship import Destination, ship
 from remotest.errors import EnvError, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from remotest.env.model import Wheel
 
@@ -144,7 +145,7 @@ def test_wheel_that_was_damaged_there_is_sent_again(
 
 def test_wheel_that_changes_here_is_not_used(host: Host, home: Path, wheels: list[Wheel]) -> None:
     wheels[1].path.write_bytes(b"0" * wheels[1].size_bytes)
-    with pytest.raises(EnvError, match=r"two-1.0-py3-none-any.whl is no longer the wheel"):
+    with pytest.raises(EnvError, match=r"two-1.0-py3-none-any.whl is no longer the file"):
         host.ship(wheels)
     assert envs_in(home) == []
 
@@ -173,7 +174,7 @@ def test_disk_that_refuses_is_told(host: Host, wheels: list[Wheel]) -> None:
 
 def open_with(**changes: Any) -> messages.EnvOpen:
     row = ["0" * 64, "demo-1.0-py3-none-any.whl", 10]
-    return messages.EnvOpen(KEY, None, [row], False)._replace(**changes)
+    return messages.EnvOpen(KEY, None, [row], False, [], [])._replace(**changes)
 
 
 @pytest.mark.parametrize(
@@ -211,25 +212,31 @@ def test_host_takes_no_other_wheel(host: Host, home: Path, blob: messages.Blob) 
     assert list(root_of(home).glob("received/*/*")) == []
 
 
+def answer(wheels: list[Wheel], receive: Callable[[float], Any]) -> None:
+    """Offer wheels to a host that says what it likes."""
+    contents = Contents(key=KEY, wheels=tuple(wheels))
+    ship(contents, Destination(host="box"), lambda _: None, receive)
+
+
 @pytest.mark.parametrize("digests", [["0" * 64], ["x"], None])
 def test_host_cannot_ask_for_what_is_not_offered(
     wheels: list[Wheel], digests: list[str] | None
 ) -> None:
     wanted = messages.EnvWant(digests or [wheels[0].sha256, wheels[0].sha256])
     with pytest.raises(ProtocolError, match="asks for"):
-        ship(wheels, KEY, Destination(host="box"), lambda _: None, lambda _: wanted)
+        answer(wheels, lambda _: wanted)
 
 
 def test_host_that_says_something_else_or_nothing_is_told(wheels: list[Wheel]) -> None:
     other = messages.SyncDone("/tree", [])
     with pytest.raises(ProtocolError, match="SyncDone came where EnvWant was due"):
-        ship(wheels, KEY, Destination(host="box"), lambda _: None, lambda _: other)
+        answer(wheels, lambda _: other)
 
     def silence(_: float) -> Any:
         raise TimeoutError
 
     with pytest.raises(EnvError, match="no answer within 600 s"):
-        ship(wheels, KEY, Destination(host="box"), lambda _: None, silence)
+        answer(wheels, silence)
 
 
 # -- what is kept ----------------------------------------------------------------------------------

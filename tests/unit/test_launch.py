@@ -59,6 +59,7 @@ def test_the_message_that_starts_a_worker_on_a_host() -> None:
         settings=run,
         env_folder="/cache/envs/3fa9c1",
         overlay=Overlay(files=(("demo.pth", "{tree}/src\n"),)),
+        extensions_folder="/cache/envs/7ab",
     ) == messages.SpawnWorker(
         worker="gw3",
         arguments=[
@@ -85,6 +86,7 @@ def test_the_message_that_starts_a_worker_on_a_host() -> None:
         worker_input=values.pack({"workerid": "gw3"}),
         env_folder="/cache/envs/3fa9c1",
         overlay=[["demo.pth", "/c/0/base/src\n"]],
+        extensions_folder="/cache/envs/7ab",
     )
 
 

@@ -8,7 +8,7 @@ import probes
 import pytest
 import wheelfiles
 
-from remotest.env.model import Target, Wanted
+from remotest.env.model import Contents, Target, Wanted
 from remotest.env.origins import trace
 from remotest.env.target import read_target
 
@@ -23,7 +23,8 @@ def target() -> Target:
 
 
 def reasons(wheels: list[Path], wanted: Wanted) -> dict[str, tuple[str, ...]]:
-    packages = trace(map(wheelfiles.wheel, wheels), wanted, ADDITIONS, target())
+    contents = Contents(key="0" * 8, wheels=tuple(map(wheelfiles.wheel, wheels)))
+    packages = trace(contents, wanted, ADDITIONS, target())
     return {f"{package.name} {package.version}": package.reasons for package in packages}
 
 
