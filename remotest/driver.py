@@ -45,12 +45,12 @@ ANSWERS = (
     messages.EnvWant,
     messages.EnvDone,
     messages.EnvFailed,
+    messages.BuildFailed,
     messages.CacheTold,
     messages.CacheFailed,
 )
 """What an agent says to the thread that brings it something, and not to the main thread."""
 
-    messages.BuildFailed,
 
 class Opener(Protocol):
     """Opens the gateway of one agent; blocks until it is open. Called in a thread."""

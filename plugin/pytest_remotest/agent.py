@@ -30,8 +30,8 @@ MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come 
 ROOM_LOOK_S = 1.0  # Between looks, while there is no room for a frame, at whether this is over.
 PING = frames.encode([messages.Ping()])
 PONG = frames.encode([messages.Pong()])
-
 GOODBYE = frames.encode([messages.Goodbye()])
+
 
 def main(channel: Any) -> None:
     """Serve the controller at the other end of an execnet channel until it leaves."""
@@ -52,8 +52,8 @@ class Agent:
         self._selector = selectors.DefaultSelector()
         self._workers: Dict[str, WorkerProcess] = {}
         self._leaving = False
-        self._heard_s = time.monotonic()
         self._told_to_leave = False
+        self._heard_s = time.monotonic()
         self._silence_s: Optional[float] = None
         self._run_folder: Optional[RunFolder] = None
         self._receiver = Receiver(self._send_message)
@@ -82,6 +82,7 @@ class Agent:
         if frame == PING:  # Answered here: the main thread may be unpacking or writing.
             self._send(PONG)
             return
+        self._told_to_leave = frame is None or frame == GOODBYE
         # Waiting here holds the link back while the disk is slower than the network.
         while not self._room.acquire(timeout=ROOM_LOOK_S):
             if self._leaving:
@@ -89,7 +90,6 @@ class Agent:
             self._heard_s = time.monotonic()  # What is held back may be pings.
             self._send(PONG)
         self._frames.append(frame)
-        self._told_to_leave = frame is None or frame == GOODBYE
         self._wake()
 
     def _wake(self) -> None:

@@ -217,12 +217,19 @@ class EnvOpen(NamedTuple):
     rows [sha256, file name, size in bytes]. ``fresh``: it is made for this run alone, and removed
     after it. The host answers with EnvWant, and once every wanted file has come as a Blob with
     EnvDone; where nothing is wanted EnvDone follows at once.
+
+    ``builds`` are rows [key, name, version, row of the source, backend, its path, variables, rows
+    of wheels] of further wheels, as in ``wheelbuild.Build``: what is not there under its key is
+    built, within MAX_BUILD_S each. ``tags`` are those of the wheels that the interpreter can have,
+    where there are builds.
     """
 
     key: str
     cache: Optional[str]
     wheels: List[List[Any]]
     fresh: bool
+    builds: List[List[Any]]
+    tags: List[str]
 
 
 class AskCache(NamedTuple):
@@ -242,19 +249,14 @@ class SpawnWorker(NamedTuple):
 
     ``python_path`` are directories to put first on sys.path; with ``whole_path`` they *are*
     sys.path. ``worker_input`` is packed (see ``values.pack``). ``env_folder`` is the ``folder`` of
-
-    ``builds`` are rows [key, name, version, row of the source, backend, its path, variables, rows
-    of wheels] of further wheels, as in ``wheelbuild.Build``: what is not there under its key is
-    built, within MAX_BUILD_S each. ``tags`` are those of the wheels that the interpreter can have,
-    where there are builds.
     an EnvDone, or None for the agent's own interpreter as it is. ``overlay`` are rows [name, text]
     of files (``demo.pth``, ``demo-1.0.dist-info/METADATA``) that this run sees in site-packages.
+    ``extensions_folder`` is the ``folder`` of another EnvDone: the compiled modules in it are the
+    project's, and found behind all others; None where it has none.
     """
 
     worker: str
     arguments: List[str]
-    builds: List[List[Any]]
-    tags: List[str]
     directory: str
     environment: Dict[str, str]
     python_path: List[str]
@@ -263,6 +265,7 @@ class SpawnWorker(NamedTuple):
     worker_input: Any
     env_folder: Optional[str]
     overlay: List[List[Any]]
+    extensions_folder: Optional[str]
 
 
 class StopWorker(NamedTuple):
@@ -276,8 +279,6 @@ class Goodbye(NamedTuple):
     """The run is over: end every process of it, release the tree, exit."""
 
 
-    ``extensions_folder`` is the ``folder`` of another EnvDone: the compiled modules in it are the
-    project's, and found behind all others; None where it has none.
 # -- controller -> worker --------------------------------------------------------------------
 
 
@@ -290,7 +291,6 @@ class RunItems(NamedTuple):
 class ReclaimItems(NamedTuple):
     """Give back those of these items that have not begun."""
 
-    extensions_folder: Optional[str]
     positions: List[int]
 
 

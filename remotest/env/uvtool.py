@@ -151,12 +151,6 @@ class Uv:
             directory=destination,
         )
 
-
-def find_uv(directory: Path, environ: Mapping[str, str]) -> Uv | None:
-    """Return uv as found on PATH or installed beside us, None where there is none."""
-    found = shutil.which("uv")
-    if found is None:
-        try:
     def install(self, requirements: Sequence[str], destination: Path) -> None:
         """Put packages for our own interpreter into a directory.
 
@@ -177,6 +171,12 @@ def find_uv(directory: Path, environ: Mapping[str, str]) -> Uv | None:
             directory=destination.parent,
         )
 
+
+def find_uv(directory: Path, environ: Mapping[str, str]) -> Uv | None:
+    """Return uv as found on PATH or installed beside us, None where there is none."""
+    found = shutil.which("uv")
+    if found is None:
+        try:
             import uv  # noqa: PLC0415  an optional package
 
             found = uv.find_uv_bin()
