@@ -260,3 +260,26 @@ def test_more_workers_than_tests_end_at_once(tmp_path: Path) -> None:
         _, answer = run(tmp_path / mode, suite, f"--dist={mode}", "-n3")
         assert "1 passed" in answer.lines[-1]
         assert answer.status == 0
+
+UNEVEN: Final = {
+    "pytest.ini": "[pytest]\n",
+    "test_it.py": """
+        import time
+
+        import pytest
+
+        @pytest.mark.parametrize("number", range(8))
+        def test_it(number):
+            time.sleep(0.05 * number)
+        """,
+}
+
+
+def test_what_took_longest_runs_first_in_the_next_run(tmp_path: Path) -> None:
+    project, first = run(tmp_path, UNEVEN, "--schedule=duration")
+    assert "scheduling tests via WorkStealingScheduling" in first.output
+    second = run_again(project, "--schedule=duration", "--durations=1")
+    assert second.status == 0, second.output
+    assert "scheduling tests via DurationScheduling" in second.output
+    begun = {tests[0][0] for tests in ran(second).values()}
+    assert begun == {"test_it.py::test_it[7]", "test_it.py::test_it[6]"}

@@ -28,7 +28,7 @@ LAYERS: Final = tuple(
         "gateways",
         "driver backlog heartbeat interrupts",
         (
-            "controller discovery preparation places relay quota reports failureshape reporting "
+            "controller schedulers durations discovery preparation places relay quota reports failureshape reporting "
             "compat visit check envcommand cachecommand cliparser cli"
         ),
     )

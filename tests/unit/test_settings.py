@@ -68,6 +68,7 @@ def test_a_whole_command_line(reader: Reader, monkeypatch: pytest.MonkeyPatch) -
         "proxies": (parse_spec("ssh=gate//id=jump"),),
         "max_worker_restart": 3,
         "max_chunk_items": 5,
+        "longest_first": False,
         "reorder_scopes": True,
         "strict_collection": False,
         "requeue": True,
