@@ -28,8 +28,8 @@ LAYERS: Final = tuple(
         "gateways",
         "driver backlog heartbeat interrupts",
         (
-            "controller schedulers durations discovery preparation places relay quota reports failureshape reporting "
-            "compat visit check envcommand cachecommand cliparser cli"
+            "controller schedulers durations discovery preparation places relay quota reports "
+            "failureshape reporting compat visit check envcommand cachecommand cliparser cli"
         ),
     )
 )
