@@ -68,6 +68,7 @@ EXAMPLES = (
         {"dict": [["workerid", "gw0"]]},
         "/cache/envs/3fa9c1",
         [["demo.pth", "/tree/src\n"]],
+        "/cache/envs/7ab",
     ),
     m.StopWorker("gw0", 9),
     m.Goodbye(),

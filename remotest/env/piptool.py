@@ -149,6 +149,8 @@ class Pip:
             directory=destination,
         )
 
+    def install(self, requirements: Sequence[str], destination: Path) -> None:
+        """Put packages for our own interpreter into a directory.
 
         Args:
             requirements: PEP 508 texts.
@@ -168,7 +170,7 @@ class Pip:
         )
 
 
-def find_pip(directory: Path, uv: Uv | None, environ: Mapping[str, str]) -> Pip | None:
+def find_pip(directory: Path, uv: Uv | None) -> Pip | None:
     """Return pip as it is installed beside us, or as uv can fetch it; None without both."""
     if importlib.util.find_spec("pip") is not None:
         return Pip((sys.executable,), metadata.version("pip"), directory)
