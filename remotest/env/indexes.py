@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass, field
 from os.path import commonpath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from remotest.env.sources import local_path
@@ -62,8 +62,22 @@ IRRELEVANT: Final = re.compile(
 )
 """Variables that do not change what a resolution gives."""
 
+TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
+
+REGISTRY: Final = "https://pypi.org/simple"
+"""Where both tools take packages from if nothing else is said."""
+
 Login = tuple[str, str]
 """User and password."""
+
+
+class _Index(NamedTuple):
+    """One that uv is told of; the name may be empty. An explicit one is for named packages only."""
+
+    name: str
+    url: str
+    is_default: bool = False
+    is_explicit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +87,8 @@ class IndexSettings:
     Attributes:
         digest: hex; changes whenever a setting does that could change a resolution.
         uv_environ: what uv is to be told in its environment.
+        pip_environ: what pip is to be told where uv resolves as well, so that both take packages
+            from the same places; None where pip cannot be told.
         index_urls: of all indexes; user and password may be in them.
         logins: (index URL, user and password) that are given apart from the URL.
         trusted_hosts: ``host`` or ``host:port``, whose certificates are not checked.
@@ -82,6 +98,7 @@ class IndexSettings:
 
     digest: str
     uv_environ: Mapping[str, str] = field(repr=False)
+    pip_environ: Mapping[str, str] | None = field(repr=False)
     index_urls: tuple[str, ...] = field(repr=False)
     logins: tuple[tuple[str, Login], ...] = field(repr=False)
     trusted_hosts: frozenset[str] = frozenset()
@@ -146,7 +163,8 @@ def read_settings(environ: Mapping[str, str], directory: Path, home: Path) -> In
     return IndexSettings(
         digest=hashlib.sha256(described.encode()).hexdigest(),
         uv_environ=uv_environ,
-        index_urls=(*(url for _, url in named), *pip_urls),
+        pip_environ=_uv_for_pip(environ, uv_tables, pip) if uv_is_set else {},
+        index_urls=(*(index.url for index in named), *pip_urls),
         logins=tuple(_named_logins(environ, named)),
         trusted_hosts=frozenset(trusted.replace(",", " ").split()),
         certificates=tuple(dict.fromkeys(path for path in certificates if path)),
@@ -222,12 +240,53 @@ def _pip_for_uv(pip: Mapping[str, str]) -> dict[str, str]:
     }
     if "UV_FIND_LINKS" in told:
         told["UV_FIND_LINKS"] = told["UV_FIND_LINKS"].replace(" ", ",")
-    if pip.get("no-index", "").lower() in {"1", "true", "yes", "on"}:
+    if pip.get("no-index", "").lower() in TRUE_WORDS:
         told["UV_NO_INDEX"] = "1"
     if told:
         # pip takes the best of all indexes; uv only knows that as a strategy.
         told["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return told
+
+
+def _uv_for_pip(
+    environ: Mapping[str, str], tables: Iterable[Mapping[str, Any]], pip: Mapping[str, str]
+) -> dict[str, str] | None:
+    """Return pip's variables for uv's settings, and for pip's own that uv has no part in.
+
+    None where uv takes a package from the first index only that has it, and pip, which takes the
+    best of all, might be given somebody else's of the same name.
+    """
+    settings = _uv_settings(environ, tables)
+    indexes = list(_uv_indexes(environ, tables))
+    default = next((index for index in indexes if index.is_default), None)
+    more = [index.url for index in indexes if not index.is_default and not index.is_explicit]
+    if more and not str(settings.get("index-strategy", "")).startswith("unsafe"):
+        return None
+    own = {key: value for key, value in pip.items() if key not in (*UV_FOR_PIP, "no-index")}
+    told = {
+        "index-url": default.url if default else REGISTRY,
+        "extra-index-url": " ".join(more),
+        "find-links": " ".join(settings.get("find-links", [])),
+        "no-index": "1" if settings.get("no-index") else "",
+        "trusted-host": pip.get("trusted-host", ""),
+    }
+    variables = {f"PIP_{key.upper().replace('-', '_')}": v for key, v in {**own, **told}.items()}
+    # pip takes what is empty for what was not said: a file of settings would be read in its place.
+    return {**variables, "PIP_CONFIG_FILE": os.devnull}
+
+
+def _uv_settings(environ: Mapping[str, str], tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return uv's settings by their names in files, as its files and variables give them."""
+    settings: dict[str, Any] = {}
+    for table in tables:
+        settings = {**table, **settings}
+    if strategy := environ.get("UV_INDEX_STRATEGY"):
+        settings["index-strategy"] = strategy
+    if places := environ.get("UV_FIND_LINKS"):
+        settings["find-links"] = places.split(",")
+    if said := environ.get("UV_NO_INDEX"):
+        settings["no-index"] = said.lower() in TRUE_WORDS
+    return settings
 
 
 def _uv_tables(
@@ -263,24 +322,31 @@ def _uv_table(path: Path) -> Iterator[Mapping[str, Any]]:
 
 def _uv_indexes(
     environ: Mapping[str, str], tables: Iterable[Mapping[str, Any]]
-) -> Iterator[tuple[str, str]]:
-    """Yield (name, URL) of each index that uv is told of; the name may be empty."""
+) -> Iterator[_Index]:
+    """Yield each index that uv is told of, those that count more first."""
     for variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
+        is_default = variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
         for word in environ.get(variable, "").split():
             name, equals, url = word.partition("=")
             named = equals and re.fullmatch(r"[\w.-]+", name)
-            yield (name, url) if named else ("", word)
+            yield _Index(name, url, is_default) if named else _Index("", word, is_default)
     for table in tables:
-        urls = table.get("extra-index-url", [])
-        yield from (("", url) for url in [table.get("index-url", ""), *urls] if url)
+        if url := table.get("index-url", ""):
+            yield _Index("", url, is_default=True)
+        yield from (_Index("", url) for url in table.get("extra-index-url", []) if url)
         for index in table.get("index", []):
-            yield index.get("name", ""), index.get("url", "")
+            yield _Index(
+                index.get("name", ""),
+                index.get("url", ""),
+                is_default=index.get("default") is True,
+                is_explicit=index.get("explicit") is True,
+            )
 
 
 def _named_logins(
-    environ: Mapping[str, str], indexes: Iterable[tuple[str, str]]
+    environ: Mapping[str, str], indexes: Iterable[_Index]
 ) -> Iterator[tuple[str, Login]]:
-    for name, url in indexes:
+    for name, url, *_ in indexes:
         prefix = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
         user = environ.get(f"{prefix}_USERNAME", "")
         password = environ.get(f"{prefix}_PASSWORD", "")

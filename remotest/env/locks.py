@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from remotest.env.lock import choose, lowest_python, narrow, pins, read_lock, without_secrets
 from remotest.env.sources import local_path, state
 from remotest.env.unavailable import Unavailable
+from remotest.env.uv_target import release, uv_platform
 from remotest.env.wheelcache import LOCKS
 
 if sys.version_info >= (3, 11):
@@ -144,12 +145,23 @@ class Locks:
     def binary(self, wish: Wish, target: Target, packages: frozenset[str]) -> Choice:
         """Return what an interpreter can have without building some packages: older versions.
 
+        They are looked for by uv, and where it does not know the interpreter, or finds none, by
+        pip; but not by a pip that would take packages from elsewhere than uv does.
+
         Raises:
-            Unavailable: nothing that works on this interpreter, or no pip to find it with.
+            Unavailable: nothing that works on this interpreter, or nothing to find it with.
         """
-        pip = self._tools.pip
-        if pip is None or wish.lock is not None:
+        if wish.lock is not None:
             raise Unavailable("no other versions were looked for")
+        uv, pip = self._tools.uv, self._tools.pip
+        failure = Unavailable("no other versions were looked for")
+        if uv is not None and (platform := uv_platform(target)):
+            try:
+                return self._by_uv_alone(uv, wish, target, platform, packages)
+            except Unavailable as error:
+                failure = error
+        if pip is None or (uv is not None and self._tools.settings.pip_environ is None):
+            raise failure
         return self._by_pip(pip, wish.requirements, wish.constraints, target, packages)
 
     def _from_users_lock(self, wish: Wish, path: Path, targets: Mapping[str, Target]) -> Choices:
@@ -269,6 +281,38 @@ class Locks:
             else:
                 choices[name] = Choice(artifacts=artifacts, notes=notes)
         return choices
+
+    def _by_uv_alone(
+        self, uv: Uv, wish: Wish, target: Target, platform: str, only_binary: frozenset[str]
+    ) -> Choice:
+        """Return what uv finds for one interpreter on its own.
+
+        A lock for all interpreters has, of each version, the files of the first index that has
+        any. Here uv looks further, as far as its strategy allows.
+
+        Raises:
+            Unavailable: nothing that works there.
+        """
+        python = release(target)
+
+        def make(*, hasty: bool) -> dict[str, Any]:
+            with self._cache.staging() as staging:
+                return uv.compile(
+                    wish.requirements,
+                    wish.constraints,
+                    python,
+                    staging,
+                    platform=platform,
+                    only_binary=only_binary,
+                    hasty=hasty,
+                )
+
+        parts = (wish.requirements, wish.constraints, python, platform, sorted(only_binary))
+        key = digest(uv.identity, self._tools.settings.digest, *parts)
+        document, notes = self._remembered(key, wish.requirements, make)
+        what = "the resolution by uv"
+        artifacts = choose(read_lock(document, what), target, what=what, base=uv.directory)
+        return Choice(artifacts=artifacts, notes=notes)
 
     def _by_pip(
         self,

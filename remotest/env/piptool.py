@@ -6,7 +6,7 @@ import importlib.util
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,7 @@ from remotest.env.lock import UNKNOWN_HASH, filename_in
 from remotest.env.sources import local_path
 from remotest.env.tools import ToolFailed, run_tool
 from remotest.env.unavailable import Unavailable
+from remotest.env.uv_target import release
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -47,11 +48,13 @@ class Pip:
         python: the beginning of a command that runs an interpreter which has pip.
         version: of it.
         directory: where it runs.
+        environ: added to its environment where it asks an index; may hold passwords.
     """
 
     python: tuple[str | Path, ...]
     version: str
     directory: Path
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     name = "pip"
 
@@ -98,11 +101,11 @@ class Pip:
             run_tool(
                 [
                     *(*self.python, SCRIPT, "install", *QUIET, "--dry-run", "--ignore-installed"),
-                    *("--python-version", _release(target), "--prefer-binary", *options),
+                    *("--python-version", release(target), "--prefer-binary", *options),
                     *("--constraint", staging / "constraints.txt"),
                     *("--requirement", staging / "requirements.txt", "--report", report),
                 ],
-                environ={**ENVIRON, **(HASTY_ENVIRON if hasty else {})},
+                environ={**ENVIRON, **self.environ, **(HASTY_ENVIRON if hasty else {})},
                 directory=self.directory,
                 text=json.dumps(description) + "\n",
             )
@@ -165,18 +168,18 @@ class Pip:
                 *("--target", destination),
                 *requirements,
             ],
-            environ=ENVIRON,
+            environ={**ENVIRON, **self.environ},
             directory=destination.parent,
         )
 
 
-def find_pip(directory: Path, uv: Uv | None) -> Pip | None:
+def find_pip(directory: Path, uv: Uv | None, environ: Mapping[str, str]) -> Pip | None:
     """Return pip as it is installed beside us, or as uv can fetch it; None without both."""
     if importlib.util.find_spec("pip") is not None:
-        return Pip((sys.executable,), metadata.version("pip"), directory)
+        return Pip((sys.executable,), metadata.version("pip"), directory, environ)
     if uv is not None:
         run = (uv.path, "run", "--quiet", "--no-project", "--isolated", "--with", "pip>=23.1")
-        return Pip((*run, "--python", sys.executable, "python"), "of uv", directory)
+        return Pip((*run, "--python", sys.executable, "python"), "of uv", directory, environ)
     return None
 
 
@@ -205,12 +208,6 @@ def _package(item: Mapping[str, Any]) -> dict[str, Any]:
     if filename.endswith(".whl"):
         return {**package, "wheels": [{"name": filename, **file}]}
     return {**package, "archive": {**file, **below}}
-
-
-def _release(target: Target) -> str:
-    """Return the version as pip takes it: no pre-release, at most three numbers."""
-    found = re.match(r"\d+(\.\d+){0,2}", target.markers["python_full_version"])
-    return found[0] if found else target.markers["python_version"]
 
 
 def _explained(error: ToolFailed, requirements: Sequence[str]) -> Unavailable:

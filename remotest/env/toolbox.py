@@ -64,7 +64,7 @@ def find_tools(directory: Path, environ: Mapping[str, str]) -> Toolbox:
     home = Path.home()
     settings = read_settings(environ, directory, home)
     uv = find_uv(directory, settings.uv_environ)
-    pip = find_pip(directory, uv)
+    pip = find_pip(directory, uv, (settings.pip_environ or {}) if uv else {})
     netrc_file = Path(environ.get("NETRC") or home / ".netrc")
     return Toolbox(
         uv=uv,

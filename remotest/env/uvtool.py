@@ -64,15 +64,19 @@ class Uv:
         python: str,
         staging: Path,
         *,
+        platform: str | None = None,
+        only_binary: Collection[str] = (),
         hasty: bool = False,
     ) -> dict[str, Any]:
-        """Resolve for every platform and every interpreter from ``python`` on.
+        """Resolve for every platform and every interpreter from ``python`` on, or for one.
 
         Args:
             requirements: PEP 508 texts.
             constraints: PEP 508 texts.
             python: a version, ``3.6``.
             staging: an empty directory to work in.
+            platform: of ``uv_platform``: for this one and exactly ``python``.
+            only_binary: packages whose sources do not count.
             hasty: ask an index that does not answer once only.
 
         Returns:
@@ -81,13 +85,15 @@ class Uv:
         Raises:
             Unavailable: the requirements cannot be had together, or uv failed.
         """
+        scope = ["--universal"] if platform is None else ["--python-platform", platform]
+        scope += [option for name in sorted(only_binary) for option in ("--only-binary", name)]
         constraints_file = staging / "constraints.txt"
         constraints_file.write_text("\n".join(constraints), encoding="utf-8")
         try:
             text = run_tool(
                 [
                     *(self.path, "pip", "compile", *QUIET, "--python", sys.executable),
-                    *("--universal", "--python-version", python, "--format", "pylock.toml"),
+                    *(*scope, "--python-version", python, "--format", "pylock.toml"),
                     *("--no-header", "--no-annotate", "--constraints", constraints_file, "-"),
                 ],
                 environ={**self.environ, **(HASTY_ENVIRON if hasty else {})},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,60 @@ def test_uv_is_told_of_pips_indexes_where_it_has_none(
     tmp_path: Path, environ: dict[str, str], expected: dict[str, str]
 ) -> None:
     assert read(tmp_path, **environ).uv_environ == expected
+
+
+FOR_PIP = {"PIP_CONFIG_FILE": "/dev/null", "PIP_TRUSTED_HOST": ""}
+NOTHING = {"PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "PIP_NO_INDEX": ""}
+PYPI = "https://pypi.org/simple"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, {}),
+        ({"PIP_INDEX_URL": OWN}, {}),
+        (
+            {"UV_DEFAULT_INDEX": OWN, "PIP_PROXY": "http://p:1", "PIP_EXTRA_INDEX_URL": PYPI},
+            {**FOR_PIP, **NOTHING, "PIP_INDEX_URL": OWN, "PIP_PROXY": "http://p:1"},
+        ),
+        (
+            {"UV_FIND_LINKS": "a,b", "UV_NO_INDEX": "1"},
+            {
+                **FOR_PIP,
+                **NOTHING,
+                "PIP_INDEX_URL": PYPI,
+                "PIP_FIND_LINKS": "a b",
+                "PIP_NO_INDEX": "1",
+            },
+        ),
+        ({"UV_INDEX": OWN}, None),
+        ({"UV_EXTRA_INDEX_URL": OWN, "UV_INDEX_STRATEGY": "first-index"}, None),
+        (
+            {"UV_INDEX": f"ours={OWN}", "UV_INDEX_STRATEGY": "unsafe-best-match"},
+            {**FOR_PIP, **NOTHING, "PIP_INDEX_URL": PYPI, "PIP_EXTRA_INDEX_URL": OWN},
+        ),
+    ],
+)
+def test_pip_is_told_of_uvs_indexes_where_uv_has_some(
+    tmp_path: Path, environ: dict[str, str], expected: dict[str, str] | None
+) -> None:
+    """If it can be: pip takes the best of all, uv what the first that knows a package has."""
+    settings = read(tmp_path, **environ)
+    told = settings.pip_environ
+    assert told == ({**expected, "PIP_CONFIG_FILE": os.devnull} if expected else expected)
+    assert "pw" not in repr(settings)
+
+
+def test_indexes_that_only_named_packages_are_from_are_none_for_pip(tmp_path: Path) -> None:
+    (tmp_path / "uv.toml").write_text(
+        'find-links = ["wheels"]\n'
+        '[[index]]\nname = "torch"\nurl = "https://torch.example.com"\nexplicit = true\n'
+        f'[[index]]\nurl = "{OWN}"\ndefault = true\n'
+    )
+    told = read_settings({"PIP_CONFIG_FILE": os.devnull}, tmp_path, tmp_path).pip_environ
+    assert told is not None
+    assert (told["PIP_INDEX_URL"], told["PIP_EXTRA_INDEX_URL"]) == (OWN, "")
+    assert told["PIP_FIND_LINKS"] == "wheels"
 
 
 def test_files_of_both_tools_are_read(tmp_path: Path) -> None:
