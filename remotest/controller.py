@@ -324,7 +324,9 @@ class Controller:
         except messages.ProtocolError as error:
             self._driver.send(worker.agent, [messages.StopWorker(name, signal.SIGKILL)])
             worker.has_exited = True
-            happened = self._relay.lost(worker, f"it broke the protocol: {error}", str(error))
+            reason = f"it broke the protocol: {error}"
+            self._report.worker_died(name, reason)
+            happened = self._relay.lost(worker, reason, reason)
         except InternalErrorOnWorkerError:
             excinfo: pytest.ExceptionInfo[BaseException] = pytest.ExceptionInfo.from_current()
             self.config.notify_exception(excinfo)

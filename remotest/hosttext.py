@@ -50,6 +50,8 @@ _CI_COMMANDS: Final = {
 }
 """Variable that a CI system sets -> how lines begin, or what is in them, that it obeys."""
 
+_ANY_CI_COMMAND: Final = re.compile("|".join(_CI_COMMANDS.values()), re.MULTILINE)
+
 _COLOURED_FIELDS: Final = frozenset({"longrepr", "sections"})
 _ONE_LINE_FIELDS: Final = frozenset({"nodeid", "keywords", "outcome", "when"})
 """Of reports."""
@@ -57,17 +59,21 @@ _ONE_LINE_FIELDS: Final = frozenset({"nodeid", "keywords", "outcome", "when"})
 _SHOWN: Final = (
     *(messages.TestReport, messages.CollectReport, messages.WarningRecorded),
     *(messages.InternalError, messages.WorkerOutput, messages.WorkerExited),
-    *(messages.Collected, messages.LogStart, messages.LogFinish),
+    *(messages.Collected, messages.LogStart, messages.LogFinish, messages.ProcessesLeft),
 )
 """Messages that are there to be shown: in others a secret's text may be a part of a path."""
 
 
 def printable(text: str) -> str:
-    """Return a host's text without what would steer a terminal: only line ends and tabs stay."""
-    return "".join(
+    """Return a host's text for a line of our own: it steers neither terminals nor CI systems.
+
+    Of what is not printable only line ends and tabs stay.
+    """
+    shown = "".join(
         character if character.isprintable() or character in "\n\t" else "?"
         for character in text.replace("\r\n", "\n")
     )
+    return _ANY_CI_COMMAND.sub(_disarmed, shown)
 
 
 def one_line(text: str) -> str:

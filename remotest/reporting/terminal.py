@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_remotest import messages
-from remotest.hosttext import HostText, printable
+from remotest.hosttext import HostText, one_line, printable
 from remotest.reporting import junit, progress
 from remotest.reporting.gaps import gap_lines
 from remotest.reporting.lastfailed import LastFailed
@@ -111,7 +111,7 @@ class TerminalReport:
     def notes(self, agent: str, texts: Iterable[str]) -> None:
         """Write what happened while a tree was brought to a host."""
         for text in texts:
-            self._line(f"{agent}: {text}")
+            self._line(f"{agent}: {one_line(text)}")
 
     def environment_ready(self, agent: str, text: str) -> None:
         """Write what the environment of an agent is made from."""
@@ -140,7 +140,7 @@ class TerminalReport:
 
     def worker_died(self, worker: str, error: str) -> None:
         """Write that a worker did not end in order."""
-        self._line(f"[{worker}] node down: {error}")
+        self._line(f"[{worker}] node down: {one_line(error)}")
 
     def worker_failed_to_start(self, worker: str, output: str) -> None:
         """Write the last words of a worker that had not come to run anything."""
