@@ -29,6 +29,7 @@ from remotest.lastwords import describe_end
 from remotest.places import Places
 from remotest.preparation import Preparation
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
+from remotest.reporting.leftovers import LeftoversReport
 from remotest.reporting.terminal import TerminalReport
 from remotest.run import commands, events
 from remotest.run.machine import RunMachine
@@ -79,6 +80,9 @@ class Controller:
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)
         self._report = TerminalReport(config, self._places, host_text)
+        self._leftovers = LeftoversReport(
+            are_kept=settings.keep_orphans, label=self._places.agent_label
+        )
         self._preparation = Preparation(
             places=self._places,
             driver=self._driver,
@@ -124,6 +128,7 @@ class Controller:
         """Begin to open every gateway."""
         self._session = session
         self._report.install()
+        self.config.pluginmanager.register(self._leftovers)
         self._nodes.announce(self._places.environments)
         self._report.workers_created(self._places.declared_worker_count)
         self._driver.open(plan.name for plan in self._places.agents)
@@ -167,6 +172,8 @@ class Controller:
         self._await_worker_exits()
         self._driver.close()
         self._opener.close()
+        for agent, message in self._driver.processes_left():
+            self._leftovers.take(agent, message)
         if self._ended and session.exitstatus in (0, 1, 5):
             result = self._machine.result()
             failed = session.testsfailed > 0 or session.exitstatus == 1
@@ -361,7 +368,8 @@ class Controller:
         self._nodes.configure(node)
         self._report.worker_started(worker.name, command.replaces)
         start = self._places.spawn_message(worker.name, environment, node.workerinput)
-        self._driver.send(worker.agent, [start])
+        keep = [messages.KeepOrphans()] if self._settings.keep_orphans else []
+        self._driver.send(worker.agent, [*keep, start])
 
     def _send(self, worker: str, message: Any) -> None:
         self._driver.send(self._workers[worker].agent, [message], worker)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -32,6 +33,10 @@ GREETING_TIMEOUT_S = 60.0
 
 CLOSE_TIMEOUT_S = 8.0
 """For an agent to end every process of the run after Goodbye: its own limit is 5 s."""
+
+LAST_WORDS_S = 3.0
+"""For an agent to say what was left on its host, which takes it half a second; then its link is
+ended, and it has CLOSE_TIMEOUT_S."""
 
 OPENING_GRACE_S = 1.0
 """For what is just being opened at the end of a run: what takes longer may hang for minutes, and
@@ -227,6 +232,8 @@ class Driver:
         self._backlog = Backlog()
         self._gateways: dict[str, AgentGateway] = {}
         self._answers: dict[str, Answers] = {}
+        self._left: dict[tuple[str, bool], messages.ProcessesLeft] = {}
+        self._gone: defaultdict[str, threading.Event] = defaultdict(threading.Event)
         self._threads: list[threading.Thread] = []
         self._openings: list[threading.Thread] = []
         self._heartbeat = Heartbeat()
@@ -281,6 +288,10 @@ class Driver:
             self._backlog.take(event.agent, event.size_bytes)
         return event
 
+    def processes_left(self) -> list[tuple[str, messages.ProcessesLeft]]:
+        """Return what agents have found, with their names. Called after ``close``."""
+        return [(agent, message) for (agent, _), message in self._left.items()]
+
     def wake(self) -> None:
         """Make ``receive`` return soon with an event that says nothing. From any thread."""
         self._inbox.put(MessagesCame(agent="", worker=None, messages=()))
@@ -296,10 +307,8 @@ class Driver:
         self._backlog.close()
         self._heartbeat.close()
         gateways = dict(self._gateways)
-        for agent in gateways:
-            self.send(agent, [messages.Goodbye()])
         self._threads += [
-            self._start(f"close-{agent}", gateway.close, CLOSE_TIMEOUT_S)
+            self._start(f"close-{agent}", self._part, agent, gateway)
             for agent, gateway in gateways.items()
         ]
         now = time.monotonic()
@@ -378,6 +387,8 @@ class Driver:
                 self._answers[agent].put(message, len(frame))
             elif worker is None and isinstance(message, messages.Pong):
                 continue
+            elif worker is None and isinstance(message, messages.ProcessesLeft):
+                self._left[agent, message.of_dead_run] = message
             else:
                 ours.append(message)
         if ours and self._backlog.add(agent, len(frame), lambda: self._heartbeat.heard(agent)):
@@ -387,7 +398,13 @@ class Driver:
                 )
             )
 
+    def _part(self, agent: str, gateway: AgentGateway) -> None:
+        self.send(agent, [messages.Goodbye()])
+        self._gone[agent].wait(LAST_WORDS_S)
+        gateway.close(CLOSE_TIMEOUT_S)
+
     def _on_closed(self, agent: str, reason: str, greetings: queue.SimpleQueue[Any]) -> None:
+        self._gone[agent].set()
         self._heartbeat.forget(agent)
         greetings.put(reason)
         self._answers[agent].end()

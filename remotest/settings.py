@@ -53,6 +53,8 @@ class Settings:
     strict_collection: bool
     requeue: bool
     ramp_s: float
+    worker_timeout_s: float | None
+    keep_orphans: bool
     run_uid: str
     arguments: tuple[str, ...]
     option_arities: Mapping[str, Arity]
@@ -107,6 +109,8 @@ def read_settings(config: pytest.Config) -> Settings:
         strict_collection=option.strict_collection,
         requeue=option.requeue,
         ramp_s=option.ramp,
+        worker_timeout_s=_read_worker_timeout(config),
+        keep_orphans=option.keeporphans or config.getini("keep_orphans"),
         run_uid=option.testrunuid or uuid.uuid4().hex,
         arguments=_read_arguments(config),
         # The parser that read the command line; pytest offers no public way to it.

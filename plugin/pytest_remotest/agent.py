@@ -13,9 +13,9 @@ import selectors
 import signal
 import threading
 import time
-from typing import Any, Callable, Deque, Dict, Iterator, Optional
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 
-from pytest_remotest import describe, frames, messages, supervise
+from pytest_remotest import describe, frames, leftovers, messages, supervise
 from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.cachekeeper import CacheKeeper
 from pytest_remotest.envreceive import Builder
@@ -59,6 +59,8 @@ class Agent:
         self._receiver = Receiver(self._send_message)
         self._builder = Builder(self._send_message, is_over=self._is_over)
         self._overlays = Overlays()
+        self._leftovers = leftovers.Leftovers()
+        self._was_dismissed = False
         self._blob_taker: Callable[[messages.Blob], None] = self._receiver.blob
         self._handlers: Dict[Any, Callable[[Any], None]] = {
             messages.ExpectPings: self._expect_pings,
@@ -73,6 +75,7 @@ class Agent:
             messages.AskCache: CacheKeeper(self._send_message).ask,
             messages.SpawnWorker: self._spawn,
             messages.StopWorker: self._stop_worker,
+            messages.KeepOrphans: self._keep_orphans,
             messages.Goodbye: self._leave,
         }
 
@@ -107,6 +110,7 @@ class Agent:
             self._selector.register(self._wake_read, selectors.EVENT_READ)
             self._channel.setcallback(self.accept, endmarker=None)
             self._send_message(messages.Greeting(messages.PROTOCOL, describe.describe()))
+            self._tell_left(leftovers.end_those_of_dead_agents(), of_dead_run=True)
             while not self._leaving:
                 self._wait_and_serve()
 
@@ -188,12 +192,14 @@ class Agent:
             if self._run_folder is None:
                 self._run_folder = RunFolder(start.environment["PYTEST_XDIST_TESTRUNUID"])
             overlay = self._overlays.made_for(start, self._run_folder.path)
+            start.environment[leftovers.VARIABLE] = self._leftovers.cookie()
             worker = WorkerProcess(start, self._run_folder.path, overlay)
         except (OSError, Refused) as error:
             text = "cannot start a process in %r: %s" % (start.directory, error)
             self._send_message(messages.WorkerExited(start.worker, 1, text))
             return
         self._workers[worker.name] = worker
+        self._leftovers.note(worker.name, worker.process.pid)
         self._selector.register(worker.out_fd, selectors.EVENT_READ, worker)
         self._selector.register(worker.output_fd, selectors.EVENT_READ, worker)
         self._want_write(worker)
@@ -215,8 +221,11 @@ class Agent:
         if worker is not None:
             worker.signal(message.signal)
 
+    def _keep_orphans(self, _: messages.KeepOrphans) -> None:
+        self._leftovers.are_kept = True
+
     def _leave(self, _: messages.Goodbye) -> None:
-        self._leaving = True
+        self._leaving = self._was_dismissed = True
 
     # -- from the workers ------------------------------------------------------------------
 
@@ -258,6 +267,10 @@ class Agent:
 
     # -- to the controller -----------------------------------------------------------------
 
+    def _tell_left(self, found: List[leftovers.Left], of_dead_run: bool) -> None:
+        if found:
+            self._send_message(messages.ProcessesLeft(leftovers.to_rows(found), of_dead_run))
+
     def _send_message(self, message: Any) -> None:
         self._send(frames.encode([message]))
 
@@ -273,7 +286,10 @@ class Agent:
 
     def _clean_up(self) -> None:
         self._leaving = True  # Also where an error ends this: ``accept`` must not wait any more.
-        supervise.kill_tree([worker.process.pid for worker in self._workers.values()])
+        self._leftovers.end_workers([worker.process.pid for worker in self._workers.values()])
+        if self._was_dismissed:
+            self._tell_left(self._leftovers.find(), of_dead_run=False)
+        self._leftovers.end()
         for worker in self._workers.values():
             worker.close()
         self._receiver.release()

@@ -21,9 +21,9 @@ def identity(run_uid: str) -> bytes:
         "run": run_uid,
         "machine": socket.gethostname(),
         "boot": _boot(),
-        "processes": _process_space(),
+        "processes": process_space(),
         "pid": os.getpid(),
-        "start": _start_of(os.getpid()),
+        "start": start_of(os.getpid()),
     }
     return json.dumps(holder).encode("ascii")
 
@@ -42,9 +42,9 @@ def is_alive(path: bytes) -> bool:
     here = holder.get("machine") == socket.gethostname()
     if here and holder.get("boot") != _boot():
         return False
-    if not here or holder.get("processes") != _process_space():  # or a container beside ours
+    if not here or holder.get("processes") != process_space():  # or a container beside ours
         return age_s < FOREIGN_HOLDER_EXPIRES_S
-    return _runs(holder.get("pid"), holder.get("start"))
+    return runs(holder.get("pid"), holder.get("start"))
 
 
 def name_of(path: bytes) -> str:
@@ -57,7 +57,8 @@ def name_of(path: bytes) -> str:
     return "process %s on %s" % (holder.get("pid", "?"), holder.get("machine", "?"))
 
 
-def _runs(pid: Any, start: Any) -> bool:
+def runs(pid: Any, start: Any) -> bool:
+    """Return whether a process of this machine is there that started at this time."""
     if not isinstance(pid, int) or pid <= 0:
         return False
     try:
@@ -66,7 +67,7 @@ def _runs(pid: Any, start: Any) -> bool:
         return False
     except PermissionError:  # It is another user's: the number was given out again.
         return False
-    return bool(start == _start_of(pid))
+    return bool(start == start_of(pid))
 
 
 def _boot() -> str:
@@ -74,7 +75,7 @@ def _boot() -> str:
     return _text_of("/proc/sys/kernel/random/boot_id")
 
 
-def _start_of(pid: int) -> str:
+def start_of(pid: int) -> str:
     """Return when a process started, in the kernel's words; "" where it does not tell.
 
     It tells nothing of a zombie either, which holds nothing any more.
@@ -84,7 +85,7 @@ def _start_of(pid: int) -> str:
     return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""  # noqa: PLR2004  see above
 
 
-def _process_space() -> str:
+def process_space() -> str:
     """Return the name of this process's PID namespace; "" where there are none."""
     try:
         return os.readlink("/proc/self/ns/pid")

@@ -142,6 +142,19 @@ class WorkerOutput(NamedTuple):
     text: str
 
 
+class ProcessesLeft(NamedTuple):
+    """What still ran when no worker did. Sent after Goodbye, only if there is something.
+
+    ``rows`` are [process id, command line, worker, node id, number of processes below it], as in
+    ``leftovers.Left``; what is not known of them is empty. ``of_dead_run``: an earlier run has left
+    them, whose agent was killed; then it is sent at the start. All were ended, unless KeepOrphans
+    was said.
+    """
+
+    rows: List[List[Any]]
+    of_dead_run: bool
+
+
 # -- controller -> agent ---------------------------------------------------------------------
 
 
@@ -273,6 +286,10 @@ class StopWorker(NamedTuple):
 
     worker: str
     signal: int
+
+
+class KeepOrphans(NamedTuple):
+    """Leave what workers have started and not ended, after them. Said before SpawnWorker."""
 
 
 class Goodbye(NamedTuple):
@@ -407,9 +424,9 @@ class SessionFinished(NamedTuple):
 
 MESSAGES = (
     Greeting, Pong, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
-    BuildFailed, CacheTold, CacheFailed, WorkerExited, WorkerOutput,
+    BuildFailed, CacheTold, CacheFailed, WorkerExited, WorkerOutput, ProcessesLeft,
     ExpectPings, Ping, SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, EnvOpen,
-    AskCache, SpawnWorker, StopWorker, Goodbye,
+    AskCache, SpawnWorker, StopWorker, KeepOrphans, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,
     WarningRecorded, ItemFinished, ItemsReturned, InternalError, SessionOutput, SessionFinished,

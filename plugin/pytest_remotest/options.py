@@ -32,6 +32,7 @@ CONTROLLER_OPTIONS = {
     "--schedule": True,
     "--strict-collection": False,
     "--no-requeue": False,
+    "--keep-orphans": False,
 }
 
 
@@ -219,6 +220,24 @@ def add_options(parser: Any) -> None:
         "30, 30s, 5m, 1h.",
     )
     group.addoption(
+        "--keep-orphans",
+        dest="keeporphans",
+        action="store_true",
+        default=False,
+        help="Leave processes that tests have started and not ended; else they are ended with the "
+        "run. The summary names them either way. Also as 'keep_orphans' in the config file.",
+    )
+    group.addoption(
+        "--worker-timeout",
+        dest="worker_timeout",
+        action="store",
+        type=duration_s,
+        metavar="DURATION",
+        default=None,
+        help="Kill a worker that has tests to run and says nothing for so long, and fail the test "
+        "that it runs: 90, 90s, 10m, 1h. 0 is never. Default: the ini option, or never.",
+    )
+    group.addoption(
         "-f",
         "--looponfail",
         action="store_true",
@@ -230,6 +249,12 @@ def add_options(parser: Any) -> None:
         "looponfailroots",
         "Accepted and not used: see --looponfail.",
         type="paths",
+    )
+    parser.addini(
+        "keep_orphans",
+        "Leave processes that tests have started and not ended: see --keep-orphans.",
+        type="bool",
+        default=False,
     )
     parser.addini(
         "rsyncdirs",

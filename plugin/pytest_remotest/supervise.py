@@ -17,7 +17,7 @@ import select
 import signal
 import sys
 import time
-from typing import Callable, Container, List, Optional
+from typing import Callable, Container, Dict, List, NamedTuple, Optional
 
 PR_SET_CHILD_SUBREAPER = 36  # From <linux/prctl.h>.
 KILL_DEADLINE_S = 5.0  # A killed process that is not gone by then hangs in the kernel.
@@ -64,7 +64,7 @@ def guard(input_fd: int) -> None:
     _await_end(child, ended_read, input_fd)
     status = os.waitpid(child, 0)[1]
     if status:
-        kill_tree([])
+        kill_tree()
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number != signal.SIGKILL:
@@ -98,26 +98,55 @@ def _await_end(child: int, ended_fd: int, input_fd: int) -> None:
                 deadline_s = min(deadline_s or sys.maxsize, time.monotonic() + grace_s)
 
 
-def children() -> List[int]:
-    """Return the process ids of this process's living children, where /proc tells them."""
-    own = os.getpid()
-    found = []
+class Stat(NamedTuple):
+    """What /proc tells of a process."""
+
+    parent: int
+    session: int
+    owner: int
+
+
+def stats() -> Dict[int, Stat]:
+    """Return the living processes of this machine by their ids, where /proc tells them."""
+    found = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
         if name.isdigit():
-            state, parent = _state_and_parent(int(name))
-            if parent == own and state != "Z":
-                found.append(int(name))
+            stat = _stat_of(int(name))
+            if stat is not None:
+                found[int(name)] = stat
     return found
 
 
-def _state_and_parent(pid: int) -> "tuple[str, int]":
+def children() -> List[int]:
+    """Return the process ids of this process's living children, where /proc tells them."""
+    own = os.getpid()
+    return [pid for pid, stat in stats().items() if stat.parent == own]
+
+
+def descendants(pid: int, known: Optional[Dict[int, Stat]] = None) -> List[int]:
+    """Return the living processes below one, where /proc tells them; ``known`` are ``stats()``."""
+    below: Dict[int, List[int]] = {}
+    for child, stat in (stats() if known is None else known).items():
+        below.setdefault(stat.parent, []).append(child)
+    found: List[int] = []
+    to_visit = [pid]
+    while to_visit:
+        nearest = below.get(to_visit.pop(), [])
+        found += nearest
+        to_visit += nearest
+    return found
+
+
+def _stat_of(pid: int) -> Optional[Stat]:
+    """Return what is told of a process; None if it has ended, also if nobody has noticed yet."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as stream:
             # The name in parentheses may hold anything, also spaces and parentheses.
-            fields = stream.read().rpartition(b")")[2].split()
+            state, parent, _, session = stream.read().rpartition(b")")[2].split()[:4]
+            owner = os.fstat(stream.fileno()).st_uid
     except OSError:  # It ended between the listing and now.
-        return "", 0
-    return fields[0].decode("ascii"), int(fields[1])
+        return None
+    return None if state in (b"Z", b"X") else Stat(int(parent), int(session), owner)
 
 
 def signal_group(pid: int, number: int) -> None:
@@ -136,13 +165,14 @@ def end_own_group(
     kill_group(get_group(0), signal.SIGKILL)
 
 
-def kill_tree(group_leaders: List[int]) -> None:
-    """Kill these process groups and every remaining child of this process, and collect them."""
-    for pid in group_leaders:
-        signal_group(pid, signal.SIGKILL)
+def kill_tree(find_others: Callable[[], List[int]] = list) -> None:
+    """Kill every child of this process, and those that it gets by that, and collect them.
+
+    ``find_others`` is asked when no child is left, for what is no child but ours to kill.
+    """
     deadline = time.monotonic() + KILL_DEADLINE_S
     while time.monotonic() < deadline:
-        alive = children()
+        alive = children() or find_others()
         for pid in alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

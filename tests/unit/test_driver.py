@@ -48,6 +48,8 @@ class MemoryGateway:
         if self.is_closed.is_set():
             raise HostLost(host="box", phase="send", cause="closed")
         self.sent.append(frames.decode(frame))
+        if frame == frames.encode([messages.Goodbye()]):
+            self.hang_up("it left")
 
     def give_up(self, reason: str) -> None:
         self.is_closed.set()

@@ -1,0 +1,154 @@
+"""What workers have started and not ended: finding it, naming it, and ending it.
+
+Workers have a *cookie* in their environment that names their agent, and what they start inherits
+it: so it is found where no subreaper collects orphans, and by a later run where the agent was
+killed together with its guard. Only /proc shows it: elsewhere nothing is found.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from typing import Any, Dict, Iterable, List, NamedTuple
+
+from pytest_remotest import holders, supervise, values
+
+VARIABLE = "REMOTEST_RUN"
+KEPT = "kept"  # At the end of a cookie: not to be ended by a later run either.
+
+GRACE_S = 0.5  # For what ends by itself once its worker has: helpers of multiprocessing do.
+PAUSE_S = 0.01  # Between two looks within that.
+MAX_TOLD = 100  # Processes that a host names; the rest is counted.
+MAX_COMMAND_CHARS = 200
+WORKER_MARK = "pytest_remotest.loader"  # In the command line of a worker, and of its forks.
+
+
+class Left(NamedTuple):
+    """A process that was left, and how many are below it."""
+
+    pid: int
+    command: str
+    worker: str
+    test: str
+    below: int
+
+
+class Leftovers:
+    """What the workers of this process, an agent, have left."""
+
+    def __init__(self) -> None:
+        self.are_kept = False
+        self._workers: Dict[int, str] = {}
+
+    def cookie(self) -> str:
+        """Return what tells this process from all others, of this machine's boot."""
+        parts = [holders.process_space(), str(os.getpid()), holders.start_of(os.getpid())]
+        return "/".join(parts + [KEPT] * self.are_kept)
+
+    def note(self, worker: str, pid: int) -> None:
+        """Note the process of a worker; its session has the same number."""
+        self._workers[pid] = worker
+
+    def find(self) -> List[Left]:
+        """Return what has not ended although no worker runs any more, after a moment for it."""
+        deadline_s = time.monotonic() + GRACE_S
+        while True:
+            supervise.reap_children()
+            found = self._find()
+            if not found or time.monotonic() > deadline_s:
+                return found
+            time.sleep(PAUSE_S)
+
+    def _find(self) -> List[Left]:
+        stats = supervise.stats()
+        found = set(self.carriers()) | set(supervise.descendants(os.getpid(), stats))
+        tops = sorted(pid for pid in found if pid in stats and stats[pid].parent not in found)
+        return [self._describe(pid, stats) for pid in tops]
+
+    def _describe(self, pid: int, stats: Dict[int, supervise.Stat]) -> Left:
+        environment = environment_of(pid)
+        told = environment if VARIABLE in environment else {}
+        return Left(
+            pid,
+            command_of(pid),
+            told.get("PYTEST_XDIST_WORKER") or self._workers.get(stats[pid].session, ""),
+            told.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0],
+            len(supervise.descendants(pid, stats)),
+        )
+
+    def carriers(self) -> List[int]:
+        """Return the living processes that have our cookie."""
+        mine = self.cookie()
+        return [pid for pid, cookie in _cookies() if cookie == mine]
+
+    def end_workers(self, pids: List[int]) -> None:
+        """End workers that are still there, with their process groups, unless those are kept."""
+        for pid in pids:
+            if self.are_kept:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            else:
+                supervise.signal_group(pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """End all that workers have left, unless it is kept. Called when they are ended."""
+        if not self.are_kept:
+            supervise.kill_tree(self.carriers)
+
+
+def end_those_of_dead_agents() -> List[Left]:
+    """End what agents of this user left on this machine that were killed; return what that was."""
+    stats = supervise.stats()
+    found = []
+    for pid, cookie in _cookies():
+        space, owner, start, *kept = [*cookie.split("/"), "", ""][:4]
+        is_dead = owner.isdigit() and not holders.runs(int(owner), start)
+        if is_dead and space == holders.process_space() and not any(kept):
+            environment = environment_of(pid)
+            test = environment.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
+            worker = environment.get("PYTEST_XDIST_WORKER", "")
+            below = len(supervise.descendants(pid, stats))
+            found.append(Left(pid, command_of(pid), worker, test, below))
+    for left in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(left.pid, signal.SIGKILL)
+    return found
+
+
+def to_rows(found: Iterable[Left]) -> List[List[Any]]:
+    """Return rows for a message: of the first ones, as many as fit."""
+    return [list(left) for left in found][:MAX_TOLD]
+
+
+def environment_of(pid: int) -> Dict[str, str]:
+    """Return what a process's environment was when its program began; empty if nobody tells."""
+    pairs = (entry.partition("=") for entry in _read(pid, "environ").split("\0"))
+    return {name: value for name, _, value in pairs}
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process, cut where it is long."""
+    command = " ".join(_read(pid, "cmdline").split("\0")).strip()
+    if WORKER_MARK in command:
+        return "a fork of its worker"
+    return values.safe_str(command)[:MAX_COMMAND_CHARS]
+
+
+def _cookies() -> "List[tuple[int, str]]":
+    """Return the living processes of this user that have any cookie, with it."""
+    own = os.geteuid()
+    found = []
+    for pid, stat in supervise.stats().items():
+        if stat.owner == own:
+            cookie = environment_of(pid).get(VARIABLE)
+            if cookie is not None:
+                found.append((pid, cookie))
+    return found
+
+
+def _read(pid: int, name: str) -> str:
+    try:
+        with open("/proc/%d/%s" % (pid, name), "rb") as stream:
+            return stream.read().decode("utf-8", "surrogateescape")
+    except OSError:  # It has ended meanwhile.
+        return ""

@@ -1,0 +1,69 @@
+"""The section of the summary that names what tests have started and not ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from remotest.hosttext import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pytest_remotest import messages
+
+SHOWN: Final = 20
+"""Processes that the summary names; the rest is counted."""
+
+OF_DEAD_RUN: Final = "an earlier run whose agent was killed"
+
+
+class LeftoversReport:
+    """A pytest plugin. ``take`` is called before the summary is written."""
+
+    def __init__(self, *, are_kept: bool, label: Callable[[str], str]) -> None:
+        """Begin with nothing.
+
+        Args:
+            are_kept: whether the processes live on.
+            label: returns what an agent is called on the screen.
+        """
+        self._are_kept = are_kept
+        self._label = label
+        self._lines: list[str] = []
+
+    def take(self, agent: str, message: messages.ProcessesLeft) -> None:
+        """Take in what an agent has found."""
+        whose = OF_DEAD_RUN if message.of_dead_run else ""
+        self._lines += lines(message.rows, place=self._label(agent), whose=whose)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Name the processes, if there are any."""
+        if not self._lines:
+            return
+        what = "kept" if self._are_kept else "ended"
+        terminalreporter.write_sep("=", f"processes that tests have left ({what})")
+        for line in self._lines[:SHOWN]:
+            terminalreporter.write_line(line)
+        if len(self._lines) > SHOWN:
+            terminalreporter.write_line(f"... and {len(self._lines) - SHOWN} more")
+
+
+def lines(rows: Iterable[list[Any]], *, place: str, whose: str) -> Iterator[str]:
+    """Yield a line for each process of a ``ProcessesLeft``; what is no row of it has none.
+
+    Args:
+        rows: as the host has sent them.
+        place: what to call the host where the worker is not known.
+        whose: whose the processes are where no test is known to have started them.
+
+    >>> row = [12, "sleep 9", "gw0", "test_a.py::test_a", 1]
+    >>> list(lines([row], place="local-py311", whose=""))
+    ['[gw0] test_a.py::test_a: sleep 9 (process 12, and 1 below it)']
+    """
+    for row in rows:
+        match row:
+            case [int(pid), str(command), str(worker), str(test), int(below)]:
+                starter = one_line(test) or whose or "some test"
+                more = f", and {below} below it" if below else ""
+                name = one_line(command) or "no command line"
+                yield f"[{one_line(worker) or place}] {starter}: {name} (process {pid}{more})"
