@@ -132,6 +132,14 @@ class SshServer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def restart_listener(self) -> None:
+        """Restart the server as an upgrade of its package does: open connections stay."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(START_TIMEOUT_S)
+        self._launch(find_sshd())
+        assert self.wait_for_log("Server listening on 127.0.0.1"), self.log()
+
     def new_host_key(self, key_type: str = "ed25519") -> None:
         """Give the server another host key, as a reinstalled machine has; takes a restart."""
         self.host_key(key_type).unlink()

@@ -41,7 +41,7 @@ WRONG_USAGE: Final = 4
 HOST_FAILED: Final = 6
 KILLED: Final = -9
 
-GROUPS: Final = ("connecting", "interpreters")
+GROUPS: Final = ("connecting", "interpreters", "disks", "trees", "losses", "deaths", "behaviour")
 """The modules of ``faultlab.rows``, in the order of the table."""
 
 

@@ -22,6 +22,9 @@ SMALL: Final = "size=512k,nr_inodes=200"
 FEW_FILES: Final = "size=100m,nr_inodes=40"
 NOEXEC: Final = "size=100m,noexec"
 ROOMY: Final = "size=100m"
+CASEFOLD: Final = "size=100m,casefold"
+QUOTA: Final = "size=100m,usrquota_block_hardlimit=1m"
+"""A quota of every user's; root goes by it where it has not CAP_SYS_RESOURCE."""
 
 
 @contextlib.contextmanager
@@ -50,6 +53,16 @@ def read_only(directory: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def case_insensitive(directory: Path) -> Iterator[Path]:
+    """As ``mounted``, but ``a`` and ``A`` are one name."""
+    with mounted(directory, CASEFOLD):
+        home = directory / "home"
+        home.mkdir()
+        subprocess.run(["chattr", "+F", home], check=True)
+        yield home
+
+
+@contextlib.contextmanager
 def full(directory: Path) -> Iterator[Path]:
     """As ``mounted``, but not a byte is free."""
     with mounted(directory, SMALL):
@@ -63,4 +76,5 @@ def _mount(*arguments: str | Path) -> None:
     command = ["mount", *map(str, arguments)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode:
-        pytest.skip(f"cannot mount here: {answer.stderr.strip()}")
+        reason = (answer.stderr.strip().splitlines() or ["it fails"])[0].rpartition(": ")[2]
+        pytest.skip(f"this machine cannot mount {' '.join(command[1:-2])}: {reason}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NOTES: Final = "FAULTLAB_NOTES"
 HOST: Final = "FAULTLAB_HOST"
 FIFO: Final = "FAULTLAB_FIFO"
+GO: Final = "FAULTLAB_GO"
 
 COLLECTED: Final = "collected"
 BEGAN: Final = "began"
@@ -60,6 +61,18 @@ def tell():
             stream.write(word + "\\n")
 
     return write
+
+
+@pytest.fixture
+def wait(tell):
+    """Tells that a test is there, and waits until whoever makes the fault lets it go on."""
+
+    def read():
+        tell("here")
+        with open(os.environ["FAULTLAB_GO"]) as stream:
+            stream.readline()
+
+    return read
 '''
 
 PASSING: Final = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -31,6 +32,8 @@ EVENT_TIMEOUT_S: Final = 100.0
 """For the moment of a fault to come: a run on a busy machine takes a while to begin."""
 
 KILL_TIMEOUT_S: Final = 20.0
+LOOK_PAUSE_S: Final = 0.05
+"""Between two looks at what a run has printed: a file has no event for that which all have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,7 @@ class Run:
         self._scene = scene
         self._each = each
         self._began_s = time.monotonic()
-        self._output = scene.directory / "output"
+        self._output = scene.new_output()
         self.junit = scene.project.directory / "junit.xml"
         with self._output.open("wb") as stream:
             self.process = subprocess.Popen(
@@ -134,6 +137,14 @@ class Run:
             if end is not None:
                 os.close(end)
         return not set(words) - set(told)
+
+    def says(self, pattern: str) -> bool:
+        """Wait until it has printed something; say whether it did before its end."""
+        while not re.search(pattern, self.output):
+            if self.process.poll() is not None or not self._patience_s:
+                return bool(re.search(pattern, self.output))
+            time.sleep(LOOK_PAUSE_S)
+        return True
 
     @property
     def _patience_s(self) -> float:
@@ -175,9 +186,9 @@ class Scene:
         self.cookie = uuid.uuid4().hex
         self.notes = directory / "notes"
         self.told: list[str] = []
-        os.mkfifo(directory / "fifo")
-        self.fifo = os.open(directory / "fifo", os.O_RDWR | os.O_NONBLOCK)
-        stack.callback(os.close, self.fifo)
+        self._outputs: list[Path] = []
+        self.fifo = self._open_fifo("fifo")
+        self._go = self._open_fifo("go")
         home = directory / "controller-home"
         home.mkdir()
         shell = {**os.environ, **self._variables("here"), "HOME": str(home)}
@@ -186,13 +197,26 @@ class Scene:
         # After the hosts were stopped, or what a dead run left there would go on.
         stack.callback(processes.kill_all, COOKIE, self.cookie)
 
+    def _open_fifo(self, name: str) -> int:
+        """Make a FIFO on which nobody's opening blocks, as we hold both of its ends."""
+        os.mkfifo(self.directory / name)
+        handle = os.open(self.directory / name, os.O_RDWR | os.O_NONBLOCK)
+        self._stack.callback(os.close, handle)
+        return handle
+
     def _variables(self, host: str) -> dict[str, str]:
         return {
             COOKIE: self.cookie,
             sample.HOST: host,
             sample.NOTES: str(self.notes),
             sample.FIFO: str(self.directory / "fifo"),
+            sample.GO: str(self.directory / "go"),
         }
+
+    def new_output(self) -> Path:
+        """Return a new file for what a run prints."""
+        self._outputs.append(self.directory / f"output-{len(self._outputs)}")
+        return self._outputs[-1]
 
     # -- what a fault is made of -----------------------------------------------------------
 
@@ -256,6 +280,21 @@ class Scene:
     def interpreter(self, name: str) -> Path:
         """Return another interpreter that has pytest."""
         return interpreters.with_pytest(name)
+
+    def let_go(self) -> None:
+        """Let one test go on that called ``wait``."""
+        os.write(self._go, b"go\n")
+
+    def forget(self) -> None:
+        """Forget what tests have noted so far, so that only the next run counts."""
+        self.notes.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave out what is noted in a ``with`` block: another run than the one that counts."""
+        noted = self.notes.read_bytes()
+        yield
+        self.notes.write_bytes(noted)
 
     # -- running ---------------------------------------------------------------------------
 

@@ -36,7 +36,9 @@ def ending(path: Path, status: int = 3) -> Path:
 
 def dying(path: Path, python: Path, after_bytes: int = 200) -> Path:
     """Be a real interpreter that gets only so many bytes of what it is told, then its end."""
-    return _write(path, f'head -c {after_bytes} | {shlex.quote(str(python))} "$@"')
+    # dd and not head: that one would hold back what it has until its end.
+    cut = f"dd bs=1 count={after_bytes} 2>/dev/null"
+    return _write(path, f'{cut} | {shlex.quote(str(python))} "$@"')
 
 
 def _become(python: Path) -> str:
