@@ -66,7 +66,7 @@ class Places:
         self._survey = survey(self._request())
         self._labels: dict[str, str] = {}
         self._start_up = read_start_up(settings.invocation_dir)
-        self._environments: dict[str, tuple[str, Overlay]] = {}
+        self._environments: dict[str, tuple[str, Overlay, str | None]] = {}
 
     # -- environments ----------------------------------------------------------------------
 
