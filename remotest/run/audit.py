@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from remotest.run.fleet import EnvironmentState
     from remotest.run.ledger import Ledger
-    from remotest.run.result import WorkerLoss
+    from remotest.run.plan import RunPlan
+    from remotest.run.result import HostTrouble, WorkerLoss
     from remotest.scheduling.catalogue import Catalogue
 
 
@@ -21,16 +22,17 @@ def make_result(
     environments: Sequence[EnvironmentState],
     catalogue: Catalogue,
     *,
+    plan: RunPlan,
     losses: Sequence[WorkerLoss],
-    shares_items: bool,
+    troubles: Sequence[HostTrouble],
     stopped_reason: str | None,
     are_gaps_refused: bool,
+    too_few_hosts: str,
     summary: str,
 ) -> RunResult:
     """Return the result of a run that has no living worker left.
 
-    ``shares_items`` is whether each item runs once, not in each environment. A run that was
-    refused for gaps was stopped by nobody else.
+    A run that was refused for gaps, or given up for want of hosts, was stopped by nobody else.
     """
     is_stopped = stopped_reason is not None
     owners = _owners(environments)
@@ -39,16 +41,21 @@ def make_result(
     return RunResult(
         environments=tuple(
             _environment_result(
-                environment, missing_counts[environment.name], is_stopped=is_stopped
+                environment,
+                missing_counts[environment.name],
+                is_stopped=is_stopped,
+                can_miss_hosts=plan.min_hosts is not None,
             )
             for environment in environments
         ),
         missing=tuple((environment.name, catalogue.node_id(item)) for environment, item in missing),
         losses=tuple(losses),
-        gaps=find_gaps(environments, catalogue) if shares_items else (),
+        troubles=tuple(troubles),
+        too_few_hosts=too_few_hosts,
+        gaps=find_gaps(environments, catalogue) if plan.dist != "each" else (),
         are_gaps_refused=are_gaps_refused,
         not_run=sum(ledger.open_count for ledger in owners) if is_stopped else 0,
-        stopped_reason=None if are_gaps_refused else stopped_reason,
+        stopped_reason=None if are_gaps_refused or too_few_hosts else stopped_reason,
         summary=summary,
     )
 
@@ -73,7 +80,7 @@ def _missing(
 
 
 def _environment_result(
-    environment: EnvironmentState, missing_count: int, *, is_stopped: bool
+    environment: EnvironmentState, missing_count: int, *, is_stopped: bool, can_miss_hosts: bool
 ) -> EnvironmentResult:
     end, reason = environment.end, environment.reason
     if end is None and missing_count:
@@ -88,6 +95,7 @@ def _environment_result(
         name=environment.name,
         end=end or "finished",
         reason=reason,
+        is_missed=not (can_miss_hosts and environment.is_host_missing),
         collected=environment.collected_count(),
         outcomes=dict(environment.outcomes),
         restarts=environment.restarts,

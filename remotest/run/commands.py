@@ -18,6 +18,16 @@ class SplitEnvironment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConnectAgent:
+    """Connect to an agent again that was lost, and bring there what workers need.
+
+    The answer is ``AgentReady``, ``AgentFailed`` or, if it is lost on the way, ``AgentLost``.
+    """
+
+    agent: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StartWorker:
     """Start a worker of an environment under its agent.
 
@@ -109,6 +119,21 @@ class ReportEnvironmentFailed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReportAgentGivenUp:
+    """An agent that was lost has not come again, and is not connected any more."""
+
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportTooFewHosts:
+    """Fewer hosts are left than the user asked for: the run is stopped."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportNote:
     """One line for the user, for example that a lost worker is being replaced."""
 
@@ -142,6 +167,7 @@ class EndRun:
 
 Command: TypeAlias = (
     SplitEnvironment
+    | ConnectAgent
     | StartWorker
     | RunItems
     | ReclaimItems
@@ -152,6 +178,8 @@ Command: TypeAlias = (
     | ReportLostItem
     | ReportItemMoved
     | ReportEnvironmentFailed
+    | ReportAgentGivenUp
+    | ReportTooFewHosts
     | ReportNote
     | ReportSchedulingStarted
     | ReportCollectionsDiffer

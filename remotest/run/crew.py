@@ -55,7 +55,6 @@ class Crew:
     Attributes:
         now: the time of this step.
         commands: what is to be done because of it, in order.
-        ready_agents: the agents under which workers can be started.
         stopped_reason: why nothing more is begun, or None.
         summary: one line for the end of the report, or empty.
     """
@@ -70,7 +69,6 @@ class Crew:
         """See ``RunMachine``."""
         self.now = 0.0
         self.commands: list[Command] = []
-        self.ready_agents: set[str] = set()
         self.stopped_reason: str | None = None
         self.summary = ""
         self.fleet = Fleet(plan)
@@ -81,6 +79,12 @@ class Crew:
         self.losses = Losses(runs_again)
         self._deadlines = Deadlines()
         self._restarts = Restarts(plan.max_worker_restart)
+        self._is_closed = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is given out any more."""
+        return self._is_closed or self.stopped_reason is not None
 
     def take_commands(self) -> list[Command]:
         """Return and forget what is to be done."""
@@ -131,7 +135,7 @@ class Crew:
             case WorkerFinished():
                 self._finished(worker)
             case WorkerLost():
-                self.lose(worker, event.reason)
+                self._lose(worker, event.reason)
 
     def _has_item(self, worker: WorkerState, position: int) -> bool:
         """Return whether a worker may speak of a position; give the worker up if it may not."""
@@ -193,11 +197,11 @@ class Crew:
 
     def _finished(self, worker: WorkerState) -> None:
         if not worker.has_collected:
-            self.lose(worker, "its session ended before it had collected")
+            self._lose(worker, "its session ended before it had collected")
             return
         held_count = self.scheduler.held_count(worker.name)
         if worker.phase is Phase.RUNNING or (worker.phase is Phase.FINISHING and held_count):
-            self.lose(worker, f"it ended its session with {held_count} items still to run")
+            self._lose(worker, f"it ended its session with {held_count} items still to run")
             return
         self._retire(worker)
         self.apply(self.scheduler.remove_worker(worker.name, begun=frozenset()))
@@ -211,13 +215,19 @@ class Crew:
     def _give_up(self, worker: WorkerState, what: str) -> None:
         """Kill a worker and go on as if it had died."""
         self.commands.append(KillWorker(worker=worker.name, reason=what))
-        self.lose(worker, what)
+        self._lose(worker, what)
 
-    def lose(self, worker: WorkerState, reason: str, *, can_move: bool = False) -> None:
-        """Go on without a worker: blame what it was running, give the rest to others.
+    def lose_with_host(self, worker: WorkerState, reason: str, *, can_move: bool) -> None:
+        """Go on without a worker whose host was lost; it is not replaced.
 
-        With ``can_move`` others get what it was running as well: its host was lost, not it.
+        With ``can_move`` what it was running is given to others as well.
         """
+        self._retire(worker)
+        if worker.has_collected:
+            self._leave(worker, reason, with_host=True, can_move=can_move)
+
+    def _lose(self, worker: WorkerState, reason: str) -> None:
+        """Go on without a worker: blame what it was running, give the rest to others."""
         environment = worker.environment
         self._retire(worker)
         if not worker.has_collected:
@@ -225,19 +235,30 @@ class Crew:
                 what = f"worker {worker.name} was lost before it had collected: {reason}"
                 self.fail(environment, "failed", what)
             return
-        reports, begun = self.losses.blame(worker, reason, can_move=can_move)
+        is_needed, has_failed = self._leave(worker, reason)
+        if self.stopped_reason is not None:
+            return
+        if is_needed or has_failed:
+            self._count_crash(worker, is_needed=is_needed)
+        else:
+            what = f"worker {worker.name} was lost at the end of its session: {reason}"
+            self.fail(environment, "failed", what)
+
+    def _leave(
+        self, worker: WorkerState, reason: str, *, with_host: bool = False, can_move: bool = False
+    ) -> tuple[bool, bool]:
+        """Say what becomes of what a lost worker held.
+
+        Returns:
+            whether another in its place would have something to run, and whether an item failed.
+        """
+        reports, begun = self.losses.blame(worker, reason, with_host=with_host, can_move=can_move)
         self.commands += reports
         for position in sorted(begun):
             self._settle(worker, position, "failed")
         is_needed = self.scheduler.wants_replacement(worker.name, begun=begun)
         self.apply(self.scheduler.remove_worker(worker.name, begun=begun))
-        if self.stopped_reason is not None or environment.declared.agent not in self.ready_agents:
-            return
-        if is_needed or begun:
-            self._count_crash(worker, is_needed=is_needed)
-        else:
-            what = f"worker {worker.name} was lost at the end of its session: {reason}"
-            self.fail(environment, "failed", what)
+        return is_needed, bool(begun)
 
     def _count_crash(self, worker: WorkerState, *, is_needed: bool) -> None:
         """Start another worker in the place of a lost one, if it is needed, within the limit."""
@@ -252,6 +273,7 @@ class Crew:
             self.start_worker(environment, self.fleet.new_name(), replaces=worker.name)
         else:
             self.summary = text
+            self._is_closed = True
             self.apply(self.scheduler.close())
 
     def _retire(self, worker: WorkerState) -> None:

@@ -8,14 +8,20 @@ without its worker.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from remotest.errors import Fault
 
 Outcome: TypeAlias = Literal["passed", "failed", "skipped", "error", "xfailed", "xpassed"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentReady:
-    """An agent is up on its host, its interpreter is usable and its tree is in place."""
+    """An agent is up on its host, its interpreter is usable and its tree is in place.
+
+    Told again of an agent that was lost and has been connected again.
+    """
 
     agent: str
     cpu_count: int
@@ -23,15 +29,19 @@ class AgentReady:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentFailed:
-    """An agent never became ready: no connection, no usable interpreter, no tree."""
+    """An agent did not become ready: no connection, no usable interpreter, no tree.
+
+    ``fault`` is what waiting does to that; of no meaning before the agent was ready once.
+    """
 
     agent: str
     reason: str
+    fault: Fault = "broken"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentLost:
-    """An agent that was ready is gone, and all its workers with it."""
+    """An agent is gone that was up, and all its workers with it, if it had any."""
 
     agent: str
     reason: str

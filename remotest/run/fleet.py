@@ -55,6 +55,8 @@ class EnvironmentState:
         collections: what its workers announced, and which of them announced it.
         first_names: names of the workers to start when the agent is ready.
         worker_count: how many workers it was declared with; 0 while that is unknown.
+        is_cut: its agent was lost and is not back, so that it has not run to its end.
+        is_host_missing: that is what went wrong with it.
         end: None as long as nothing went wrong for good.
     """
 
@@ -67,6 +69,8 @@ class EnvironmentState:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     worker_count: int = 0
     restarts: int = 0
+    is_cut: bool = False
+    is_host_missing: bool = False
     end: EnvironmentEnd | None = None
     reason: str = ""
 
@@ -130,6 +134,11 @@ class Fleet:
     def _new_environment(self, name: str, declared: Environment) -> EnvironmentState:
         ledger = Ledger() if self._is_each else self._shared_ledger
         return EnvironmentState(name, declared, ledger)
+
+    @property
+    def open_count(self) -> int:
+        """How many items of those that run once each have not ended."""
+        return self._shared_ledger.open_count
 
     def new_name(self) -> str:
         """Return the next of ``gw0``, ``gw1``... that no spec took with ``id=``."""

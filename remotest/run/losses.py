@@ -23,15 +23,16 @@ class Losses:
         self.all: list[WorkerLoss] = []
 
     def blame(
-        self, worker: WorkerState, reason: str, *, can_move: bool = False
+        self, worker: WorkerState, reason: str, *, with_host: bool = False, can_move: bool = False
     ) -> tuple[list[ReportLostItem | ReportItemMoved], frozenset[int]]:
         """Note the loss of a worker that had collected.
 
         Args:
             worker: the worker.
             reason: why it was lost.
-            can_move: its host was lost, and others are there that may run what it was running.
-                Each item is moved once: what takes a second host down is the item's own fault.
+            with_host: its host was lost.
+            can_move: that is so, and others may come to run what it was running. Each item
+                is moved once: what takes a second host down is the item's own fault.
 
         Returns:
             The reports of what it was running, and the positions that have failed by that; the
@@ -59,6 +60,7 @@ class Losses:
                 reason=reason,
                 node_ids=tuple(running.values()),
                 is_excused=bool(running) and not moved and len(again) == len(running),
+                with_host=with_host,
             )
         )
         reports: list[ReportLostItem | ReportItemMoved] = [

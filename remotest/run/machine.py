@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from remotest.run.agents import Agents, AgentState, Stand
 from remotest.run.audit import make_result
 from remotest.run.commands import (
     Command,
+    ConnectAgent,
     EndRun,
+    ReportAgentGivenUp,
     ReportNote,
     ReportSchedulingStarted,
+    ReportTooFewHosts,
     SplitEnvironment,
 )
 from remotest.run.crew import Crew
@@ -31,7 +35,7 @@ from remotest.run.gaps import tell_gaps
 from remotest.spec import AUTO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from remotest.run.plan import RunPlan
     from remotest.run.result import RunResult
@@ -44,7 +48,8 @@ class RunMachine:
     It knows when agents come and go, when items are given out and when all is over; what workers do
     in between is its ``Crew``'s. Items are given out by ``scheduler``, where one is given, instead
     of the one that the plan's ``dist`` names. ``runs_again`` is asked before a lost item is
-    reported (worker, node id, reason): True lets it run once more.
+    reported (worker, node id, reason): True lets it run once more. ``chance``, from 0 up to 1,
+    spreads the attempts to connect to hosts that were lost together.
     """
 
     def __init__(
@@ -53,14 +58,16 @@ class RunMachine:
         *,
         scheduler: Scheduler | None = None,
         runs_again: Callable[[str, str, str], bool] | None = None,
+        chance: Callable[[], float] = lambda: 0.5,
     ) -> None:
         self._plan = plan
         self._crew = Crew(plan, scheduler=scheduler, runs_again=runs_again)
         self._fleet = self._crew.fleet
-        self._awaited_agents = {environment.agent for environment in plan.environments}
+        self._agents = Agents(plan, chance)
         self._is_scheduling = False
         self._is_ended = False
         self._are_gaps_refused = False
+        self._too_few_hosts = ""
 
     # -- what the driver calls -----------------------------------------------------------------
 
@@ -82,46 +89,68 @@ class RunMachine:
             case AgentReady():
                 self._agent_ready(event)
             case AgentFailed():
-                self._agent_failed(event.agent, event.reason)
+                self._agent_failed(event)
             case AgentLost():
                 self._agent_lost(event)
             case StopRequested():
-                self._crew.stop(event)
+                self._stop(event)
             case DeadlineReached():
-                self._crew.expire()
+                self._expire()
             case _:
                 self._crew.handle(event)
         return self._advance()
 
     def next_deadline(self) -> float | None:
         """Return when ``DeadlineReached`` is due if nothing else happens, or None."""
-        return self._crew.next_deadline()
+        deadlines = (self._crew.next_deadline(), self._agents.next_attempt())
+        return min((when for when in deadlines if when is not None), default=None)
 
     def result(self) -> RunResult:
         """Return how the run ended. Called after ``EndRun``."""
         return make_result(
             self._fleet.environments,
             self._crew.catalogue,
+            plan=self._plan,
             losses=self._crew.losses.all,
-            shares_items=self._plan.dist != "each",
+            troubles=self._agents.troubles(),
             stopped_reason=self._crew.stopped_reason,
             are_gaps_refused=self._are_gaps_refused,
+            too_few_hosts=self._too_few_hosts,
             summary=self._crew.summary,
         )
 
     # -- agents --------------------------------------------------------------------------------
 
     def _agent_ready(self, event: AgentReady) -> None:
-        if event.agent not in self._awaited_agents or self._crew.stopped_reason is not None:
+        if self._crew.stopped_reason is not None or not self._agents.come(event.agent):
             return
-        self._awaited_agents.remove(event.agent)
-        self._crew.ready_agents.add(event.agent)
-        for environment in self._fleet.of_agent(event.agent):
+        agent = self._agents[event.agent]
+        environments = self._fleet.of_agent(event.agent)
+        if agent.loss_count:
+            away_s = self._crew.now - agent.lost_at
+            self._note(f"{agent.name}: connected again, {away_s:.0f} s after it was lost")
+        if agent.was_ready:
+            self._start_again(environments)
+            return
+        agent.was_ready = True
+        for environment in environments:
+            environment.is_cut = False
             if environment.declared.count == AUTO:
                 self._expand(environment, event.cpu_count)
         for environment in self._fleet.of_agent(event.agent):
             for name in environment.first_names:
                 self._crew.start_worker(environment, name)
+
+    def _start_again(self, environments: Iterable[EnvironmentState]) -> None:
+        """Start workers in environments whose host is back, as many as there is work for."""
+        for environment in environments:
+            if environment.is_cut and environment.end is None:
+                count = environment.worker_count
+                if self._is_scheduling:
+                    count = min(count, _workers_for(self._fleet.open_count))
+                for _ in range(0 if self._crew.is_over else count):
+                    self._crew.start_worker(environment, self._fleet.new_name())
+            environment.is_cut = False
 
     def _expand(self, environment: EnvironmentState, cpu_count: int) -> None:
         """Give an ``auto`` environment its workers; under each, make it one for each of them."""
@@ -133,51 +162,116 @@ class RunMachine:
         else:
             self._fleet.name_workers(environment, cpu_count)
 
-    def _agent_failed(self, agent: str, reason: str) -> None:
-        if agent in self._awaited_agents:
-            self._awaited_agents.remove(agent)
-            for environment in self._fleet.of_agent(agent):
-                self._crew.fail(environment, "failed", reason)
+    def _agent_failed(self, event: AgentFailed) -> None:
+        agent = self._agents[event.agent]
+        is_over = self._crew.is_over  # Then nobody asks for it any more.
+        if agent.stand is Stand.AWAITED or (agent.stand is Stand.CONNECTING and not is_over):
+            self._agents.fail(event.agent, event.reason, event.fault, self._crew.now)
+            self._give_up_if_gone(agent)
 
     def _agent_lost(self, event: AgentLost) -> None:
-        self._agent_failed(event.agent, event.reason)
-        if event.agent not in self._crew.ready_agents:
+        agent = self._agents[event.agent]
+        if agent.stand in (Stand.AWAY, Stand.GONE):
             return
-        self._crew.ready_agents.remove(event.agent)
-        can_move = self._plan.moves_items and bool(self._crew.ready_agents)
-        for environment in self._fleet.of_agent(event.agent):
-            if environment.workers:
-                self._crew.fail(environment, "lost", event.reason)
+        environments = self._fleet.of_agent(event.agent)
+        for environment in environments:
+            environment.is_cut |= bool(environment.workers) or not agent.was_ready
+        is_wanted = any(e.is_cut for e in environments) and not self._crew.is_over
+        is_new = agent.stand is not Stand.CONNECTING
+        self._agents.lose(event.agent, event.reason, self._crew.now, is_wanted=is_wanted)
+        self._give_up_if_gone(agent)
+        if is_new and agent.may_return:
+            limit_s = self._plan.reconnect_s
+            self._note(f"{agent.name}: connecting again, for up to {limit_s:g} s")
+        can_move = self._plan.moves_items and (bool(self._agents.ready) or agent.may_return)
+        for environment in environments:
             for worker in list(environment.workers.values()):
-                self._crew.lose(worker, event.reason, can_move=can_move)
+                self._crew.lose_with_host(worker, event.reason, can_move=can_move)
         self._start_substitutes()
+
+    def _give_up_if_gone(self, agent: AgentState) -> None:
+        if agent.stand is not Stand.GONE:
+            return
+        if agent.attempt_count or agent.is_quarantined:
+            self._crew.commands.append(ReportAgentGivenUp(agent=agent.name, reason=agent.reason))
+        for environment in self._fleet.of_agent(agent.name):
+            if environment.is_cut or not agent.was_ready:
+                self._miss(environment, agent, agent.reason)
+
+    def _miss(self, environment: EnvironmentState, agent: AgentState, reason: str) -> None:
+        """Note that an environment does not run to its end for want of its host."""
+        environment.is_host_missing |= environment.end is None
+        self._crew.fail(environment, "lost" if agent.was_ready else "failed", reason)
 
     def _start_substitutes(self) -> None:
         """Start workers elsewhere for what a lost host left when all others were finishing."""
         stranded_count = self._crew.scheduler.stranded_count()
         if not stranded_count or self._fleet.coming or self._crew.stopped_reason is not None:
             return
-        environment = self._fleet.proven_environment(self._crew.ready_agents)
+        environment = self._fleet.proven_environment(self._agents.ready)
         if environment is not None:
-            needed = min(environment.worker_count, (stranded_count + 1) // 2)
-            text = f"starting {needed} more on {environment.name} for items of a lost host"
-            self._crew.commands.append(ReportNote(text=text))
+            needed = min(environment.worker_count, _workers_for(stranded_count))
+            self._note(f"starting {needed} more on {environment.name} for items of a lost host")
             for _ in range(needed):
                 self._crew.start_worker(environment, self._fleet.new_name())
 
+    def _check_hosts(self) -> None:
+        """Give the run up if fewer hosts are left than the user asked for."""
+        least = self._plan.min_hosts
+        if least is None or self._plan.dist == "each" or self._crew.stopped_reason is not None:
+            return
+        missing = self._agents.missing_hosts()
+        left_count = self._agents.host_count - len(missing)
+        if left_count < least:
+            reason = (
+                f"the run is given up: {left_count} of {self._agents.host_count} hosts are left, "
+                f"and it asks for {least} (--min-hosts)"
+            )
+            why = [f"  missing: {host}: {reason}" for host, reason in missing.items()]
+            self._too_few_hosts = "\n".join([reason, *why])
+            self._crew.commands.append(ReportTooFewHosts(text=self._too_few_hosts))
+            self._stop(StopRequested(reason=reason))
+
+    def _stop(self, event: StopRequested) -> None:
+        self._agents.stop()
+        self._crew.stop(event)
+
+    def _note(self, text: str) -> None:
+        self._crew.commands.append(ReportNote(text=text))
+
     # -- the whole -----------------------------------------------------------------------------
+
+    def _expire(self) -> None:
+        self._crew.expire()
+        if self._crew.is_over:
+            self._agents.stop()
+        due = self._agents.due(self._crew.now)
+        self._crew.commands += [ConnectAgent(agent=agent) for agent in due]
 
     def _advance(self) -> list[Command]:
         """Begin scheduling, or end, if it is time; return and forget the commands so far."""
+        self._check_hosts()
         self._crew.apply(self._crew.scheduler.redistribute())
         is_stopped = self._crew.stopped_reason is not None
-        if not self._is_scheduling and not self._fleet.coming and not self._awaited_agents:
+        has_workers = bool(self._fleet.workers)
+        is_awaiting = not is_stopped and (self._agents.are_awaited or self._awaits_return())
+        if (
+            not self._is_scheduling
+            and not self._fleet.coming
+            and not self._agents.are_awaited
+            and (has_workers or not is_awaiting)
+        ):
             self._is_scheduling = True
-            if self._fleet.workers and not is_stopped:
+            if has_workers and not is_stopped:
                 self._begin()
-        if not self._fleet.workers and (is_stopped or not self._awaited_agents):
+        if not self._fleet.workers and not is_awaiting:
             self._end()
         return self._crew.take_commands()
+
+    def _awaits_return(self) -> bool:
+        """Return whether an agent that is away may come again, and has something to run then."""
+        has_work = not self._is_scheduling or self._fleet.open_count > 0
+        return has_work and self._agents.may_return and not self._crew.is_over
 
     def _begin(self) -> None:
         """Give out items, unless the user wants nothing run where workers differ."""
@@ -185,15 +279,25 @@ class RunMachine:
         self._crew.commands += told
         if told and self._plan.strict_collection:
             self._are_gaps_refused = True
-            self._crew.stop(StopRequested(reason="workers collected different tests"))
+            self._stop(StopRequested(reason="workers collected different tests"))
         else:
             self._crew.commands.append(ReportSchedulingStarted())
             self._crew.apply(self._crew.scheduler.start())
 
     def _end(self) -> None:
         self._is_ended = True
+        self._agents.stop()
+        for environment in self._fleet.environments:
+            if environment.is_cut and environment.end is None:
+                agent = self._agents[environment.declared.agent]
+                self._miss(environment, agent, f"{agent.reason}; not back when the run ended")
         result = self.result()
         for environment, ended in zip(self._fleet.environments, result.environments, strict=True):
             if ended.end == "failed":
                 self._crew.fail(environment, "failed", ended.reason)
         self._crew.commands.append(EndRun(missing=result.missing, summary=self._crew.summary))
+
+
+def _workers_for(item_count: int) -> int:
+    """Return how many workers have something to do: each needs two items to go on."""
+    return (item_count + 1) // 2

@@ -23,12 +23,14 @@ class Environment:
         agent: the agent under which its workers run; environments may share one.
         count: how many workers it has, or ``auto``: as many as the host has CPUs.
         worker_ids: names for its first workers (``id=`` of a spec); the others become ``gwN``.
+        host: the machine it is on; empty where its agent is the only one there.
     """
 
     name: str
     agent: str
     count: WorkerCount = 1
     worker_ids: tuple[str, ...] = ()
+    host: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,10 @@ class RunPlan:
             the same items. Of no meaning under ``each``.
         requeue: what ran on a host that was lost runs once more on another. Of no meaning under
             ``each``.
+        reconnect_s: for how long after its loss a host is connected again; 0 for not at all. Of
+            no meaning under ``each``.
+        min_hosts: the run goes on as long as so many hosts are there or may come, and those that
+            are missing are no fault; None if none may be missing. Of no meaning under ``each``.
     """
 
     environments: tuple[Environment, ...]
@@ -55,6 +61,8 @@ class RunPlan:
     reorder_scopes: bool = True
     strict_collection: bool = False
     requeue: bool = True
+    reconnect_s: float = 0.0
+    min_hosts: int | None = None
 
     @property
     def moves_items(self) -> bool:

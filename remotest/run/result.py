@@ -25,11 +25,14 @@ class EnvironmentResult:
         collected: how many items its workers announced.
         outcomes: how many items ended so on its workers; a lost item counts as ``failed``.
         restarts: how many of its workers were replaced.
+        is_missed: that it is not ``finished`` is a fault of the run; else the user can do without
+            its host (``--min-hosts``).
     """
 
     name: str
     end: EnvironmentEnd
     reason: str = ""
+    is_missed: bool = True
     collected: int = 0
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     restarts: int = 0
@@ -40,6 +43,7 @@ class WorkerLoss:
     """A worker that had collected and did not end in order, with the items it was running.
 
     ``is_excused``: a plugin let all of those run again, so the loss alone is no fault of the run.
+    Nor is it where it was lost ``with_host``: what becomes of the environment tells.
     """
 
     worker: str
@@ -47,6 +51,25 @@ class WorkerLoss:
     reason: str
     node_ids: tuple[str, ...] = ()
     is_excused: bool = False
+    with_host: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostTrouble:
+    """An agent that was lost, and with it all that ran on its host under it.
+
+    Attributes:
+        loss_count: how often.
+        is_back: it was there again at the end.
+        is_quarantined: it was lost so often that it is not connected any more.
+        reason: the last that was wrong with it.
+    """
+
+    agent: str
+    loss_count: int
+    is_back: bool
+    is_quarantined: bool
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +89,9 @@ class RunResult:
         environments: in declared order, split ones in the place of what they were split from.
         missing: (environment, node id) that should have an outcome and have none.
         losses: in the order in which they happened.
+        troubles: the agents that were lost.
+        too_few_hosts: why the run was given up, where fewer hosts were left than the user asked
+            for; else empty.
         gaps: where each item runs once: which workers did not collect everything.
         are_gaps_refused: nothing was run, because of the gaps.
         not_run: how many collected items were not run because the run was stopped.
@@ -76,6 +102,8 @@ class RunResult:
     environments: tuple[EnvironmentResult, ...]
     missing: tuple[tuple[str, str], ...] = ()
     losses: tuple[WorkerLoss, ...] = ()
+    troubles: tuple[HostTrouble, ...] = ()
+    too_few_hosts: str = ""
     gaps: tuple[CollectionGap, ...] = ()
     are_gaps_refused: bool = False
     not_run: int = 0

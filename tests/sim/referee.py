@@ -94,7 +94,7 @@ class Referee:
             case e.AgentLost():
                 self.agent_lost(event.agent, now)
             case e.AgentFailed():
-                self.roster.failed(event, now)
+                self.roster.failed(event, now, is_over=self.is_stopped or self.is_closed)
             case e.StopRequested():
                 self.stop()
             case e.DeadlineReached():

@@ -198,10 +198,12 @@ class World:
     # -- hosts ---------------------------------------------------------------------------------
 
     def bring_up(self, agent: str, host: Host) -> None:
+        if agent in self.lost_agents:
+            return
         if host.fails:
             self.faults_seen.add("agent failed")
             self.tell(e.AgentFailed(agent=agent, reason="connection refused", fault="away"))
-        elif agent not in self.lost_agents:
+        else:
             self.tell(e.AgentReady(agent=agent, cpu_count=host.cpu_count))
 
     def lose_agent(self, agent: str, length_s: float) -> None:

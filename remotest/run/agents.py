@@ -1,0 +1,209 @@
+"""Which agents are there, which are away, and when one that is away is connected again.
+
+Part of the run machine, as pure as that: the time and chance come in as arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from remotest.run.deadlines import Deadlines
+from remotest.run.result import HostTrouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remotest.errors import Fault
+    from remotest.run.plan import RunPlan
+
+RECONNECT_DELAY_S: Final = 1.0
+"""From a loss to the first attempt to connect again; each further delay is twice as long. What ran
+on the host takes as long to see that its link is cut."""
+
+MAX_RECONNECT_DELAY_S: Final = 15.0
+"""No delay is longer: a host that has booted is in use again so soon."""
+
+FAULTS_TO_QUARANTINE: Final = 4
+"""So many losses and failed starts of an agent in one run are no accident: what it is given is lost
+again and again, and others wait for it. A network that fails twice has two left."""
+
+
+class Stand(Enum):
+    """Where an agent stands."""
+
+    AWAITED = "awaited"  # It has never been there.
+    READY = "ready"
+    AWAY = "away"  # It was lost; the next attempt has its time.
+    CONNECTING = "connecting"  # It was lost; an attempt is under way.
+    GONE = "gone"  # It failed or was given up, and is not connected any more.
+
+
+@dataclass(eq=False)
+class AgentState:
+    """One agent.
+
+    Attributes:
+        was_ready: whether workers have been started under it.
+        loss_count: how often it was lost.
+        fault_count: how often it was lost or, reached again, did not start.
+        attempt_count: how often it was tried to connect since it was lost last.
+        lost_at: when that was.
+        reason: the last that is known to be wrong with it.
+    """
+
+    name: str
+    host: str
+    stand: Stand = Stand.AWAITED
+    was_ready: bool = False
+    is_quarantined: bool = False
+    loss_count: int = 0
+    fault_count: int = 0
+    attempt_count: int = 0
+    lost_at: float = 0.0
+    reason: str = ""
+
+    @property
+    def may_return(self) -> bool:
+        """Whether it is away and may come again."""
+        return self.stand in (Stand.AWAY, Stand.CONNECTING)
+
+
+class Agents:
+    """The agents of one run.
+
+    Attributes:
+        ready: the names of those under which workers can be started.
+    """
+
+    def __init__(self, plan: RunPlan, chance: Callable[[], float]) -> None:
+        self._reconnect_s = plan.reconnect_s if plan.dist != "each" else 0.0
+        self._chance = chance
+        self._states = {e.agent: AgentState(e.agent, e.host or e.agent) for e in plan.environments}
+        self._attempts = Deadlines()
+        self.ready: set[str] = set()
+
+    def __getitem__(self, name: str) -> AgentState:
+        return self._states[name]
+
+    @property
+    def are_awaited(self) -> bool:
+        """Whether some have neither come nor failed."""
+        return any(state.stand is Stand.AWAITED for state in self._states.values())
+
+    @property
+    def may_return(self) -> bool:
+        """Whether one that is away may come again."""
+        return any(state.may_return for state in self._states.values())
+
+    def next_attempt(self) -> float | None:
+        """Return when the next attempt to connect is due, or None."""
+        return self._attempts.next()
+
+    def come(self, name: str) -> bool:
+        """Take in that an agent is there; return whether it was waited for."""
+        state = self._states[name]
+        if state.stand not in (Stand.AWAITED, Stand.CONNECTING):
+            return False
+        state.stand = Stand.READY
+        self.ready.add(name)
+        return True
+
+    def lose(self, name: str, reason: str, now: float, *, is_wanted: bool) -> None:
+        """Take in that an agent is gone that was there, or about to be.
+
+        It may come again if it ``is_wanted``.
+        """
+        state = self._states[name]
+        self.ready.discard(name)
+        if state.stand is not Stand.CONNECTING:  # Else it has not been back.
+            state.lost_at, state.attempt_count = now, 0
+        state.loss_count += 1
+        state.reason = reason
+        if is_wanted:
+            self._take_fault(state, now)
+        else:
+            state.stand = Stand.GONE
+
+    def fail(self, name: str, reason: str, fault: Fault, now: float) -> None:
+        """Take in that an agent did not come; if it had been there, maybe it is tried again."""
+        state = self._states[name]
+        if state.stand is Stand.AWAITED or fault == "wrong":
+            state.stand = Stand.GONE
+            state.reason = f"{state.reason}; then: {reason}" if state.loss_count else reason
+            return
+        state.reason = reason
+        if fault == "broken":
+            self._take_fault(state, now)
+        else:
+            self._await_attempt(state, now)
+
+    def due(self, now: float) -> list[str]:
+        """Return the agents that are to be connected now."""
+        names = self._attempts.pop_due(now)
+        for name in names:
+            self._states[name].stand = Stand.CONNECTING
+            self._states[name].attempt_count += 1
+        return names
+
+    def stop(self) -> None:
+        """Connect nobody any more."""
+        for name in self._states:
+            self._attempts.drop(name)
+
+    def _take_fault(self, state: AgentState, now: float) -> None:
+        state.fault_count += 1
+        if self._reconnect_s and state.fault_count >= FAULTS_TO_QUARANTINE:
+            state.stand = Stand.GONE
+            state.is_quarantined = True
+            state.reason = (
+                f"quarantined: lost or not started {state.fault_count} times; the last time: "
+                f"{state.reason}"
+            )
+        else:
+            self._await_attempt(state, now)
+
+    def _await_attempt(self, state: AgentState, now: float) -> None:
+        """Give an agent the time of its next attempt, or give it up if it was away for too long."""
+        limit = state.lost_at + self._reconnect_s
+        if now < limit:
+            delay_s = min(MAX_RECONNECT_DELAY_S, RECONNECT_DELAY_S * 2.0**state.attempt_count)
+            state.stand = Stand.AWAY
+            self._attempts.set(state.name, min(limit, now + delay_s * (0.5 + self._chance())))
+            return
+        state.stand = Stand.GONE
+        if state.attempt_count:
+            state.reason = (
+                f"not back {now - state.lost_at:.0f} s after it was lost, tried "
+                f"{state.attempt_count} times; the last time: {state.reason}"
+            )
+
+    # -- hosts ---------------------------------------------------------------------------------
+
+    def missing_hosts(self) -> dict[str, str]:
+        """Return the hosts of which no agent is there or may come: host -> why."""
+        missing = {s.host: s.reason for s in self._states.values() if s.stand is Stand.GONE}
+        for state in self._states.values():
+            if state.stand is not Stand.GONE:
+                missing.pop(state.host, None)
+        return missing
+
+    @property
+    def host_count(self) -> int:
+        """How many hosts were declared."""
+        return len({state.host for state in self._states.values()})
+
+    def troubles(self) -> tuple[HostTrouble, ...]:
+        """Return what there is to tell of agents that were lost."""
+        return tuple(
+            HostTrouble(
+                agent=state.name,
+                loss_count=state.loss_count,
+                is_back=state.stand is Stand.READY,
+                is_quarantined=state.is_quarantined,
+                reason=state.reason,
+            )
+            for state in self._states.values()
+            if state.loss_count
+        )
