@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from pytest_remotest.options import duration_s
 from remotest import inventory
 from remotest.env.plugins import active_plugins
 from remotest.errors import UsageError
@@ -192,6 +193,20 @@ def _parse_restarts(text: str | None) -> int | None:
         return int(text)
     except ValueError:
         raise UsageError(f"--max-worker-restart {text}: it must be a whole number") from None
+
+
+def _read_worker_timeout(config: pytest.Config) -> float | None:
+    """Return for how long a worker that has tests to run may say nothing; None for ever."""
+    given: float | None = config.option.worker_timeout
+    if given is not None:
+        return given or None
+    text: str = config.getini("worker_timeout")
+    try:
+        return duration_s(text) or None if text else None
+    except ValueError:
+        raise UsageError(
+            f"worker_timeout = {text}: it must be a duration, as 90, 90s, 10m or 1h"
+        ) from None
 
 
 def _read_roots(config: pytest.Config, invocation_dir: Path) -> tuple[Path, ...]:

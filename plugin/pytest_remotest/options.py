@@ -27,6 +27,7 @@ CONTROLLER_OPTIONS = {
     "-f": False,
     "--looponfail": False,
     "--ramp": True,
+    "--worker-timeout": True,
     "--loadscope-reorder": False,
     "--no-loadscope-reorder": False,
     "--schedule": True,
@@ -244,6 +245,11 @@ def add_options(parser: Any) -> None:
         dest="looponfail",
         default=False,
         help="Refused: pytest-watcher runs a command again when a file changes.",
+    )
+    parser.addini(
+        "worker_timeout",
+        "What --worker-timeout is where that is not given.",
+        default="",
     )
     parser.addini(
         "looponfailroots",
