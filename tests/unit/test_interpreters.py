@@ -121,6 +121,7 @@ def test_what_is_chosen_of_what_a_host_has(
     [
         (None, "3"),
         ("python", None),
+        ("python2.7", None),
         ("python3", "3"),
         ("python3.9", "3.9"),
         ("python3.13t", "3.13t"),
