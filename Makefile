@@ -36,6 +36,7 @@ faults: $(READY)
 bench: $(READY)
 	@$(BIN)/python bench/run.py $(ARGS)
 	@$(BIN)/python bench/environments.py
+	@$(BIN)/python bench/scheduling.py
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
