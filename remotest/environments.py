@@ -94,6 +94,7 @@ def agent_name(spec: GatewaySpec) -> str:
         lock=spec.lock,
         tox=spec.tox,
         project=spec.project,
+        wheels=spec.wheels,
         setup=spec.setup,
         interpreters=spec.interpreters,
     )

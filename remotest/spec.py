@@ -95,6 +95,7 @@ class GatewaySpec:
     lock: str | None = None
     tox: str | None = None
     project: str | None = None
+    wheels: Literal["auto", "remote"] | None = None
     setup: str | None = None
     interpreters: Literal["host", "uv"] | None = None
     execmodel: str | None = None

@@ -379,6 +379,7 @@ KEYS: Final[Mapping[str, Key]] = MappingProxyType(
             form=f"{'|'.join(PROJECT_MODES)}|{WHEEL_PREFIX}GLOB",
             read=_read_project,
         ),
+        "wheels": Key(attribute="wheels", form="auto|remote", read=_one_of("auto", "remote")),
         "setup": Key(attribute="setup", form="COMMANDLINE", read=_read_command_line),
         "interpreters": Key(attribute="interpreters", form="host|uv", read=_one_of("host", "uv")),
         # execnet's eventlet and gevent cannot run pytest on the main thread, as workers must.

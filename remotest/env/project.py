@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from pytest_remotest.searchpath import SEARCH_PATH
 from remotest.env.model import Overlay
 from remotest.env.project_build import build_editable
-from remotest.env.project_extensions import check_extensions, find_compiled_modules
+from remotest.env.project_extensions import REMEDY, compiled_project
 from remotest.env.project_installed import installed_editables
 from remotest.env.project_members import find_projects
 from remotest.env.project_paths import TreePaths
@@ -36,6 +36,7 @@ def make_overlay(
     *,
     locate: Locate | None = None,
     search_path: Sequence[str] = SEARCH_PATH,
+    builds_there: bool = False,
 ) -> Overlay:
     """Return what an interpreter is given of the project.
 
@@ -51,6 +52,7 @@ def make_overlay(
         locate: gives the place in the tree of an absolute path, None for one that does not travel
             (``Layout.locate``); all below ``base_dir`` travels if not given.
         search_path: ``sys.path`` of this machine, where editable installs are looked for.
+        builds_there: compiled modules that are not there for the interpreter are built on the host.
 
     Raises:
         Unavailable: no wheel is for this interpreter, or compiled modules are not.
@@ -63,7 +65,12 @@ def make_overlay(
         names = frozenset(wheel.name for wheel in wheels)
         return Overlay(wheels=wheels, hides_sources=True, names=names)
     paths = TreePaths(base_dir, locate)
-    return _combine(_editables(base_dir, paths, cache_folder, search_path), paths, target)
+    editables = _editables(base_dir, paths, cache_folder, search_path)
+    overlay = _combine(editables, paths)
+    compiled = [one for editable in editables if (one := compiled_project(editable, target))]
+    if compiled and not builds_there:
+        raise Unavailable(compiled[0].reason, remedy=REMEDY)
+    return replace(overlay, compiled=tuple(compiled))
 
 
 def _editables(
@@ -93,13 +100,11 @@ def _editable(settings: ProjectSettings, cache_folder: Path) -> Editable:
         return replace(editable, notes=(note, *editable.notes))
 
 
-def _combine(editables: Sequence[Editable], paths: TreePaths, target: Target) -> Overlay:
+def _combine(editables: Sequence[Editable], paths: TreePaths) -> Overlay:
     """Return the overlay of several projects."""
     files: dict[str, str] = {}
     notes: list[str] = []
     for editable in editables:
-        modules = find_compiled_modules(editable.directory)
-        check_extensions(editable, modules, target.ext_suffix, str(target.tags[0]))
         files.update(paths.retarget(editable.files))
         notes += editable.notes
     notes += [

@@ -32,6 +32,15 @@ class Editable:
     notes: tuple[str, ...] = ()
 
     @property
+    def version(self) -> str:
+        """Its version, as its metadata have it; empty where they have none."""
+        for name, text in self.files.items():
+            if name.endswith("/METADATA"):
+                found = re.search(r"^Version: *(\S+)", text, re.MULTILINE)
+                return found[1] if found else ""
+        return ""
+
+    @property
     def is_pure(self) -> bool:
         """Whether its wheel is for any interpreter: nothing in it is compiled."""
         wheels = (text for name, text in self.files.items() if name.endswith("/WHEEL"))

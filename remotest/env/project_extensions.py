@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from remotest.env.unavailable import Unavailable
+from packaging.utils import canonicalize_name
+
+from remotest.env.model import CompiledProject
 from remotest.sync.extensions import Extension, parse_extension
 from remotest.sync.rules import ENVIRONMENT_MARKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from remotest.env.model import Target
     from remotest.env.project_editable import Editable
 
 NOT_PACKAGES: Final = frozenset(("build", "dist", "node_modules", "tests", "test", "__pycache__"))
@@ -22,8 +26,9 @@ NAMED_MAX: Final = 3
 """Modules that an error names: one would do to see what is meant."""
 
 REMEDY: Final = (
-    "test a wheel that was built for it: project=wheel:GLOB; or build the module here for that "
-    "interpreter, in place; or leave this interpreter out"
+    "have it built there, where a compiler is: wheels=remote; or test a wheel that was built for "
+    "it: project=wheel:GLOB; or build the module here for that interpreter, in place; or leave "
+    "this interpreter out"
 )
 
 
@@ -76,19 +81,33 @@ def _is_other(folder: str, name: str) -> bool:
     return any(os.path.lexists(f"{path}/{marker}") for marker in ENVIRONMENT_MARKERS)
 
 
-def check_extensions(
+def compiled_project(editable: Editable, target: Target) -> CompiledProject | None:
+    """Return a project whose compiled modules an interpreter cannot import, None for any other."""
+    modules = find_compiled_modules(editable.directory)
+    reason = lacking_modules(editable, modules, target.ext_suffix, str(target.tags[0]))
+    if not reason:
+        return None
+    return CompiledProject(
+        name=canonicalize_name(editable.name),
+        version=editable.version,
+        directory=Path(editable.directory),
+        reason=reason,
+    )
+
+
+def lacking_modules(
     editable: Editable, modules: Iterable[CompiledModule], ext_suffix: str, tag: str
-) -> None:
-    """Refuse a project whose compiled modules an interpreter cannot import.
+) -> str:
+    """Return what compiled modules of a project are not there for an interpreter.
 
     Args:
         editable: the project.
         modules: what ``find_compiled_modules`` finds in it.
         ext_suffix: of the interpreter.
-        tag: of the wheels that are best for the interpreter, for the message.
+        tag: of the wheels that are best for the interpreter, for people.
 
-    Raises:
-        Unavailable: some of them are not there for it.
+    Returns:
+        A lower-case fragment; empty where none are lacking.
     """
     modules = tuple(modules)
     lacking = [module for module in modules if not module.suits(ext_suffix)]
@@ -96,14 +115,13 @@ def check_extensions(
         named = ", ".join(module.name for module in lacking[:NAMED_MAX])
         more = f" and {len(lacking) - NAMED_MAX} more" if len(lacking) > NAMED_MAX else ""
         there = sorted({file.suffix for module in lacking for file in module.files})
-        raise Unavailable(
+        return (
             f"{editable.name} has compiled modules that are not there for this interpreter: "
-            f"{named}{more}: it needs {ext_suffix}, there is {', '.join(there)}",
-            remedy=REMEDY,
+            f"{named}{more}: it needs {ext_suffix}, there is {', '.join(there)}"
         )
     if not modules and not editable.is_pure:
-        raise Unavailable(
+        return (
             f"{editable.name} is built for one kind of interpreter, and nothing in its tree is "
-            f"compiled for this one, which needs {ext_suffix} (wheels: {tag})",
-            remedy=REMEDY,
+            f"compiled for this one, which needs {ext_suffix} (wheels: {tag})"
         )
+    return ""

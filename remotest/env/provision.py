@@ -21,7 +21,7 @@ from remotest.env.project import make_overlay
 from remotest.env.project_requires import without_projects
 from remotest.env.ship import Destination, ship_all
 from remotest.env.target import read_target
-from remotest.env.tool_table import find_excluded_plugins, find_project_mode
+from remotest.env.tool_table import find_excluded_plugins, find_project_mode, find_wheels_mode
 from remotest.env.unavailable import Unavailable
 from remotest.env.wheelcache import WheelCache, default_root
 from remotest.errors import EnvError
@@ -110,6 +110,8 @@ class Provision:
                 target=self._targets[agent],
                 wanted=_without_projects(self._wanted[agent], overlay),
                 additions=without_projects(self._additions(), overlay),
+                builds_there=self._builds_there(agent),
+                compiled=overlay.compiled,
             )
             for agent, overlay in overlays.items()
             if isinstance(overlay, Overlay)
@@ -123,6 +125,10 @@ class Provision:
             for agent, overlay in overlays.items()
         }
 
+    def _builds_there(self, agent: str) -> bool:
+        mode = self._specs[agent].wheels or find_wheels_mode(self._settings.base_dir)
+        return mode == "remote"
+
     def _overlay(self, agent: str, cache: WheelCache) -> Overlay | EnvError:
         base_dir = self._settings.base_dir
         try:
@@ -132,6 +138,7 @@ class Provision:
                 self._targets[agent],
                 cache.root / PROJECTS,
                 locate=self._locate,
+                builds_there=self._builds_there(agent),
             )
         except Unavailable as error:
             return EnvError(
@@ -146,13 +153,14 @@ class Provision:
         # A package that needs the project would bring another copy of it.
         others = [wheel for wheel in resolved.wheels if wheel.name not in overlay.names]
         wheels = (*others, *overlay.wheels)
+        notes = [note for build in (*resolved.builds, *resolved.extensions) for note in build.notes]
         return Provisions(
             contents=self._contents(agent, wheels, resolved.builds),
             extensions=self._contents(agent, (), resolved.extensions)
             if resolved.extensions
             else None,
             overlay=overlay,
-            notes=(*self._wanted[agent].notes, *resolved.notes),
+            notes=(*self._wanted[agent].notes, *resolved.notes, *notes),
         )
 
     def _contents(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from remotest.spec import GatewaySpec
 
 PROJECT: Final = "project"
+WHEELS: Final = "wheels"
 EXCLUDED_PLUGINS: Final = "worker_plugins_exclude"
 
 
@@ -52,7 +53,7 @@ def tool_table(settings: ProjectSettings) -> Mapping[str, Any]:
     """
     table = settings.table("tool", "remotest")
     place = f"[tool.remotest] of {settings.directory / 'pyproject.toml'}"
-    known = (*(one.name for one in fields(Choice)), PROJECT, EXCLUDED_PLUGINS)
+    known = (*(one.name for one in fields(Choice)), PROJECT, WHEELS, EXCLUDED_PLUGINS)
     for key, value in table.items():
         if key not in known:
             near = nearest(key, known)
@@ -86,6 +87,15 @@ def find_project_mode(base_dir: Path) -> str | None:
         UsageError: the project's settings cannot be read.
     """
     return _joined(_table_in(base_dir).get(PROJECT))
+
+
+def find_wheels_mode(base_dir: Path) -> str | None:
+    """Return what ``[tool.remotest]`` says in the place of ``wheels=``, None where nothing.
+
+    Raises:
+        UsageError: the project's settings cannot be read.
+    """
+    return _joined(_table_in(base_dir).get(WHEELS))
 
 
 def _table_in(base_dir: Path) -> Mapping[str, Any]:

@@ -59,8 +59,10 @@ def test_specs_that_reach_the_same_interpreter_share_an_agent() -> None:
         ("ssh=h//via=jump//chdir=d//cache=c", "ssh=h//via=jump//chdir=d//cache=c"),
         ("ssh=h//id=x//env=fresh//group=test", "ssh=h//env=fresh//group=test"),
         (
-            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//setup=e//interpreters=uv",
-            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//setup=e//interpreters=uv",
+            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//wheels=remote//setup=e"
+            "//interpreters=uv",
+            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//wheels=remote//setup=e"
+            "//interpreters=uv",
         ),
     ],
 )
@@ -80,7 +82,7 @@ def test_an_agent_is_called_like_the_place_it_is_in(spec: str, name: str) -> Non
         (
             (
                 "ssh=h//env=venv:v//group=a//extra=a//req=b//lock=c//tox=d//project=none"
-                "//setup=e//interpreters=uv//env:A=1//nice=3"
+                "//wheels=remote//setup=e//interpreters=uv//env:A=1//nice=3"
             ),
             False,
             "ssh=h",

@@ -47,12 +47,13 @@ BAD = [
     ("hosts:\n  a: {ssh: h, group: [test]}\n", None),
     ("hosts:\n  a: {ssh: h, extra: 'a,'}\n", None),
     ("hosts:\n  a: {ssh: h, project: 'wheel:'}\n", None),
+    ("hosts:\n  a: {ssh: h, wheels: there}\n", None),
 ]
 
 GOOD = [
     (
         "defaults: {env_mode: managed, group: 'test,docs', project: 'wheel:dist/*.whl', tox: t}\n"
-        "hosts: {a: {ssh: h, env_mode: 'venv:/opt/v', setup: . env.sh && x}}\n"
+        "hosts: {a: {ssh: h, env_mode: 'venv:/opt/v', wheels: remote, setup: . env.sh && x}}\n"
     ),
     (
         "defaults: {python: p, setup: x, interpreters: uv}\n"

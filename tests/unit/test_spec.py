@@ -71,6 +71,7 @@ def specs(draw: st.DrawFn) -> GatewaySpec:
         "lock": PATHS,
         "tox": NAMES,
         "project": PROJECTS,
+        "wheels": st.sampled_from(["auto", "remote"]),
         "setup": st.none() if is_socket else COMMAND_LINES,
         "interpreters": st.none() if is_socket else st.sampled_from(["host", "uv"]),
         "execmodel": st.sampled_from(["thread", "main_thread_only"]),
@@ -268,6 +269,7 @@ def test_any_text_is_a_request_or_a_spec_error(text: str) -> None:
             "socket=h:1//interpreters=uv",
             "interpreters= is not for socket=: the server is the interpreter already",
         ),
+        ("popen//wheels=ship", "wheels='ship' is none of auto, remote"),
         ("popen//interpreters=pyenv", "interpreters='pyenv' is none of host, uv"),
         (
             "socket=h:1//env=venv:v",

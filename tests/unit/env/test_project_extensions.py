@@ -53,6 +53,16 @@ def test_what_an_interpreter_can_import(tmp_path: Path, names: list[str]) -> Non
     assert refusal_of(tmp_path, *names) is None
 
 
+def test_what_it_cannot_is_built_there_where_that_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": PYPROJECT, f"src/pkg/a{OTHER}": ""})
+    overlay = make_overlay(
+        tmp_path, "editable", TARGET, tmp_path / "cache", search_path=(), builds_there=True
+    )
+    (project,) = overlay.compiled
+    assert (project.name, project.version, project.directory) == ("demo", "1", tmp_path)
+    assert "src/pkg/a: it needs" in project.reason
+
+
 def test_what_it_cannot_is_told_once(tmp_path: Path) -> None:
     names = [f"src/pkg/{name}{OTHER}" for name in "abcde"]
     assert refusal_of(tmp_path, *names, f"src/pkg/a{OURS}", "src/pkg/b.abi3.so") == (
