@@ -25,7 +25,7 @@ from remotest.errors import UsageError
 from remotest.gateways.opener import GatewayOpener
 from remotest.hosttext import HostText, secrets_of
 from remotest.interrupts import Interrupts
-from remotest.lastwords import describe_end
+from remotest.lastwords import describe_end, describe_killed
 from remotest.places import Places
 from remotest.preparation import Preparation
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
     from remotest.run.commands import Command
     from remotest.run.events import Event
+
+EXIT_GRACE_S = 1.0
+"""For workers that ended in order to leave by themselves after Ctrl-C: somebody waits."""
 
 NOT_TERMINATED = "Not properly terminated"
 """Why a worker is down that ended without a word: pytest-xdist's frozen phrase."""
@@ -160,7 +163,7 @@ class Controller:
         result = self._machine.result()
         self._report.finished(result, self._relay)
         if self._interrupts.count:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(*filter(None, [self._interrupts.words]))
         if result.stopped_reason is not None:
             raise Interrupted(result.stopped_reason)
         return True
@@ -182,6 +185,8 @@ class Controller:
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
         elif self._ended and self._relay.interrupt_status is not None:
             session.exitstatus = self._relay.interrupt_status
+        if self._interrupts.status is not None:
+            session.exitstatus = self._interrupts.status
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -255,7 +260,9 @@ class Controller:
 
         As long as plugins of pytest-xdist know it: what atexit handlers may take.
         """
-        deadline = self._now() + self._nodes.manager.EXIT_TIMEOUT
+        is_urgent = self._interrupts.count > 0
+        limit_s = EXIT_GRACE_S if is_urgent else self._nodes.manager.EXIT_TIMEOUT
+        deadline = self._now() + limit_s
         while any(
             worker.is_finished and not worker.has_exited for worker in self._workers.values()
         ):

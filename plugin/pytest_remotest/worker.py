@@ -328,9 +328,9 @@ class WorkerSession:
         A session that ends with a usage error, or in which a plugin fails here, has not ended in
         order: this process then does, with words on its standard error.
         """
-        if self.queue.stop_reason:
-            # An interrupt that is under way has come too late: what follows tears fixtures down.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # From now on an interrupt comes too late: what follows tears fixtures down. Not ignored, as
+        # what is started by then would ignore it too.
+        signal.signal(signal.SIGINT, lambda *_: None)
         output = self.config.workeroutput
         output["exitstatus"] = int(exitstatus)
         output["shouldfail"] = session.shouldfail
