@@ -78,7 +78,9 @@ class Controller:
         self._opener = opener
         self._opener.name({plan.name: plan.spec for plan in self._places.agents})
         host_text = HostText(secrets_of(settings.variables, os.environ), os.environ)
-        self._driver = Driver(self._opener, host_text)
+        self._driver = Driver(
+            self._opener, host_text, worker_timeout_s=settings.worker_timeout_s
+        )
         self._interrupts = Interrupts(self._driver.wake)
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)
@@ -320,13 +322,18 @@ class Controller:
         worker.has_exited = True
         if worker.is_finished:
             return
+        worker.killed = message.killed
+        error = message.killed or NOT_TERMINATED
         if worker.has_collected:
-            self._report.worker_died(worker.name, NOT_TERMINATED)
+            self._report.worker_died(worker.name, error)
         else:
             self._report.worker_failed_to_start(worker.name, message.output)
             self._saw_usage_error |= message.status == pytest.ExitCode.USAGE_ERROR
-        reason = describe_end(message.status, message.output)
-        for event in self._relay.lost(worker, NOT_TERMINATED, reason):
+        if message.killed:
+            reason = describe_killed(message.killed, message.output)
+        else:
+            reason = describe_end(message.status, message.output)
+        for event in self._relay.lost(worker, error, reason):
             self._tell(event)
 
     def _handle_worker_message(self, agent: str, name: str, message: Any) -> None:

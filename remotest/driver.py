@@ -224,7 +224,13 @@ class Driver:
     What agents of other machines say is cleaned by ``host_text`` as it comes in.
     """
 
-    def __init__(self, opener: Opener, host_text: HostText | None = None) -> None:
+    def __init__(
+        self,
+        opener: Opener,
+        host_text: HostText | None = None,
+        *,
+        worker_timeout_s: float | None = None,
+    ) -> None:
         self._opener = opener
         self._host_text = host_text or HostText()
         # Without a limit of its own: the backlog holds back who fills it.
@@ -236,7 +242,7 @@ class Driver:
         self._gone: defaultdict[str, threading.Event] = defaultdict(threading.Event)
         self._threads: list[threading.Thread] = []
         self._openings: list[threading.Thread] = []
-        self._heartbeat = Heartbeat()
+        self._heartbeat = Heartbeat(worker_timeout_s)
         self._closing = False
 
     def open(self, agents: Iterable[str]) -> None:

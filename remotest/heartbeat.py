@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest import frames, messages
 from remotest.errors import HostLost
@@ -27,9 +27,13 @@ PING: Final = frames.encode([messages.Ping()])
 
 
 class Heartbeat:
-    """Pings the agents of one run. ``heard`` may be called by any thread."""
+    """Pings the agents of one run. ``heard`` may be called by any thread.
 
-    def __init__(self) -> None:
+    A worker with tests to run may be silent for ``worker_timeout_s``, or for ever if that is None.
+    """
+
+    def __init__(self, worker_timeout_s: float | None = None) -> None:
+        self._worker_timeout_s = worker_timeout_s
         self._heard_s: dict[str, float] = {}
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -37,11 +41,15 @@ class Heartbeat:
     def watch(self, agent: str, gateway: AgentGateway) -> None:
         """Begin to ping an agent that has greeted, and to expect a word from it.
 
+        It is told to do the same with its workers, whom nobody can ask: tests run in them.
+
         On this machine the end of a process is seen at once, and a controller that is stopped by
         Ctrl-Z shall find its workers alive: there the agent expects nothing.
         """
+        first: list[Any] = [messages.WatchWorkers(gateway.heartbeat_s, self._worker_timeout_s)]
         if not gateway.is_local:
-            self._send(gateway, frames.encode([messages.ExpectPings(gateway.heartbeat_s)]))
+            first.append(messages.ExpectPings(gateway.heartbeat_s))
+        self._send(gateway, frames.encode(first))
         self._heard_s[agent] = time.monotonic()
         # Two threads: a link that is stuck holds up whoever writes to it, and that must be seen.
         for name, target in (("ping", self._ping), ("listen", self._listen)):

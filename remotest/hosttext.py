@@ -203,7 +203,8 @@ def _shortened(message: Any) -> Any:
                 notes.append(f"... and {len(message.notes) - len(notes)} more")
             return message._replace(notes=[_few_words(note) for note in notes])
         case messages.WorkerExited():
-            return message._replace(output=_few_words(message.output))
+            killed = _few_words(" ".join(message.killed.split()))
+            return message._replace(output=_few_words(message.output), killed=killed)
         case messages.SessionFinished():
             return message._replace(interrupted=_few_words(message.interrupted))
         case messages.InternalError():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 _FATAL: Final = "Fatal Python error: "
 """How faulthandler begins to say what killed the interpreter."""
@@ -16,6 +17,7 @@ _USAGE_ERROR: Final = re.compile(r"\S+: error: (?P<cause>.*)")
 """How argparse says what is wrong with a command line; pytest adds where it looked."""
 
 _FRAME: Final = re.compile(r'  File "(?P<path>[^"]*)", line \d+ in ')
+_OUR_FRAME: Final = '  File "<remotest>/'
 _MACHINERY: Final = re.compile(r".*/(_pytest|pluggy)/|<remotest>/|<string>$")
 """Files whose frames stand between the interpreter's start and every test."""
 
@@ -43,6 +45,18 @@ def describe_end(status: int, output: str) -> str:
     return "\n".join([first, *words]) if len(words) > 1 else first
 
 
+def describe_killed(killed: str, output: str) -> str:
+    """Return why a process was killed, and below that its last words, as where it was then.
+
+    Args:
+        killed: why and how.
+        output: the last that it printed.
+    """
+    words = _without_machinery(output.strip().splitlines())
+    # That it was killed is no news.
+    return "\n".join([killed, *(line for line in words if not line.startswith(_FATAL))])
+
+
 def _most_telling(words: Sequence[str]) -> str:
     for line in words:
         if usage_error := _USAGE_ERROR.match(line.strip()):
@@ -60,10 +74,10 @@ def _how(status: int) -> str:
         return f"ended by signal {-status}"
 
 
-def _without_machinery(lines: Iterable[str]) -> Iterator[str]:
+def _without_machinery(lines: Sequence[str]) -> Iterator[str]:
     """Yield the lines of a dump; for frames that are the same for every test, how many."""
     left_out = 0
-    for line in lines:
+    for line in _without_our_thread(lines):
         frame = _FRAME.match(line)
         if frame is not None and _MACHINERY.match(frame["path"]):
             left_out += 1
@@ -74,6 +88,17 @@ def _without_machinery(lines: Iterable[str]) -> Iterator[str]:
         yield line
     if left_out:
         yield _left_out_line(left_out)
+
+
+def _without_our_thread(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a dump, but not those of the thread that waits for what we say."""
+    is_ours = False
+    for line, following in pairwise([*lines, ""]):
+        if line.startswith("Thread "):
+            is_ours = following.startswith(_OUR_FRAME)
+        if not is_ours:
+            yield line
+        is_ours = is_ours and bool(line)
 
 
 def _left_out_line(count: int) -> str:

@@ -45,6 +45,8 @@ class Worker:
     is_finished: bool = False
     has_exited: bool = False
     lost_with_host: bool = False
+    killed: str = ""
+    """Why and how its agent has ended it, in words that follow its name."""
     quota: Quota = field(default_factory=Quota)
 
 
@@ -106,10 +108,10 @@ class Relay:
 
     def lost_item_report(self, worker: Worker, node_id: str, reason: str) -> pytest.TestReport:
         """Return the report of an item as failed whose worker died while it ran."""
-        end = "was lost with its host" if worker.lost_with_host else "crashed"
+        end = "was lost with its host" if worker.lost_with_host else worker.killed or "crashed"
         text = f"worker {worker.name!r} {end} while running {node_id!r}"
-        if reason:
-            text += f"\n{reason}"
+        if words := reason.removeprefix(worker.killed).lstrip("\n"):
+            text += f"\n{words}"
         report = reports.lost_item_report(node_id, text)
         self._mark(worker, report)
         return report

@@ -21,6 +21,7 @@ _PLAIN: Final = Settings(
     strict_collection=False,
     requeue=True,
     ramp_s=0.0,
+    worker_timeout_s=None,
     keep_orphans=False,
     worker_timeout_s=None,
     run_uid="run1",

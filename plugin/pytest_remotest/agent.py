@@ -15,13 +15,14 @@ import threading
 import time
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 
-from pytest_remotest import describe, frames, leftovers, messages, supervise
+from pytest_remotest import describe, frames, leftovers, messages, processstate, supervise
 from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.cachekeeper import CacheKeeper
 from pytest_remotest.envreceive import Builder
 from pytest_remotest.faults import Refused
 from pytest_remotest.overlay import Overlays
 from pytest_remotest.receive import Receiver
+from pytest_remotest.watch import LOOK_INTERVAL_S, Watch
 from pytest_remotest.workerprocess import WorkerProcess
 
 REAP_INTERVAL_S = 0.2  # Between looks at workers whose pipes a child of theirs still holds open.
@@ -55,6 +56,8 @@ class Agent:
         self._told_to_leave = False
         self._heard_s = time.monotonic()
         self._silence_s: Optional[float] = None
+        self._limits = messages.WatchWorkers(float("inf"), None)
+        self._next_look_s = 0.0
         self._run_folder: Optional[RunFolder] = None
         self._receiver = Receiver(self._send_message)
         self._builder = Builder(self._send_message, is_over=self._is_over)
@@ -64,6 +67,7 @@ class Agent:
         self._blob_taker: Callable[[messages.Blob], None] = self._receiver.blob
         self._handlers: Dict[Any, Callable[[Any], None]] = {
             messages.ExpectPings: self._expect_pings,
+            messages.WatchWorkers: self._watch_workers,
             messages.Ping: lambda _: None,  # It was answered when it came.
             messages.SyncOpen: self._open_tree,
             messages.SyncEntries: self._receiver.entries,
@@ -150,6 +154,7 @@ class Agent:
         for worker in list(self._workers.values()):
             if worker.process.poll() is not None:
                 self._bury(worker)
+        self._look_after(time.monotonic())
         if self._is_silent():
             self._leaving = True
         supervise.reap_orphans({worker.process.pid for worker in self._workers.values()})
@@ -161,6 +166,16 @@ class Agent:
         """Return whether to end what the main thread is busy with."""
         return self._leaving or self._told_to_leave or self._is_silent()
 
+    def _look_after(self, now_s: float) -> None:
+        """End workers that are stopped or say nothing, now and then."""
+        if now_s < self._next_look_s or not self._workers:
+            return
+        self._next_look_s = now_s + LOOK_INTERVAL_S
+        states = processstate.look_at(worker.process.pid for worker in self._workers.values())
+        for worker in list(self._workers.values()):
+            if worker.is_beyond_help(now_s, states.get(worker.process.pid)):
+                self._bury(worker)
+
     # -- from the controller ---------------------------------------------------------------
 
     def _handle(self, frame: Optional[bytes]) -> None:
@@ -170,6 +185,7 @@ class Agent:
             name, body = frames.split_worker_frame(frame)
             worker = self._workers.get(name)
             if worker is not None:  # else it died while this was under way
+                worker.watch.told()
                 worker.write(body)
                 self._want_write(worker)
         else:
@@ -193,7 +209,7 @@ class Agent:
                 self._run_folder = RunFolder(start.environment["PYTEST_XDIST_TESTRUNUID"])
             overlay = self._overlays.made_for(start, self._run_folder.path)
             start.environment[leftovers.VARIABLE] = self._leftovers.cookie()
-            worker = WorkerProcess(start, self._run_folder.path, overlay)
+            worker = WorkerProcess(start, self._run_folder.path, overlay, Watch(*self._limits))
         except (OSError, Refused) as error:
             text = "cannot start a process in %r: %s" % (start.directory, error)
             self._send_message(messages.WorkerExited(start.worker, 1, text))
@@ -215,6 +231,9 @@ class Agent:
 
     def _expect_pings(self, message: messages.ExpectPings) -> None:
         self._silence_s = message.silence_s
+
+    def _watch_workers(self, message: messages.WatchWorkers) -> None:
+        self._limits = message
 
     def _stop_worker(self, message: messages.StopWorker) -> None:
         worker = self._workers.get(message.worker)
@@ -262,8 +281,7 @@ class Agent:
             self._forget(descriptor)
         del self._workers[worker.name]
         worker.close()
-        status = worker.process.returncode
-        self._send_message(messages.WorkerExited(worker.name, status, worker.last_words()))
+        self._send_message(worker.epitaph())
 
     # -- to the controller -----------------------------------------------------------------
 

@@ -46,6 +46,7 @@ _CHECKS: Dict[Any, Callable[[Any], bool]] = {
     float: _is_number,
     Optional[str]: lambda value: value is None or type(value) is str,
     Optional[int]: lambda value: value is None or _is_int(value),
+    Optional[float]: lambda value: value is None or _is_number(value),
     List[int]: lambda value: type(value) is list and all(map(_is_int, value)),
     List[str]: _is_list_of(str),
     List[Any]: lambda value: type(value) is list,
@@ -69,6 +70,8 @@ AGENT_KIND = b"A"
 WORKER_KIND = b"W"
 BLOB_KIND = b"B"
 _BLOB_HEADER = struct.Struct("!I")
+
+IDLE = b"[]"  # A body from a worker to its agent, for which it stands: nothing to run here.
 
 
 def encode(batch: Iterable[Any], worker: Optional[str] = None) -> bytes:

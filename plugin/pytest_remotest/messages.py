@@ -127,12 +127,14 @@ class CacheFailed(NamedTuple):
 class WorkerExited(NamedTuple):
     """A worker's process is gone. ``status`` is negative for a signal, as in ``subprocess``.
 
-    ``output`` is the tail of what the process printed outside of pytest's capture.
+    ``output`` is the tail of what the process printed outside of pytest's capture. ``killed`` says
+    why and how the agent has ended it, in words that follow its name; it is empty where it did not.
     """
 
     worker: str
     status: int
     output: str
+    killed: str = ""
 
 
 class WorkerOutput(NamedTuple):
@@ -162,6 +164,16 @@ class ExpectPings(NamedTuple):
     """Leave as if the link had ended when nothing has come for this long."""
 
     silence_s: float
+
+
+class WatchWorkers(NamedTuple):
+    """Kill a worker that is stopped or frozen for ``stopped_limit_s``.
+
+    And one that has tests to run and says nothing for ``silence_limit_s``, unless that is None.
+    """
+
+    stopped_limit_s: float
+    silence_limit_s: Optional[float]
 
 
 class Ping(NamedTuple):
@@ -425,7 +437,8 @@ class SessionFinished(NamedTuple):
 MESSAGES = (
     Greeting, Pong, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
     BuildFailed, CacheTold, CacheFailed, WorkerExited, WorkerOutput, ProcessesLeft,
-    ExpectPings, Ping, SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, EnvOpen,
+    ExpectPings, WatchWorkers,
+    Ping, SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, EnvOpen,
     AskCache, SpawnWorker, StopWorker, KeepOrphans, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,

@@ -45,7 +45,7 @@ def worker_count(text: str) -> Union[int, str]:
 
 
 def duration_s(text: str) -> float:
-    """Return the value of ``--ramp`` in seconds: ``10``, ``10s``, ``5m``, ``1h``.
+    """Return a duration that a user wrote in seconds: ``10``, ``10s``, ``5m``, ``1h``.
 
     Raises ValueError.
     """

@@ -6,7 +6,7 @@ So an item is run only when the next one is known, or when it is known that none
 
 import threading
 from collections import deque
-from typing import Deque, Iterable, List, Optional
+from typing import Callable, Deque, Iterable, List, Optional
 
 # How long one wait for more items lasts before it looks again. There is no limit to the whole:
 # the agent ends this process when the run is over or its link is gone.
@@ -14,9 +14,13 @@ WAIT_SLICE_S = 3600.0
 
 
 class RunQueue:
-    """A queue filled by the reader thread and emptied by the main thread."""
+    """A queue filled by the reader thread and emptied by the main thread.
 
-    def __init__(self) -> None:
+    The main thread calls ``set_idle`` with True when it begins to wait, with False afterwards.
+    """
+
+    def __init__(self, set_idle: Callable[[bool], None]) -> None:
+        self._set_idle = set_idle
         self._positions: Deque[int] = deque()
         self._ended = False
         self._changed = threading.Condition()
@@ -56,11 +60,17 @@ class RunQueue:
     def take(self) -> Optional[int]:
         """Return the next item, waiting for it, or None when there will be none."""
         with self._changed:
-            while not self._positions and not self._ended:
-                self._changed.wait(WAIT_SLICE_S)
+            if not self._positions and not self._ended:
+                self._set_idle(True)
+                while not self._positions and not self._ended:
+                    self._changed.wait(WAIT_SLICE_S)
+                self._set_idle(False)
             return self._positions.popleft() if self._positions else None
 
     def pause(self, duration_s: float) -> None:
         """Wait, but not when nothing is to be begun any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: bool(self.stop_reason), duration_s)
+        if duration_s:
+            with self._changed:
+                self._set_idle(True)
+                self._changed.wait_for(lambda: bool(self.stop_reason), duration_s)
+                self._set_idle(False)

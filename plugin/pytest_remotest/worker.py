@@ -56,7 +56,7 @@ def main(read_fd: int, write_fd: int) -> int:
     prepare_process(start)
     xdist_module.install()
     link = WorkerLink(write_fd)
-    queue = RunQueue()
+    queue = RunQueue(link.set_idle)
     reader = threading.Thread(
         target=read_commands, args=(read_fd, queue, link), name="remotest-commands", daemon=True
     )
@@ -241,6 +241,14 @@ class WorkerSession:
     def pytest_runtestloop(self, session: Any) -> bool:
         """Run what the controller gives out, each item when its successor is known."""
         self.queue.pause(self.worker_input.get("rampdelay", 0.0))
+        try:
+            self.run_queue(session)
+        finally:
+            self.link.set_idle(True)  # For good: there are other limits for the end of a session.
+        return True
+
+    def run_queue(self, session: Any) -> None:
+        """Run items until there are no more, or the session is to end."""
         current = self.queue.take()
         while current is not None:
             successor = self.queue.take()

@@ -28,6 +28,7 @@ class WorkerLink:
         self._pipe = os.fstat(descriptor)
         self._waiting: List[bytes] = []
         self._waiting_bytes = 0
+        self._is_idle = False
         self._lock = threading.Lock()
         self._owner_pid = os.getpid()
 
@@ -49,12 +50,28 @@ class WorkerLink:
             if flush:
                 self._write()
 
+    def set_idle(self, is_idle: bool) -> None:
+        """Tell the agent, after all that was queued, that there is nothing to run; or no more so.
+
+        While that is so, it is repeated behind whatever is sent by other threads.
+        """
+        with self._lock:
+            self._is_idle = is_idle
+            if is_idle:
+                self._write()
+                self._write_body(frames.IDLE)
+
     def _write(self) -> None:
         if not self._waiting:
             return
         body = frames.join_messages(self._waiting)
         self._waiting.clear()
         self._waiting_bytes = 0
+        self._write_body(body)
+        if self._is_idle:
+            self._write_body(frames.IDLE)
+
+    def _write_body(self, body: bytes) -> None:
         try:
             if self._is_same_file(self._status_of(self._descriptor), self._pipe):
                 write_body(self._descriptor, body)

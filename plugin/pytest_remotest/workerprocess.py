@@ -9,10 +9,13 @@ import subprocess
 from typing import Dict, List, Optional
 
 from pytest_remotest import frames, loader, messages
+from pytest_remotest.ending import Ending
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.overlay import Overlay
 from pytest_remotest.pipes import HEADER
+from pytest_remotest.processstate import ProcessState
 from pytest_remotest.supervise import signal_group
+from pytest_remotest.watch import Watch
 from pytest_remotest.workerlink import LINK_LOST_STATUS
 
 READ_BYTES = 64 * 1024  # The size of a pipe's buffer on Linux: more cannot be there at once.
@@ -24,7 +27,11 @@ class WorkerProcess:
     """A started worker. All its descriptors are non-blocking; one thread owns it."""
 
     def __init__(
-        self, start: messages.SpawnWorker, base_folder: str, overlay: Optional[Overlay]
+        self,
+        start: messages.SpawnWorker,
+        base_folder: str,
+        overlay: Optional[Overlay],
+        watch: Watch,
     ) -> None:
         """Start the process.
 
@@ -32,11 +39,14 @@ class WorkerProcess:
             start: what is asked for.
             base_folder: holds what the run needs for as long as it lasts.
             overlay: what it runs in; None for the interpreter that runs this.
+            watch: is told what it says, and asked whether it is to be ended.
 
         Raises:
             OSError: the directory is not there, or no process can be made.
         """
         self.name = start.worker
+        self.watch = watch
+        self._ending: Optional[Ending] = None
         self.protocol_open = True
         self.output_open = True
         self._outgoing = bytearray()
@@ -97,7 +107,7 @@ class WorkerProcess:
         return False
 
     def read_bodies(self) -> List[bytes]:
-        """Return the complete bodies that have come.
+        """Return the complete bodies that have come for the controller.
 
         Raises:
             ProtocolError: the worker's stream is none of ours.
@@ -114,8 +124,13 @@ class WorkerProcess:
             end = HEADER.size + size
             if len(self._incoming) < end:
                 break
-            bodies.append(bytes(self._incoming[HEADER.size : end]))
+            body = bytes(self._incoming[HEADER.size : end])
             del self._incoming[:end]
+            if body == frames.IDLE:
+                self.watch.idle()
+            else:
+                self.watch.said()
+                bodies.append(body)
         return bodies
 
     def read_output(self) -> str:
@@ -123,15 +138,41 @@ class WorkerProcess:
         data = self._read(self.output_fd)
         if data == b"":
             self.output_open = False
+        elif data is not None:
+            self.watch.printed()
         self._output_tail = (self._output_tail + (data or b""))[-OUTPUT_TAIL_BYTES:]
         return self._decoder.decode(data or b"", final=not self.output_open)
 
-    def last_words(self) -> str:
-        """Return the last that the process printed, and why it ended where only we know."""
+    def is_beyond_help(self, now_s: float, state: Optional[ProcessState]) -> bool:
+        """End the process where it must be; return whether even so it does not go away.
+
+        Args:
+            now_s: a time that never goes back.
+            state: what it is doing, None where that cannot be known.
+        """
+        if self._ending is None:
+            verdict = self.watch.look(now_s, state)
+            if verdict is None:
+                return False
+            self._ending = Ending(self.process.pid, verdict, now_s)
+        return self._ending.go_on(now_s)
+
+    def epitaph(self) -> messages.WorkerExited:
+        """Return what is told of the end: how, its last words, and why where only we know.
+
+        Called once. What else it has started is ended if it was us who ended it.
+        """
         words = self._output_tail.decode("utf-8", "replace")
         if self.process.returncode == LINK_LOST_STATUS:
             words += "\nits pipe to the agent was closed: does a test close what it did not open?"
-        return words
+        killed = ""
+        if self._ending is not None:
+            self._ending.kill()
+            killed = self._ending.words
+        status = self.process.returncode
+        if status is None:  # It is beyond help.
+            status = -signal.SIGKILL
+        return messages.WorkerExited(self.name, status, words, killed)
 
     @staticmethod
     def _read(descriptor: int) -> Optional[bytes]:

@@ -47,7 +47,9 @@ class MemoryGateway:
     def send(self, frame: bytes) -> None:
         if self.is_closed.is_set():
             raise HostLost(host="box", phase="send", cause="closed")
-        self.sent.append(frames.decode(frame))
+        worker, batch = frames.decode(frame)
+        if not isinstance(batch[0], messages.WatchWorkers):  # What all are told first.
+            self.sent.append((worker, batch))
         if frame == frames.encode([messages.Goodbye()]):
             self.hang_up("it left")
 

@@ -59,7 +59,7 @@ def test_an_agent_that_is_silent_is_given_up(heartbeat: Heartbeat) -> None:
     gateway = Gateway(SHORT_S)
     heartbeat.watch("box", gateway)
     first, *pings, reason = until_given_up(gateway)
-    assert first == [messages.ExpectPings(SHORT_S)]
+    assert first == [messages.WatchWorkers(SHORT_S, None), messages.ExpectPings(SHORT_S)]
     assert all(ping == [messages.Ping()] for ping in pings)
     assert reason == (
         "no sign of life for 0.03 s: its machine, the network on the way or its agent has stopped"
@@ -75,10 +75,12 @@ def test_an_agent_that_answers_is_pinged_again_and_again(heartbeat: Heartbeat) -
         heartbeat.heard("box")
 
 
-def test_an_agent_of_this_machine_expects_nothing(heartbeat: Heartbeat) -> None:
+def test_an_agent_of_this_machine_expects_nothing_but_of_its_workers() -> None:
     gateway = Gateway(SHORT_S, is_local=True)
+    heartbeat = Heartbeat(worker_timeout_s=90.0)
     heartbeat.watch("popen", gateway)
-    *pings, _ = until_given_up(gateway)
+    first, *pings, _ = until_given_up(gateway)
+    assert first == [messages.WatchWorkers(SHORT_S, 90.0)]
     assert all(ping == [messages.Ping()] for ping in pings)
 
 
@@ -88,6 +90,7 @@ def test_of_a_forgotten_agent_nothing_is_expected(heartbeat: Heartbeat) -> None:
     heartbeat.forget("gone")
     heartbeat.watch("other", other)
     until_given_up(other)
+    assert gateway.heard.get(timeout=WAIT_S) == [messages.WatchWorkers(SHORT_S, None)]
     assert gateway.heard.empty()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remotest.lastwords import describe_end
+from remotest.lastwords import describe_end, describe_killed
 
 DUMP = """\
 from a test

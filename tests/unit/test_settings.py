@@ -73,6 +73,7 @@ def test_a_whole_command_line(reader: Reader, monkeypatch: pytest.MonkeyPatch) -
         "strict_collection": False,
         "requeue": True,
         "ramp_s": found.ramp_s,
+        "worker_timeout_s": None,
         "keep_orphans": False,
         "run_uid": "run1",
         "arguments": ("-k", "not slow", *arguments),

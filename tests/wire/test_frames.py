@@ -43,6 +43,7 @@ FIELDS: Final[dict[Any, st.SearchStrategy[Any]]] = {
     bytes: st.binary(),
     str | None: st.none() | TEXTS,
     int | None: st.none() | INTEGERS,
+    float | None: st.none() | st.floats(-(2.0**62), 2.0**62),
     list[int]: st.lists(INTEGERS),
     list[str]: st.lists(TEXTS),
     list[Any]: st.lists(JSON),

@@ -18,7 +18,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = RunQueue()
+        self.queue = RunQueue(lambda _: None)
         self.model: list[int] = []
         self.has_ended = False
 
@@ -55,11 +55,28 @@ TestQueue.settings = settings(deadline=None)
 
 
 def test_take_waits_for_what_another_thread_gives() -> None:
-    queue = RunQueue()
+    told: list[bool] = []
+    waits = threading.Event()
+
+    def set_idle(is_idle: bool) -> None:
+        told.append(is_idle)
+        waits.set()
+
+    queue = RunQueue(set_idle)
     taken: list[int | None] = []
     consumer = threading.Thread(target=lambda: taken.extend([queue.take(), queue.take()]))
     consumer.start()
+    assert waits.wait(30)
     queue.append([3])
     queue.finish()
     consumer.join()
     assert taken == [3, None]
+    assert told[:2] == [True, False]
+
+
+def test_take_does_not_call_itself_idle_for_what_is_there() -> None:
+    told: list[bool] = []
+    queue = RunQueue(told.append)
+    queue.append([3])
+    queue.finish()
+    assert [queue.take(), queue.take(), told] == [3, None, []]
