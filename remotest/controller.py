@@ -20,7 +20,7 @@ from remotest.compat.dsession import DSession, Interrupted, SchedulerView
 from remotest.compat.hooks import Nodes
 from remotest.compat.reruns import HostReruns
 from remotest.discovery import discover
-from remotest.driver import Driver, DriverEvent, GatewayClosed, MessagesCame
+from remotest.driver import Driver
 from remotest.errors import UsageError
 from remotest.gateways.opener import GatewayOpener
 from remotest.hosttext import HostText, secrets_of
@@ -36,6 +36,7 @@ from remotest.run.machine import RunMachine
 from remotest.run.verdict import exit_code
 from remotest.schedulers import name_scheduler, prepare_scheduler
 from remotest.settings import Settings, read_settings
+from remotest.tidings import DriverEvent, GatewayClosed, MessagesCame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,9 +79,7 @@ class Controller:
         self._opener = opener
         self._opener.name({plan.name: plan.spec for plan in self._places.agents})
         host_text = HostText(secrets_of(settings.variables, os.environ), os.environ)
-        self._driver = Driver(
-            self._opener, host_text, worker_timeout_s=settings.worker_timeout_s
-        )
+        self._driver = Driver(self._opener, host_text, worker_timeout_s=settings.worker_timeout_s)
         self._interrupts = Interrupts(self._driver.wake)
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)

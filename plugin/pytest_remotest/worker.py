@@ -258,7 +258,6 @@ class WorkerSession:
             if session.shouldfail or session.shouldstop:
                 break
             current = successor
-        return True
 
     def run_item(self, position: int, successor: Optional[int]) -> None:
         """Run one item by pytest's own protocol."""

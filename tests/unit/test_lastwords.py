@@ -74,3 +74,35 @@ Current thread 0x1 (most recent call first):
 )
 def test_how_a_process_ended(status: int, output: str, expected: str) -> None:
     assert describe_end(status, output) == expected
+
+
+def test_why_a_process_was_killed_and_where_it_was() -> None:
+    output = (
+        "from a test\n"
+        "Fatal Python error: Aborted\n"
+        "\n"
+        "Thread 0x2 (most recent call first):\n"
+        '  File "<remotest>/pytest_remotest/pipes.py", line 40 in _read_exactly\n'
+        '  File "/opt/lib/python3.9/threading.py", line 982 in run\n'
+        "\n"
+        "Thread 0x3 (most recent call first):\n"
+        '  File "/tree/test_it.py", line 9 in wait_for_ever\n'
+        "\n"
+        "Current thread 0x1 (most recent call first):\n"
+        '  File "/tree/test_it.py", line 4 in test_it\n'
+        '  File "<remotest>/pytest_remotest/worker.py", line 216 in run_item\n'
+    )
+    assert describe_killed("said nothing for 60 s and was killed", output) == (
+        "said nothing for 60 s and was killed\n"
+        "from a test\n"
+        "\n"
+        "Thread 0x3 (most recent call first):\n"
+        '  File "/tree/test_it.py", line 9 in wait_for_ever\n'
+        "\n"
+        "Current thread 0x1 (most recent call first):\n"
+        '  File "/tree/test_it.py", line 4 in test_it\n'
+        "  (1 frame of pytest)"
+    )
+    assert describe_killed("was stopped for 30 s and was killed", "") == (
+        "was stopped for 30 s and was killed"
+    )
