@@ -45,9 +45,9 @@ class Worker:
     is_finished: bool = False
     has_exited: bool = False
     lost_with_host: bool = False
+    quota: Quota = field(default_factory=Quota)
     killed: str = ""
     """Why and how its agent has ended it, in words that follow its name."""
-    quota: Quota = field(default_factory=Quota)
 
 
 class InternalErrorOnWorkerError(Exception):
