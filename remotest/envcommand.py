@@ -12,7 +12,7 @@ from remotest.reporting.envtable import Managed, Row
 from remotest.visit import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from remotest.driver import Asker
@@ -47,6 +47,7 @@ class _Survey:
         self._interpreters: dict[str, str] = {}
         self._provisions: dict[str, Provisions] = {}
         self._changes: dict[str, tuple[str, ...] | None] = {}
+        self._kept: dict[str, frozenset[str]] = {}
 
     def run(self, *, is_built: bool, upgrade: bool) -> list[Row]:
         managed = [agent for agent, info in self._visit.dial() if self._judge(agent, info)]
@@ -90,7 +91,9 @@ class _Survey:
         }
         shipped = self._visit.ask(askers)
         for agent in shipped:
-            self._provision.remember(agent, self._provisions[agent])
+            provisions = self._provisions[agent]
+            self._provision.remember(agent, provisions)
+            self._kept[agent] = frozenset(build.key for build in provisions.builds)
         return {
             agent: "built now" if shipped[agent].was_built else "there"
             for agent in agents
@@ -100,9 +103,10 @@ class _Survey:
     def _look(self, agents: list[str]) -> dict[str, str]:
         """Ask whether these agents' environments are on their hosts; return agent -> the answer."""
         caches = self._visit.ask({agent: self._asker(agent) for agent in agents})
+        self._kept = {agent: _kept_in(cache) for agent, cache in caches.items()}
         return {
-            agent: "there" if self._holds(cache, self._provisions[agent].contents.key) else "not there"
-            for agent, cache in caches.items()
+            agent: "there" if self._provisions[agent].contents.key in kept else "not there"
+            for agent, kept in self._kept.items()
         }
 
     def _asker(self, agent: str) -> Asker:
@@ -110,10 +114,6 @@ class _Survey:
         return lambda send, receive: ask_cache(
             "list", (), host=agent, cache=cache, send=send, receive=receive
         )
-
-    @staticmethod
-    def _holds(cache: HostCache, key: str) -> bool:
-        return any((one.kind, one.name) == ("environment", key) for one in cache.things)
 
     def _row(self, agent: str, state: str) -> Row:
         provisions = self._provisions.get(agent)
@@ -133,5 +133,19 @@ class _Survey:
             key=provisions.contents.key,
             state=state,
             changes=self._changes[agent],
+            builds=tuple(self._build_lines(agent, provisions)),
             notes=(*provisions.notes, *provisions.overlay.notes),
         )
+
+    def _build_lines(self, agent: str, provisions: Provisions) -> Iterator[str]:
+        """Yield a line on each wheel that is built on the host: when, and why there."""
+        kept = self._kept.get(agent, frozenset())
+        for contents in filter(None, (provisions.contents, provisions.extensions)):
+            for build in contents.builds:
+                is_there = build.key in kept or contents.key in kept
+                yield f"{'already' if is_there else 'by the next run'}: {build.reason}"
+
+
+def _kept_in(cache: HostCache) -> frozenset[str]:
+    """Return the names of a host's environments, and the keys of its wheels."""
+    return frozenset(one.name if one.kind == "environment" else one.key for one in cache.things)

@@ -30,6 +30,7 @@ class Managed:
         key: names it.
         state: whether it is on the host, in a word or two; empty where that is not known.
         changes: what makes it another than the last one here; None where none is remembered.
+        builds: when and why wheels are built on the host, one line each.
         notes: for the user, one line each.
     """
 
@@ -39,6 +40,7 @@ class Managed:
     key: str
     state: str
     changes: tuple[str, ...] | None
+    builds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -103,6 +105,8 @@ def _managed_facts(managed: Managed) -> Iterator[tuple[str, str]]:
     for text in managed.changes or ():
         yield heading, text
         heading = ""
+    for line in managed.builds:
+        yield "built there", line
     for note in managed.notes:
         yield "note", note
 

@@ -19,6 +19,7 @@ MANAGED = Managed(
     key="3fa9c1",
     state="not there",
     changes=("requirement toolz is new", "wheel toolz 1.0 is new"),
+    builds=("by the next run: fast 1.0 has no wheel",),
     notes=("resolved 2.0 days ago",),
 )
 
@@ -55,6 +56,7 @@ def test_each_interpreter_is_a_paragraph() -> None:
         "  name         3fa9c1, not there",
         "  changed      requirement toolz is new",
         "               wheel toolz 1.0 is new",
+        "  built there  by the next run: fast 1.0 has no wheel",
         "  note         resolved 2.0 days ago",
         "",
         "popen",
@@ -71,7 +73,7 @@ def test_each_interpreter_is_a_paragraph() -> None:
 
 
 def test_an_explanation_names_each_package() -> None:
-    same = replace(MANAGED, changes=(), notes=(), packages=MANAGED.packages[1:], state="")
+    same = replace(MANAGED, changes=(), builds=(), notes=(), packages=MANAGED.packages[1:], state="")
     assert lines([replace(ROWS[0], managed=same)], is_explained=True) == [
         "ssh=h//python=python3.9",
         "  interpreter  CPython 3.9.18 on linux x86_64",
