@@ -181,7 +181,7 @@ class Agent:
             for other in {"gw0", "gw1", "gw2"} - {worker}:
                 output = messages.WorkerOutput(other, STEERING)
                 self._say(messages.SessionFinished("owned"), worker=other)
-                self._say(messages.WorkerExited(other, 0, STEERING), output)
+                self._say(messages.WorkerExited(other, 0, STEERING, killed=STEERING), output)
         for said in SAID_BY_WORKERS.get(ATTACK, []):
             self._say(said, worker=worker)
         for position in positions:
@@ -197,7 +197,7 @@ class Agent:
     def _finish(self, worker: str | None) -> None:
         output = messages.SessionOutput(values.pack_text({"exitstatus": 0}))
         self._say(output, messages.SessionFinished(""), worker=worker)
-        self._say(messages.WorkerExited(str(worker), 0, STEERING))
+        self._say(messages.WorkerExited(str(worker), 0, STEERING, killed=""))
 
 
 def main(channel: Any) -> None:

@@ -168,6 +168,7 @@ def test_other_hosts_go_on(aftermath: Aftermath) -> None:
     assert suites["good-py39"] == {"test_it.test_one": "passed", "test_it.test_two": "passed"}
     rows = {line.split()[0]: line.split() for line in aftermath.answer.section("environments")}
     assert rows["good-py39"][4:8] == ["2", "0", "0", "0"]
+    assert "[gw0] node down" not in aftermath.answer.output
     for attack in ("warning-class", "report-class", "other-agents-worker"):
         assert rows[f"{attack}-{OWN_TAG}"][4:8] == ["2", "0", "0", "0"]
 
