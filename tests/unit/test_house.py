@@ -26,7 +26,7 @@ LAYERS: Final = tuple(
             "hosttext scheduling run sync env"
         ),
         "gateways",
-        "driver backlog heartbeat interrupts",
+        "driver tidings backlog heartbeat interrupts",
         (
             "controller schedulers durations discovery preparation places relay quota reports "
             "failureshape reporting compat visit check envcommand cachecommand cliparser cli"
@@ -90,21 +90,6 @@ FORBIDDEN_WORDS: Final = tuple(
     for pattern in (r"\bT[O]DO\b", r"\bFIX[M]E\b", r"\bsl[a]ves?\b", r"/wor[k]/", r"\biss[u]e \d")
 )
 """Loose ends, retired words, and what means nothing to a reader of this tree."""
-
-WAITS: Final = frozenset(("acquire", "communicate", "get", "join", "recv", "result", "wait"))
-"""Methods that wait, for ever if they are called with nothing."""
-
-ENDLESS_WAITS: Final = {
-    # `remotest serve` is a server: it waits for as long as a command of its client runs.
-    ("remotest.gateways.servecommand", "self._exited.wait()"),
-    ("remotest.gateways.servecommand", "thread.join()"),
-    ("remotest.gateways.servecommand", "self._channel.status_event.wait()"),
-    ("remotest.gateways.servecommand", "self._process.wait()"),
-    # Methods of our own that wait for nothing.
-    ("remotest.controller", "self._machine.result()"),
-    ("remotest.run.machine", "self.result()"),
-}
-"""(module, call) of such calls that are right."""
 
 MAX_FILE_LINES: Final = 450
 
@@ -197,17 +182,6 @@ def test_imports_go_one_way() -> None:
         if is_within(item.importer, "remotest") and is_within(item.imported, "remotest")
     ]
     assert [str(item) for item in inside if goes_up(item)] == []
-
-
-def test_every_wait_has_a_deadline() -> None:
-    calls = {
-        (name, ast.unparse(node))
-        for name, path in ALL_MODULES.items()
-        for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if node.func.attr in WAITS and not node.args and not node.keywords
-    }
-    assert calls == ENDLESS_WAITS
 
 
 def test_pure_parts_do_not_touch_the_world() -> None:
