@@ -32,35 +32,48 @@ import os
 import pytest
 
 
-def note(what, node_ids):
-    lines = [json.dumps([os.environ["FAULTLAB_HOST"], what, one]) + "\\n" for one in node_ids]
-    with open(os.environ["FAULTLAB_NOTES"], "a") as stream:
-        stream.write("".join(lines))
-
-
 class Notes(object):
+    def __init__(self):
+        # Open from now on: a test may leave no descriptor free.
+        self.file = os.open(os.environ["FAULTLAB_NOTES"], os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+
+    def note(self, what, node_ids):
+        rows = [[os.environ["FAULTLAB_HOST"], what, one] for one in node_ids]
+        os.write(self.file, "".join(json.dumps(row) + "\\n" for row in rows).encode("ascii"))
+
     def pytest_collection_finish(self, session):
-        note("collected", [item.nodeid for item in session.items])
+        self.note("collected", [item.nodeid for item in session.items])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid):
-        note("began", [nodeid])
+        self.note("began", [nodeid])
+
+
+def write(word):
+    with open(os.environ["FAULTLAB_FIFO"], "w") as stream:
+        stream.write(word + "\\n")
+
+
+class Controller(object):
+    def pytest_runtest_logstart(self, nodeid):
+        write("seen:" + nodeid)
 
 
 def pytest_configure(config):
-    if hasattr(config, "workerinput"):
-        config.pluginmanager.register(Notes())
+    is_worker = hasattr(config, "workerinput")
+    config.pluginmanager.register(Notes() if is_worker else Controller())
 
 
 @pytest.fixture
 def tell():
     """Tells whoever makes the fault that a test has come so far."""
-
-    def write(word):
-        with open(os.environ["FAULTLAB_FIFO"], "w") as stream:
-            stream.write(word + "\\n")
-
     return write
+
+
+@pytest.fixture
+def tell_that_it_runs(request):
+    """Tells that this test runs here; the controller says so, too, when it knows."""
+    return lambda: write("here:" + request.node.nodeid)
 
 
 @pytest.fixture
@@ -148,8 +161,8 @@ def _reported(junit: Path) -> tuple[Counter[str], Counter[str], Counter[str]]:
         return reported, moved, outcomes
     for case in root.iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
-        if name == "remotest.environment":
-            continue
+        if name == "remotest.environment" or case.get("name") is None:
+            continue  # No test; pytest gives one that is interrupted an element without a name.
         reported[name] += 1
         moved[name] += any(p.get("name") == "remotest_moved" for p in case.iter("property"))
         tags = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]

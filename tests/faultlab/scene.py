@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import signal
 import subprocess
@@ -19,7 +18,7 @@ import sshd
 from faultlab import processes, proxy, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -32,8 +31,6 @@ EVENT_TIMEOUT_S: Final = 100.0
 """For the moment of a fault to come: a run on a busy machine takes a while to begin."""
 
 KILL_TIMEOUT_S: Final = 20.0
-LOOK_PAUSE_S: Final = 0.05
-"""Between two looks at what a run has printed: a file has no event for that which all have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,26 +121,31 @@ class Run:
 
     def hears(self, *words: str) -> bool:
         """Wait until tests have told these; say whether they did before the run's end."""
+        return self._waits_for(lambda told: set(words) <= told)
+
+    def knows_what_runs(self) -> bool:
+        """Wait until the controller knows of a test that it is where it told that it runs."""
+
+        def is_known(told: set[str]) -> bool:
+            return any(word.replace("here:", "seen:") in told for word in told if "here:" in word)
+
+        return self._waits_for(is_known)
+
+    def _waits_for(self, is_told: Callable[[set[str]], bool]) -> bool:
+        """Wait until enough was told; say whether that was before the run's end."""
         told = self._scene.told
-        end = os.pidfd_open(self.process.pid) if self.process.poll() is None else None
-        try:
-            while set(words) - set(told) and end is not None:
+        with contextlib.ExitStack() as stack:
+            try:
+                end = os.pidfd_open(self.process.pid)
+            except ProcessLookupError:
+                return is_told(set(told))
+            stack.callback(os.close, end)
+            while not is_told(set(told)):
                 fifo = self._scene.fifo
                 readable, _, _ = select.select([fifo, end], [], [], self._patience_s)
                 if fifo not in readable:
-                    break
+                    return False
                 told += os.read(fifo, 4096).decode().split()
-        finally:
-            if end is not None:
-                os.close(end)
-        return not set(words) - set(told)
-
-    def says(self, pattern: str) -> bool:
-        """Wait until it has printed something; say whether it did before its end."""
-        while not re.search(pattern, self.output):
-            if self.process.poll() is not None or not self._patience_s:
-                return bool(re.search(pattern, self.output))
-            time.sleep(LOOK_PAUSE_S)
         return True
 
     @property

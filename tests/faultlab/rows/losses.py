@@ -21,9 +21,9 @@ import time
 import pytest
 
 @pytest.mark.parametrize("number", range(10))
-def test_number(number, tell):
+def test_number(number, tell_that_it_runs):
     if os.environ["FAULTLAB_HOST"] == "doomed":
-        tell("here")
+        tell_that_it_runs()
         time.sleep(1000)
 """
 
@@ -46,7 +46,7 @@ def _lose(scene: Scene, how: Callable[[Proxy], None], *, ours: str = "") -> Seen
     scene.write_tests(WAITING_ON_DOOMED)
     doomed, other = scene.host("doomed", proxied=True), scene.host("other")
     run = scene.start(scene.spec(doomed, ours=ours), scene.spec(other))
-    if run.hears("here"):
+    if run.knows_what_runs():
         how(doomed.wire)
     return run.finish()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faultlab import watching
-from faultlab.catalogue import GREEN, HOST_FAILED, WRONG_USAGE, fault
+from faultlab.catalogue import GREEN, HOST_FAILED, fault
 from faultlab.proxy import TO_HOST
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def vanishing(scene: Scene) -> Seen:
 @fault(
     "22",
     "file that cannot be read",
-    exits=WRONG_USAGE,
-    says=["secret.txt"],
+    exits=HOST_FAILED,
+    says=["secret.txt: Permission denied"],
     outcomes={},
 )
 def unreadable(scene: Scene) -> Seen:
@@ -171,7 +171,7 @@ def _interrupt(scene: Scene) -> tuple[Seen, str]:
     return first, scene.spec(host)
 
 
-@fault("33", "sync interrupted", exits=HOST_FAILED, says=["first: .*lost|sync failed"], outcomes={})
+@fault("33", "sync interrupted", exits=HOST_FAILED, says=["lost: the connection"], outcomes={})
 def interrupted(scene: Scene) -> Seen:
     """The line is cut when 4 of 8 MB have gone to the host."""
     return _interrupt(scene)[0]
