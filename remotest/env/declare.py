@@ -31,7 +31,7 @@ from remotest.env.requirement_texts import checked, with_marker
 from remotest.env.tool_table import Choice, tool_table
 from remotest.env.tox_deps import read_tox, tox_lines
 from remotest.env.unavailable import Unavailable
-from remotest.env.uv_sources import Sources
+from remotest.env.uv_sources import Sources, find_workspace
 from remotest.errors import UsageError
 from remotest.spec_rules import nearest
 
@@ -137,9 +137,11 @@ def _of_choice(settings: ProjectSettings, choice: Choice) -> Wanted:
 def _of_project(settings: ProjectSettings) -> Wanted:
     """Return what a project says without being asked."""
     base = settings.directory
-    for name in LOCKS:
-        if (base / name).is_file():
-            return _of_lock(settings, base / name, *_usual_parts(settings, base / name))
+    workspace = find_workspace(settings)
+    above = [workspace / UV_LOCK] if workspace is not None else []
+    for lock in (*(base / name for name in LOCKS), *above):
+        if lock.is_file():
+            return _of_lock(settings, lock, *_usual_parts(settings, lock))
     source, needs, files = next(_candidates(settings))
     return _wanted(settings, source, needs, files)
 
@@ -273,8 +275,10 @@ def _of_lock(
     details = [f"group {name!r}" for name in group_names]
     details += [f"extra {name!r}" for name in extra_names]
     suffix = f" ({', '.join(details)})" if details else ""
+    is_of_workspace = path.name == UV_LOCK and find_workspace(settings) == path.resolve().parent
     return Wanted(
         source=f"{path.name}{suffix}",
+        lock_package=settings.name or "" if is_of_workspace else "",
         lock=path,
         lock_groups=tuple(group_names),
         lock_extras=tuple(extra_names),

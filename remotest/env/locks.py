@@ -63,6 +63,8 @@ class Wish:
         lock_digest: of its content.
         groups: of the lock.
         extras: of the lock.
+        package: whose part of the lock it is; empty for the project beside it.
+        trees: packages of the lock that are there as trees, and so are not for an environment.
         additions: to resolve where the lock does not have them.
         local_state: of what the requirements name on this machine: changes with it.
     """
@@ -73,6 +75,8 @@ class Wish:
     lock_digest: str = ""
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    package: str = ""
+    trees: tuple[str, ...] = ()
     additions: tuple[str, ...] = ()
     local_state: tuple[str, ...] = ()
 
@@ -100,6 +104,8 @@ class Wish:
             lock_digest=_lock_digest(wanted.lock) if wanted.lock else "",
             groups=wanted.lock_groups,
             extras=wanted.lock_extras,
+            package=wanted.lock_package,
+            trees=wanted.trees,
             additions=common if wanted.lock else (),
             local_state=tuple(state(path) for path in paths),
         )
@@ -174,7 +180,7 @@ class Locks:
         lacking = defaultdict(dict)
         for name, target in targets.items():
             try:
-                artifacts = choose(
+                chosen = choose(
                     lock,
                     target,
                     what=str(path),
@@ -185,6 +191,7 @@ class Locks:
             except Unavailable as error:
                 choices[name] = error
                 continue
+            artifacts = tuple(one for one in chosen if one.name not in wish.trees)
             choices[name] = Choice(artifacts=artifacts)
             there = {artifact.name for artifact in artifacts}
             absent = tuple(text for text in wish.additions if _name(text) not in there)
@@ -209,10 +216,11 @@ class Locks:
                 f"{path} can only be read with uv, which is not here",
                 remedy="install uv, or export the lock: uv export --format pylock.toml",
             )
-        key = digest("export", uv.identity, str(path), wish.lock_digest, wish.groups, wish.extras)
+        parts = (wish.groups, wish.extras, wish.package)
+        key = digest("export", uv.identity, str(path), wish.lock_digest, *parts)
         if known := self._cache.recall(LOCKS, key):
             return dict(known.content)
-        exported = without_secrets(uv.export(path, wish.groups, wish.extras))
+        exported = without_secrets(uv.export(path, *parts))
         self._cache.remember(LOCKS, key, exported)
         return exported
 

@@ -48,6 +48,8 @@ class Wanted:
         lock: a PEP 751 file that is used as it is, instead of requirements; None without one.
         lock_groups: groups of the lock.
         lock_extras: extras of the lock.
+        lock_package: whose part of the lock it is, where that is not the project beside it.
+        trees: normalized names of projects that are there as trees: a lock's own do not count.
         requires_python: the project's own; empty where it has none.
         notes: what was not looked at, for the user, one line each.
     """
@@ -58,6 +60,8 @@ class Wanted:
     lock: Path | None = None
     lock_groups: tuple[str, ...] = ()
     lock_extras: tuple[str, ...] = ()
+    lock_package: str = ""
+    trees: tuple[str, ...] = ()
     requires_python: str = ""
     notes: tuple[str, ...] = ()
 

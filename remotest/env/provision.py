@@ -249,4 +249,8 @@ class Provision:
 
 
 def _without_projects(wanted: Wanted, overlay: Overlay) -> Wanted:
-    return replace(wanted, requirements=without_projects(wanted.requirements, overlay))
+    return replace(
+        wanted,
+        requirements=without_projects(wanted.requirements, overlay),
+        trees=tuple(sorted(overlay.names)) if wanted.lock else (),
+    )

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from remotest.env.project_settings import ProjectSettings
 
 
+def find_workspace(settings: ProjectSettings) -> Path | None:
+    """Return the directory of the workspace that a project is in, above it; None without one."""
+    root = _workspace_root(settings)
+    if root is None or root.directory == settings.directory:
+        return None
+    return root.directory if settings.directory in _members(root) else None
+
+
 class Sources:
     """The sources of one project.
 
@@ -88,5 +96,9 @@ def _workspace_root(settings: ProjectSettings) -> ProjectSettings | None:
 
 def _members(root: ProjectSettings) -> Iterator[Path]:
     yield root.directory
-    for pattern in root.table("tool", "uv", "workspace").get("members", ()):
-        yield from sorted(path for path in root.directory.glob(str(pattern)) if path.is_dir())
+    workspace = root.table("tool", "uv", "workspace")
+    found, left_out = (
+        [path for pattern in workspace.get(key, ()) for path in root.directory.glob(str(pattern))]
+        for key in ("members", "exclude")
+    )
+    yield from sorted(path for path in {*found} - {*left_out} if path.is_dir())

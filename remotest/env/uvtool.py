@@ -108,9 +108,15 @@ class Uv:
         return lock
 
     def export(
-        self, lock: Path, groups: Collection[str], extras: Collection[str]
+        self, lock: Path, groups: Collection[str], extras: Collection[str], package: str = ""
     ) -> dict[str, Any]:
         """Return a ``uv.lock`` as PEP 751 data. Paths in it start at the lock's directory.
+
+        Args:
+            lock: beside the project, or the workspace, that it is for.
+            groups: to take beside what the project needs; its default ones where empty.
+            extras: to take.
+            package: the member of the workspace that this is for; the project itself where empty.
 
         Raises:
             Unavailable: uv cannot read it, or it lacks a group or extra.
@@ -119,6 +125,7 @@ class Uv:
         options += [option for extra in extras for option in ("--extra", extra)]
         if groups:
             options.append("--no-default-groups")
+        options += ["--package", package] if package else []
         try:
             text = run_tool(
                 [

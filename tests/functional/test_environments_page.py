@@ -49,6 +49,38 @@ FILES: Final = {
         """,
 }
 
+NEEDS: Final = """
+dependencies = ["basket"]
+
+[tool.uv.sources]
+basket = {workspace = true}
+
+[tool.uv.workspace]
+members = ["packages/*"]
+
+[project.urls]
+"""
+"""What makes the project the root of a workspace, up to the next table."""
+
+MEMBER: Final = {
+    "packages/basket/pyproject.toml": """
+        [project]
+        name = "basket"
+        version = "1"
+        requires-python = ">=3.8"
+        """,
+    "packages/basket/basket.py": "SIZE = 1\n",
+    "test_basket.py": """
+        from importlib.metadata import version
+
+        import basket
+
+        def test_the_member_is_there():
+            assert version("basket") == "1"
+            assert "/packages/" in basket.__file__
+        """,
+}
+
 
 @dataclass
 class World:
@@ -153,6 +185,23 @@ def edit_the_lock(world: World) -> None:
     world.write_lock("ladder==3.0")
 
 
+def edit_a_member(world: World) -> None:
+    """Make the project the root of a workspace with a lock, run it so, and edit its member."""
+    (world.project.directory / "pylock.toml").unlink()
+    world.edit(
+        "pyproject.toml", 'version = "1.5"', 'version = "1.5"\nrequires-python = ">=3.8"\n' + NEEDS
+    )
+    world.project.write(MEMBER)
+    subprocess.run(
+        [interpreters.UV, "lock", "--quiet"],
+        cwd=world.project.directory,
+        env=world.project.environment,
+        check=True,
+    )
+    world.run()
+    world.edit("packages/basket/basket.py", "SIZE = 1", "SIZE = 2")
+
+
 def go_to_another_directory(world: World) -> None:
     there = world.project.directory.with_name("other")
     world.project.directory.rename(there)
@@ -175,6 +224,7 @@ EDITS: Final[dict[str, Callable[[World], None]]] = {
     "the project's directory: another project that needs the same": go_to_another_directory,
     "the interpreter": use_another_interpreter,
     "the lock, to another version": edit_the_lock,
+    "a source file of a member of the workspace, with `uv.lock`": edit_a_member,
 }
 """What the first column of the page says, done."""
 
