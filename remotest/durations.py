@@ -35,6 +35,7 @@ class Durations:
         self._cache = cache
         self._kind_of = kind_of
         self._taken: dict[str, dict[str, float]] = {}
+        self._taken_by: dict[str, dict[str, float]] = {}  # The same, by worker: found at once.
 
     def known(self) -> dict[str, dict[str, float]]:
         """Return what tests took: kind -> node id -> seconds."""
@@ -49,7 +50,10 @@ class Durations:
         node: Any = getattr(report, "node", None)
         if node is None:
             return
-        taken = self._taken.setdefault(self._kind_of(node.gateway.id), {})
+        taken = self._taken_by.get(node.gateway.id)
+        if taken is None:
+            taken = self._taken.setdefault(self._kind_of(node.gateway.id), {})
+            self._taken_by[node.gateway.id] = taken
         if report.when == "setup":
             taken[report.nodeid] = report.duration
         elif report.nodeid in taken:

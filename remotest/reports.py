@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 _PARSED_ID = "_id"
 """Where a report of pytest 9.2 has its node id, taken apart."""
 
+_FIELDS = {
+    pytest.TestReport: {
+        *("nodeid", "location", "keywords", "outcome", "longrepr", "when", "sections"),
+        *("user_properties", "duration", "start", "stop", _PARSED_ID),
+    },
+    pytest.CollectReport: {"nodeid", "outcome", "longrepr", "result", "sections", _PARSED_ID},
+}
+"""What pytest itself gives each report: no method of it."""
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -65,7 +74,7 @@ def _check_state(report: pytest.TestReport | pytest.CollectReport) -> None:
     Raises:
         pytest_remotest.messages.ProtocolError: there is such a one.
     """
-    for name in vars(report):
+    for name in vars(report).keys() - _FIELDS[type(report)]:
         if callable(getattr(type(report), name, None)):
             raise messages.ProtocolError(f"a report's field {name!r} is a method here")
 
