@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 _PARSED_ID = "_id"
 """Where a report of pytest 9.2 has its node id, taken apart."""
 
-_FIELDS = {
-    pytest.TestReport: {
-        *("nodeid", "location", "keywords", "outcome", "longrepr", "when", "sections"),
+_OWN_FIELDS = frozenset(
+    (
+        *("nodeid", "location", "keywords", "outcome", "longrepr", "when", "sections", "result"),
         *("user_properties", "duration", "start", "stop", _PARSED_ID),
-    },
-    pytest.CollectReport: {"nodeid", "outcome", "longrepr", "result", "sections", _PARSED_ID},
-}
-"""What pytest itself gives each report: no method of it."""
+    )
+)
+"""What pytest itself gives its reports: none of it is a method of them."""
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -74,7 +73,7 @@ def _check_state(report: pytest.TestReport | pytest.CollectReport) -> None:
     Raises:
         pytest_remotest.messages.ProtocolError: there is such a one.
     """
-    for name in vars(report).keys() - _FIELDS[type(report)]:
+    for name in vars(report).keys() - _OWN_FIELDS:
         if callable(getattr(type(report), name, None)):
             raise messages.ProtocolError(f"a report's field {name!r} is a method here")
 
