@@ -4,6 +4,7 @@ Below ``remotest/v1`` in it there are ``trees`` (see ``slots``) and what ``envst
 """
 
 import contextlib
+import errno
 import os
 import pwd
 import stat
@@ -143,10 +144,19 @@ def make_private(path: bytes) -> None:
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, PRIVATE)
-    status = os.lstat(path)
-    if not stat.S_ISDIR(status.st_mode):
-        raise OSError(0, "%s is a link or file, where a directory is to be" % to_text(path))
-    if status.st_uid != os.geteuid():
-        raise OSError(0, "%s belongs to another user" % to_text(path))
-    if stat.S_IMODE(status.st_mode) != PRIVATE:
-        os.chmod(path, PRIVATE)
+    # Opened once: what a path leads to may be another thing from one look to the next.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        text = "%s is a link or file, where a directory is to be" % to_text(path)
+        raise OSError(0, text) from None
+    try:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid():
+            raise OSError(0, "%s belongs to another user" % to_text(path))
+        if stat.S_IMODE(status.st_mode) != PRIVATE:
+            os.fchmod(descriptor, PRIVATE)
+    finally:
+        os.close(descriptor)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from synctrees import Host, manifest_of, snapshot, trees_in
 
-from pytest_remotest import holders, messages, slots
+from pytest_remotest import cachefolder, holders, messages, slots
 from remotest.errors import SyncError
 
 if TYPE_CHECKING:
@@ -286,3 +286,39 @@ def test_named_directory_of_another_run_is_refused(project: Path, home: Path) ->
     first.push(manifest_of(project), directory="tree")
     with pytest.raises(SyncError, match=f"is in use by another run: process {os.getpid()} on "):
         Host(home).push(manifest_of(project), directory="tree")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can play another user")
+@pytest.mark.parametrize(
+    ("kind", "refusal"),
+    [
+        ("link", "is a link or file"),
+        ("file", "is a link or file"),
+        ("directory", "belongs to another user"),
+    ],
+)
+def test_what_another_user_put_there_first_is_not_used(
+    tmp_path: Path, kind: str, refusal: str
+) -> None:
+    """In /var/tmp anybody may: a link would open what is ours, a directory show what we put in."""
+    tmp_path.chmod(0o1777)
+    ours = tmp_path / "ours"
+    ours.mkdir(mode=0o500)
+    place = tmp_path / "remotest-0"
+    make = {
+        "link": lambda: place.symlink_to(ours),
+        "file": place.touch,
+        "directory": lambda: place.mkdir(0o777),
+    }
+    make[kind]()
+    os.lchown(place, 65534, 65534)
+    with pytest.raises(OSError, match=f"{place} {refusal}"):
+        cachefolder.make_private(bytes(place))
+    assert ours.stat().st_mode & 0o777 == 0o500
+
+
+def test_a_directory_of_ours_is_closed_to_others(tmp_path: Path) -> None:
+    place = tmp_path / "ours"
+    place.mkdir(0o755)
+    cachefolder.make_private(bytes(place))
+    assert place.stat().st_mode & 0o777 == 0o700
