@@ -120,13 +120,11 @@ def render(
         contenders: the names, ours first.
         head: what stands in braces in ``HEAD``.
     """
-    columns = "".join(
-        f" {name}: printed | exit | s | lost | doubled | left |" for name in contenders
-    )
+    columns = "".join(f" {name}: printed | exit | s | lost, doubled, left |" for name in contenders)
     lines = [
         HEAD.format(**head),
         f"| # | fault | what was done |{columns}",
-        "|---|---|---|" + "---|---|---|---|---|---|" * len(contenders),
+        "|---|---|---|" + "---|---|---|---|" * len(contenders),
     ]
     for one in faults:
         cells = "".join(_cells(results.get((name, one.row))) for name in contenders)
@@ -136,17 +134,15 @@ def render(
 
 def _cells(result: Result | None) -> str:
     if result is None:
-        return " (not run) | | | | | |"
+        return " (not run) | | | |"
     if result.why_not is not None:
-        return f" not made: {_escape(result.why_not)} | | | | | |"
+        return f" not made: {_escape(result.why_not)} | | | |"
     status = "**hangs**" if result.status is None else str(result.status)
     cells = (
         f"`{_escape(result.printed.replace('`', chr(39)))}`",
         status + (" **wrong**" if result.wrong else ""),
         f"{result.seconds:.1f}",
-        _count(result.lost),
-        _count(result.doubled),
-        _count(result.left),
+        ", ".join(map(_count, (result.lost, result.doubled, result.left))),
     )
     return "".join(f" {cell} |" for cell in cells)
 
