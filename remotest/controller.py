@@ -7,6 +7,7 @@ this takes one event after the other, tells the machine, and does what the machi
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -118,8 +119,8 @@ class Controller:
             commands.KillWorker: self._kill_worker,
             commands.ReportLostItem: self._report_lost_item,
             commands.ReportItemMoved: self._report_item_moved,
-            commands.ReportEnvironmentFailed: self._report_environment_failed,
-            commands.ReportNote: self._report_note,
+            **self._report.handlers,
+            commands.ConnectAgent: self._connect_agent,
             commands.ReportSchedulingStarted: self._report_scheduling_started,
             commands.ReportCollectionsDiffer: self._report_collections_differ,
             commands.EndRun: self._end_run,
@@ -245,7 +246,12 @@ class Controller:
             kind_of=self._kind_of,
         )
         self._scheduler_name = type(theirs).__name__ if theirs else name_scheduler(ours, plan.dist)
-        self._machine = RunMachine(plan, scheduler=adapted or ours, runs_again=self._runs_again)
+        self._machine = RunMachine(
+            plan,
+            scheduler=adapted or ours,
+            runs_again=self._runs_again,
+            chance=random.random,
+        )
         self.dsession.sched = theirs or SchedulerView(
             self.config, self._places.declared_worker_count, self._workers
         )
@@ -360,6 +366,9 @@ class Controller:
     def _split_environment(self, command: commands.SplitEnvironment) -> None:
         self._places.split(command.environment, command.into)
 
+    def _connect_agent(self, command: commands.ConnectAgent) -> None:
+        self._preparation.connect_again(command.agent)
+
     def _start_worker(self, command: commands.StartWorker) -> None:
         environment = self._places.environment(command.environment)
         node = self._nodes.make(
@@ -429,12 +438,6 @@ class Controller:
         report = self._relay.lost_item_report(self._workers[name], node_id, reason)
         self._crash_reports[name, node_id] = report
         return self._nodes.handle_crash(node_id, report, self.dsession.sched)
-
-    def _report_environment_failed(self, command: commands.ReportEnvironmentFailed) -> None:
-        self._report.environment_failed(command.environment, command.reason)
-
-    def _report_note(self, command: commands.ReportNote) -> None:
-        self._report.note(command.text)
 
     def _report_scheduling_started(self, _: commands.ReportSchedulingStarted) -> None:
         self._report.scheduling_started(self._scheduler_name)

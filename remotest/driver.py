@@ -10,14 +10,27 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_remotest import frames, messages
 from remotest.backlog import Answers, Backlog
 from remotest.errors import ConnectError, HostError, HostLost, UsageError
 from remotest.heartbeat import Heartbeat
 from remotest.hosttext import HostText
+from remotest.tidings import (
+    Answered,
+    DriverEvent,
+    EnvironmentFailed,
+    EnvironmentShipped,
+    EnvironmentsResolved,
+    GatewayClosed,
+    GatewayFailed,
+    GatewayOpened,
+    MessagesCame,
+    TreeFailed,
+    TreePushed,
+    Unanswered,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -113,111 +126,6 @@ class Resolver(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class GatewayOpened:
-    """An agent is up; ``info`` is its greeting, as it came from the host."""
-
-    agent: str
-    info: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatewayFailed:
-    """An agent could not be started."""
-
-    agent: str
-    error: HostError
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatewayClosed:
-    """An agent that was up is gone."""
-
-    agent: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TreePushed:
-    """The tree is on the host of an agent, at the path ``tree`` there."""
-
-    agent: str
-    tree: str
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answered:
-    """What was asked of the host of an agent is known."""
-
-    agent: str
-    answer: Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unanswered:
-    """What was asked of the host of an agent cannot be known."""
-
-    agent: str
-    error: HostError
-
-
-@dataclass(frozen=True, kw_only=True)
-class TreeFailed:
-    """The tree could not be brought to the host of an agent."""
-
-    agent: str
-    error: HostError
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnvironmentsResolved:
-    """What the environments of these agents consist of is known; agent -> that, or why not."""
-
-    provisions: Mapping[str, Provisions | EnvError]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnvironmentShipped:
-    """The environment of an agent stands on its host."""
-
-    agent: str
-    shipped: Shipped
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnvironmentFailed:
-    """The environment of an agent could not be made on its host."""
-
-    agent: str
-    error: HostError
-
-
-@dataclass(frozen=True, kw_only=True)
-class MessagesCame:
-    """An agent, or one of its workers, said something, in a frame of so many bytes."""
-
-    agent: str
-    worker: str | None
-    messages: tuple[Any, ...]
-    size_bytes: int = field(default=0, compare=False)
-
-
-DriverEvent: TypeAlias = (
-    GatewayOpened
-    | GatewayFailed
-    | GatewayClosed
-    | TreePushed
-    | Answered
-    | Unanswered
-    | TreeFailed
-    | EnvironmentsResolved
-    | EnvironmentShipped
-    | EnvironmentFailed
-    | MessagesCame
-)
-
-
 class Driver:
     """Owns the gateways and threads of one run. Its methods are the main thread's.
 
@@ -241,23 +149,25 @@ class Driver:
         self._left: dict[tuple[str, bool], messages.ProcessesLeft] = {}
         self._gone: defaultdict[str, threading.Event] = defaultdict(threading.Event)
         self._threads: list[threading.Thread] = []
+        self._errands: defaultdict[str, list[threading.Thread]] = defaultdict(list)
         self._openings: list[threading.Thread] = []
         self._heartbeat = Heartbeat(worker_timeout_s)
         self._closing = False
 
     def open(self, agents: Iterable[str]) -> None:
-        """Begin to open these agents' gateways, all at once."""
+        """Begin to open these agents' gateways, all at once; maybe again, once they have ended."""
         for agent in agents:
             self._answers[agent] = Answers(agent)
+            self._gone[agent] = threading.Event()
             self._openings.append(self._start(f"open-{agent}", self._open, agent))
 
     def push(self, agent: str, pusher: Pusher) -> None:
         """Begin to bring the tree to the host of an agent."""
-        self._threads.append(self._start(f"push-{agent}", self._push, agent, pusher))
+        self._send_out("push", self._push, agent, pusher)
 
     def ask(self, agent: str, asker: Asker) -> None:
         """Begin to ask the host of an agent something."""
-        self._threads.append(self._start(f"ask-{agent}", self._ask, agent, asker))
+        self._send_out("ask", self._ask, agent, asker)
 
     def resolve(self, resolver: Resolver) -> None:
         """Begin to find out what environments consist of."""
@@ -265,7 +175,7 @@ class Driver:
 
     def ship(self, agent: str, shipper: Shipper) -> None:
         """Begin to bring an environment to the host of an agent that is not sent a tree now."""
-        self._threads.append(self._start(f"ship-{agent}", self._ship, agent, shipper))
+        self._send_out("ship", self._ship, agent, shipper)
 
     def send(self, agent: str, batch: Iterable[Any], worker: str | None = None) -> None:
         """Send messages to an agent, or through it to one of its workers.
@@ -319,7 +229,8 @@ class Driver:
         ]
         now = time.monotonic()
         _join(self._openings, deadline=now + OPENING_GRACE_S)
-        _join(self._threads, deadline=now + 2 * CLOSE_TIMEOUT_S)
+        errands = [thread for threads in self._errands.values() for thread in threads]
+        _join([*self._threads, *errands], deadline=now + 2 * CLOSE_TIMEOUT_S)
 
     # -- threads ---------------------------------------------------------------------------
 
@@ -331,6 +242,11 @@ class Driver:
         thread.start()
         return thread
 
+    def _send_out(
+        self, kind: str, target: Callable[..., None], agent: str, errand: Callable[..., Any]
+    ) -> None:
+        self._errands[agent].append(self._start(f"{kind}-{agent}", target, agent, errand))
+
     def _guard(self, target: Callable[..., None], *arguments: Any) -> None:
         """Let a mistake of ours be raised where it is seen: the main thread waits for an event."""
         try:
@@ -340,6 +256,7 @@ class Driver:
 
     def _open(self, agent: str) -> None:
         greetings: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._clear_away(agent)
         try:
             gateway = self._opener(
                 agent,
@@ -359,6 +276,13 @@ class Driver:
         if self._closing:
             gateway.close(CLOSE_TIMEOUT_S)
         self._inbox.put(GatewayOpened(agent=agent, info=greeting.info))
+
+    def _clear_away(self, agent: str) -> None:
+        """Release what is left of a gateway that has ended, so that nothing of it comes later."""
+        former = self._gateways.get(agent)
+        if former is not None:
+            former.close(CLOSE_TIMEOUT_S)
+            _join(self._errands[agent], deadline=time.monotonic() + CLOSE_TIMEOUT_S)
 
     def _await_greeting(
         self, agent: str, gateway: AgentGateway, greetings: queue.SimpleQueue[Any]

@@ -101,6 +101,11 @@ def agent_name(spec: GatewaySpec) -> str:
     return str(place)
 
 
+def host_of(spec: GatewaySpec) -> str:
+    """Return what names the host of a spec, whichever interpreter there is meant."""
+    return str(replace(GatewaySpec(), target=spec.target, via=spec.via))
+
+
 def tree_key(spec: GatewaySpec, *, has_roots: bool) -> str | None:
     """Return what names the place of a spec's tree, or None where no tree is brought.
 

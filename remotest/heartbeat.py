@@ -35,6 +35,7 @@ class Heartbeat:
     def __init__(self, worker_timeout_s: float | None = None) -> None:
         self._worker_timeout_s = worker_timeout_s
         self._heard_s: dict[str, float] = {}
+        self._gateways: dict[str, AgentGateway] = {}  # An agent may come again by another one.
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -51,6 +52,7 @@ class Heartbeat:
             first.append(messages.ExpectPings(gateway.heartbeat_s))
         self._send(gateway, frames.encode(first))
         self._heard_s[agent] = time.monotonic()
+        self._gateways[agent] = gateway
         # Two threads: a link that is stuck holds up whoever writes to it, and that must be seen.
         for name, target in (("ping", self._ping), ("listen", self._listen)):
             thread = threading.Thread(
@@ -76,14 +78,17 @@ class Heartbeat:
         for thread in self._threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
 
+    def _expects(self, agent: str, gateway: AgentGateway) -> bool:
+        return agent in self._heard_s and self._gateways[agent] is gateway
+
     def _ping(self, agent: str, gateway: AgentGateway) -> None:
         interval_s = gateway.heartbeat_s / PINGS_IN_SILENCE
-        while not self._closing.wait(interval_s) and agent in self._heard_s:
+        while not self._closing.wait(interval_s) and self._expects(agent, gateway):
             self._send(gateway, PING)
 
     def _listen(self, agent: str, gateway: AgentGateway) -> None:
         limit_s = gateway.heartbeat_s
-        while heard_s := self._heard_s.get(agent):
+        while (heard_s := self._heard_s.get(agent)) and self._expects(agent, gateway):
             left_s = heard_s + limit_s - time.monotonic()
             if left_s <= 0:
                 gateway.give_up(

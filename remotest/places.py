@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_remotest.searchpath import SEARCH_PATH
 from remotest.env.model import Overlay
-from remotest.environments import EnvironmentPlan, plan_agents, plan_environments
+from remotest.environments import EnvironmentPlan, host_of, plan_agents, plan_environments
 from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap
 from remotest.run.plan import Environment, RunPlan
@@ -79,6 +79,7 @@ class Places:
                     agent=plan.agent,
                     count=plan.count,
                     worker_ids=(plan.spec.id,) if plan.spec.id is not None else (),
+                    host=host_of(plan.spec),
                 )
                 for plan in self.environments
             ),
@@ -88,6 +89,8 @@ class Places:
             reorder_scopes=self._settings.reorder_scopes,
             strict_collection=self._settings.strict_collection,
             requeue=self._settings.requeue,
+            reconnect_s=self._settings.reconnect_s,
+            min_hosts=self._settings.min_hosts,
         )
 
     def environment(self, name: str) -> EnvironmentPlan:
@@ -268,12 +271,9 @@ class Places:
         key = self._agents_by_name[agent].tree_key
         return [name for name in self._usable if self._agents_by_name[name].tree_key == key]
 
-    def set_tree(self, agent: str, tree: str) -> list[str]:
-        """Take in where the tree is that an agent received; return all that run in it."""
-        sharing = self.sharing_tree(agent)
-        for name in sharing:
-            self._trees[name] = tree
-        return sharing
+    def set_tree(self, agent: str, tree: str) -> None:
+        """Take in where the tree is that the workers of an agent run in."""
+        self._trees[agent] = tree
 
     def pusher(self, agent: str) -> Pusher:
         """Return what brings the tree to the host of an agent; it runs in a thread."""

@@ -12,7 +12,10 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_remotest import messages
-from remotest.driver import (
+from remotest.errors import AbsentError, HostError, HostLost, SyncError
+from remotest.preflight import Preflight, check_interpreter, read_interpreter
+from remotest.run import events
+from remotest.tidings import (
     EnvironmentFailed,
     EnvironmentShipped,
     EnvironmentsResolved,
@@ -21,12 +24,9 @@ from remotest.driver import (
     TreeFailed,
     TreePushed,
 )
-from remotest.errors import AbsentError, HostError, SyncError
-from remotest.preflight import Preflight, check_interpreter, read_interpreter
-from remotest.run import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from remotest.compat.hooks import Nodes
     from remotest.driver import Driver
@@ -60,8 +60,11 @@ class Preparation:
         self._preflight = Preflight(len(places.agents))
         self._managed: set[str] = set()
         self._provisions: dict[str, Provisions] = {}
+        self._unresolved: dict[str, HostError] = {}
         self._pushing: set[str] = set()
         self._awaiting: dict[str, set[Part]] = {}
+        self._connecting: dict[str, str | None] = {}  # Again; with the reason if it has ended.
+        self._is_again: set[str] = set()
         self._tree_error: SyncError | None = None
         self.handlers: dict[type, Callable[[Any], None]] = {
             GatewayOpened: self._gateway_opened,
@@ -88,9 +91,20 @@ class Preparation:
     def lose(self, agent: str, reason: str) -> None:
         """Take in that an agent has ended."""
         self._awaiting.pop(agent, None)
-        if self._preflight.lose(agent, reason):
+        self._pushing.discard(agent)
+        if agent in self._connecting:  # How that went is told by the thread that connects.
+            self._connecting[agent] = reason
+        elif self._preflight.lose(agent, reason):
             self._report.host_lost(agent, reason)
-            self._tell(events.AgentLost(agent=agent, reason=reason))
+            # Before all have started or failed, it is one that has failed.
+            event = events.AgentLost if self._preflight.is_complete else events.AgentFailed
+            self._tell(event(agent=agent, reason=reason))
+
+    def connect_again(self, agent: str) -> None:
+        """Begin to bring an agent that was lost as far as ``AgentReady`` once more."""
+        self._connecting[agent] = None
+        self._is_again.add(agent)
+        self._driver.open([agent])
 
     # -- interpreters ----------------------------------------------------------------------
 
@@ -103,9 +117,9 @@ class Preparation:
             else:
                 check_interpreter(event.agent, interpreter)
         except HostError as error:
-            self._note_preflight(event.agent, error)
+            self._note_start(event.agent, error)
         else:
-            self._note_preflight(event.agent, None)
+            self._note_start(event.agent, None)
 
     def _is_managed(self, event: GatewayOpened) -> bool:
         is_own = self._places.is_controllers_own(event.agent)
@@ -116,7 +130,20 @@ class Preparation:
     def _gateway_failed(self, event: GatewayFailed) -> None:
         if isinstance(event.error, AbsentError):
             self._places.set_absent(event.agent)
-        self._note_preflight(event.agent, event.error)
+        self._note_start(event.agent, event.error)
+
+    def _note_start(self, agent: str, error: HostError | None) -> None:
+        """Go on with an agent that has started for the first time, or again, or has not."""
+        if agent not in self._connecting:
+            self._note_preflight(agent, error)
+            return
+        ended = self._connecting.pop(agent)
+        if error is None and ended is not None:
+            error = HostLost(host=agent, phase="start the agent", cause=ended)
+        if error is None:
+            self._prepare_again(agent)
+        else:
+            self._tell_failed(agent, error)
 
     def _note_preflight(self, agent: str, error: HostError | None) -> None:
         """Keep how an agent's start went; when all are known, go on or give the run up."""
@@ -151,6 +178,21 @@ class Preparation:
         for agent in agents:
             self._advance(agent)
 
+    def _prepare_again(self, agent: str) -> None:
+        """Bring an agent that was lost a tree of its own; its environment is on its host."""
+        if agent in self._unresolved:
+            self._tell_failed(agent, self._unresolved[agent])
+            return
+        parts: set[Part] = {"environment"} if agent in self._managed else set()
+        self._awaiting[agent] = parts
+        if self._places.awaits_tree(agent):
+            parts.add("tree")
+            self._nodes.sync_started(self._places.roots)
+            self._pushing.add(agent)
+            self._driver.push(agent, self._places.pusher(agent))
+        self._ship(agent)
+        self._advance(agent)
+
     def _done(self, agent: str, part: Part) -> None:
         if agent in self._awaiting:
             self._awaiting[agent].discard(part)
@@ -160,30 +202,64 @@ class Preparation:
         """Tell the machine of an agent that awaits nothing any more."""
         if not self._awaiting[agent]:
             del self._awaiting[agent]
+            self._is_again.discard(agent)
             cpu_count = self._places.interpreter(agent).cpu_count
             self._tell(events.AgentReady(agent=agent, cpu_count=cpu_count))
 
     def _give_up(self, agent: str, error: HostError) -> None:
-        """Tell the machine of an agent that will not be ready, unless it has been told already."""
+        """Tell the machine of an agent that will not be ready, unless it has been told already.
+
+        Nor is it told here of one whose link has ended: ``lose`` does that.
+        """
+        if isinstance(error, HostLost) and error.host == agent:
+            return
         if self._awaiting.pop(agent, None) is not None:
-            self._tell(events.AgentFailed(agent=agent, reason=error.cause))
+            self._tell_failed(agent, error)
+
+    def _tell_failed(self, agent: str, error: HostError) -> None:
+        self._is_again.discard(agent)
+        self._tell(events.AgentFailed(agent=agent, reason=error.cause, fault=error.fault))
+
+    def _report_failed(self, agent: str, error: HostError) -> None:
+        """Write the paragraph of a host; of one that is connected again only the end is told."""
+        if agent not in self._is_again:
+            self._report.host_failed(error)
+
+    def _report_notes(self, agent: str, notes: Sequence[str]) -> None:
+        """Write what happened while something was brought to a host, for the first time."""
+        if agent not in self._is_again:
+            self._report.notes(agent, notes)
 
     # -- trees -----------------------------------------------------------------------------
 
     def _tree_pushed(self, event: TreePushed) -> None:
-        self._report.notes(event.agent, event.notes)
+        self._report_notes(event.agent, event.notes)
         self._nodes.sync_finished(self._places.roots)
         self._pushing.discard(event.agent)
         self._ship(event.agent)
-        for agent in self._places.set_tree(event.agent, event.tree):
+        for agent in self._sharing(event.agent):
+            self._places.set_tree(agent, event.tree)
             if agent != event.agent:
                 self._driver.send(agent, [messages.HoldTree(event.tree)])
             self._done(agent, "tree")
 
     def _tree_failed(self, event: TreeFailed) -> None:
-        self._report.host_failed(event.error)
-        for agent in self._places.sharing_tree(event.agent):
+        self._report_failed(event.agent, event.error)
+        self._pushing.discard(event.agent)
+        for agent in self._sharing(event.agent):
             self._give_up(agent, event.error)
+
+    def _sharing(self, agent: str) -> list[str]:
+        """Return an agent and those that wait for the tree that it receives.
+
+        Who comes again receives one of its own: others run in the first.
+        """
+        return [
+            other
+            for other in self._places.sharing_tree(agent)
+            if other == agent
+            or ("tree" in self._awaiting.get(other, ()) and other not in self._pushing)
+        ]
 
     # -- environments ----------------------------------------------------------------------
 
@@ -191,6 +267,7 @@ class Preparation:
         for agent, provisions in event.provisions.items():
             if isinstance(provisions, HostError):
                 self._report.host_failed(provisions)
+                self._unresolved[agent] = provisions
                 self._give_up(agent, provisions)
             else:
                 self._provisions[agent] = provisions
@@ -208,10 +285,11 @@ class Preparation:
         self._provision.remember(event.agent, provisions)
         self._places.set_environment(event.agent, provisions.overlay, event.shipped)
         notes = (*provisions.notes, *provisions.overlay.notes, *event.shipped.notes)
-        self._report.notes(event.agent, notes)
-        self._report.environment_ready(event.agent, line)
+        self._report_notes(event.agent, notes)
+        if event.agent not in self._is_again:
+            self._report.environment_ready(event.agent, line)
         self._done(event.agent, "environment")
 
     def _environment_failed(self, event: EnvironmentFailed) -> None:
-        self._report.host_failed(event.error)
+        self._report_failed(event.agent, event.error)
         self._give_up(event.agent, event.error)

@@ -14,6 +14,7 @@ import pytest
 from pytest_remotest.options import duration_s
 from remotest import inventory
 from remotest.env.plugins import active_plugins
+from remotest.environments import host_of
 from remotest.errors import UsageError
 from remotest.interpreters import expand
 from remotest.pathmap import describe_options
@@ -53,6 +54,8 @@ class Settings:
     longest_first: bool
     strict_collection: bool
     requeue: bool
+    reconnect_s: float
+    min_hosts: int | None
     ramp_s: float
     worker_timeout_s: float | None
     keep_orphans: bool
@@ -109,6 +112,8 @@ def read_settings(config: pytest.Config) -> Settings:
         longest_first=option.schedule == "duration",
         strict_collection=option.strict_collection,
         requeue=option.requeue,
+        reconnect_s=option.reconnect,
+        min_hosts=_read_min_hosts(config, len({host_of(one.spec) for one in requests})),
         ramp_s=option.ramp,
         worker_timeout_s=_read_worker_timeout(config),
         keep_orphans=option.keeporphans or config.getini("keep_orphans"),
@@ -193,6 +198,26 @@ def _parse_restarts(text: str | None) -> int | None:
         return int(text)
     except ValueError:
         raise UsageError(f"--max-worker-restart {text}: it must be a whole number") from None
+
+
+def _read_min_hosts(config: pytest.Config, host_count: int) -> int | None:
+    """Return how many hosts of a run must be left; None where none may be missing.
+
+    A number in the config file is for all runs of the project: one of fewer hosts needs them all,
+    and under each every environment has to run.
+    """
+    is_each = config.option.dist == "each"
+    given: int | None = config.option.min_hosts
+    if given is None:
+        text: str = config.getini("min_hosts")
+        if text and not (text.isdecimal() and int(text)):
+            raise UsageError(f"min_hosts = {text}: it must be a whole number above 0")
+        return min(int(text), host_count) if text and not is_each else None
+    if is_each:
+        raise UsageError("--min-hosts: under --dist=each every environment has to run to its end")
+    if not 1 <= given <= host_count:
+        raise UsageError(f"--min-hosts {given}: this run has {host_count}, and 1 is the least")
+    return given
 
 
 def _read_worker_timeout(config: pytest.Config) -> float | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from remotest.discovery import discover
-from remotest.driver import Answered, Driver, GatewayFailed, GatewayOpened, Unanswered
+from remotest.driver import Driver
 from remotest.gateways.opener import GatewayOpener
 from remotest.places import Places
+from remotest.tidings import Answered, GatewayFailed, GatewayOpened, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,6 +8,8 @@ from typing import Any, Union
 
 DISTRIBUTION_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 
+RECONNECT_S = 120.0  # A machine that is restarted, or a network, is back within two minutes.
+
 # Options that mean something to the controller alone, and whether each takes a value: these are
 # taken out of the arguments that a worker gets.
 CONTROLLER_OPTIONS = {
@@ -33,6 +35,8 @@ CONTROLLER_OPTIONS = {
     "--schedule": True,
     "--strict-collection": False,
     "--no-requeue": False,
+    "--reconnect": True,
+    "--min-hosts": True,
     "--keep-orphans": False,
 }
 
@@ -159,6 +163,25 @@ def add_options(parser: Any) -> None:
         "Default: it runs once more, on another host.",
     )
     group.addoption(
+        "--reconnect",
+        action="store",
+        type=duration_s,
+        metavar="DURATION",
+        default=RECONNECT_S,
+        help="Connect again to a host that was lost, for so long: 90, 90s, 5m. 0 never does. "
+        "Default: 2m. Of no meaning under --dist=each.",
+    )
+    group.addoption(
+        "--min-hosts",
+        dest="min_hosts",
+        action="store",
+        type=int,
+        metavar="N",
+        default=None,
+        help="Do without hosts that cannot be reached or are lost, as long as N are left; with "
+        "fewer the run is given up. Default: the ini option, or the run goes on and fails.",
+    )
+    group.addoption(
         "--tx",
         dest="tx",
         action="append",
@@ -249,6 +272,11 @@ def add_options(parser: Any) -> None:
     parser.addini(
         "worker_timeout",
         "What --worker-timeout is where that is not given.",
+        default="",
+    )
+    parser.addini(
+        "min_hosts",
+        "What --min-hosts is where that is not given, if the run has so many hosts.",
         default="",
     )
     parser.addini(

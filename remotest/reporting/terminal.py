@@ -22,9 +22,11 @@ from remotest.reporting.matrix import (
 )
 from remotest.reporting.outputlines import OutputLines
 from remotest.reporting.status import Stage, status_line
+from remotest.reporting.troubles import return_lines
+from remotest.run import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from remotest.errors import HostError
     from remotest.places import Places
@@ -65,6 +67,12 @@ class TerminalReport:
         self._last_words_shown: set[tuple[str, ...]] = set()
         self._last_width = 0
         self._told_causes: set[str] = set()
+        self.handlers: dict[type, Callable[[Any], None]] = {
+            commands.ReportEnvironmentFailed: self._environment_failed,
+            commands.ReportAgentGivenUp: self._agent_given_up,
+            commands.ReportTooFewHosts: self._too_few_hosts,
+            commands.ReportNote: lambda command: self.note(command.text),
+        }
 
     def install(self) -> None:
         """Register what needs pytest's hooks."""
@@ -131,12 +139,20 @@ class TerminalReport:
         """Write that a test runs once more because its host was lost."""
         self._important(f"{worker} was lost while running {node_id}: it runs again elsewhere")
 
-    def environment_failed(self, environment: str, reason: str) -> None:
+    def _agent_given_up(self, command: commands.ReportAgentGivenUp) -> None:
+        self._told_causes.add(command.reason)
+        self._important(f"{command.agent}: given up: {printable(command.reason)}")
+
+    def _too_few_hosts(self, command: commands.ReportTooFewHosts) -> None:
+        self._important(printable(command.text))
+
+    def _environment_failed(self, command: commands.ReportEnvironmentFailed) -> None:
         """Write that an environment did not run, or not to its end, if that is news."""
-        if reason in self._told_causes:
+        if command.reason in self._told_causes:
             return
-        label = self._places.label(environment)
-        self._line(f"environment {label} failed: {printable(reason.splitlines()[0])}", red=True)
+        label = self._places.label(command.environment)
+        reason = printable(command.reason.splitlines()[0])
+        self._line(f"environment {label} failed: {reason}", red=True)
 
     def worker_died(self, worker: str, error: str) -> None:
         """Write that a worker did not end in order."""
@@ -251,6 +267,7 @@ class TerminalReport:
             terminalreporter.write_sep("=", f"xdist: {self._summary}")
         if self._result is not None and self._relay is not None:
             self._write_matrix(terminalreporter, self._result, self._relay)
+            self._write_troubles(terminalreporter, self._result)
             self._write_missing(terminalreporter, self._result)
             self._write_gaps(terminalreporter, self._result)
 
@@ -327,6 +344,16 @@ class TerminalReport:
         quiet_count = sum(1 for item in found if not item.fails_somewhere)
         if quiet_count and not shows_all:
             terminal.write_line(harmless_line(quiet_count))
+
+    def _write_troubles(self, terminal: Any, result: RunResult) -> None:
+        """List the hosts that were lost, and say why the run was given up for want of them."""
+        if lines := return_lines(result.troubles):
+            terminal.write_sep("=", "hosts that were lost and came back")
+        for line in lines:
+            terminal.write_line(self._host_text.line(line))
+        if result.too_few_hosts:
+            terminal.write_sep("=", "too few hosts", red=True)
+            terminal.write_line(printable(result.too_few_hosts))
 
     def _write_missing(self, terminal: Any, result: RunResult) -> None:
         if not result.missing or result.stopped_reason is not None:

@@ -44,7 +44,7 @@ def make_result(
                 environment,
                 missing_counts[environment.name],
                 is_stopped=is_stopped,
-                can_miss_hosts=plan.min_hosts is not None,
+                can_miss_hosts=plan.can_miss_hosts,
             )
             for environment in environments
         ),

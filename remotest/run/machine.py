@@ -211,14 +211,15 @@ class RunMachine:
         environment = self._fleet.proven_environment(self._agents.ready)
         if environment is not None:
             needed = min(environment.worker_count, _workers_for(stranded_count))
-            self._note(f"starting {needed} more on {environment.name} for items of a lost host")
+            where = environment.declared.agent
+            self._note(f"starting {needed} more on {where} for items of a lost host")
             for _ in range(needed):
                 self._crew.start_worker(environment, self._fleet.new_name())
 
     def _check_hosts(self) -> None:
         """Give the run up if fewer hosts are left than the user asked for."""
-        least = self._plan.min_hosts
-        if least is None or self._plan.dist == "each" or self._crew.stopped_reason is not None:
+        least = self._plan.min_hosts if self._plan.can_miss_hosts else None
+        if least is None or self._crew.stopped_reason is not None:
             return
         missing = self._agents.missing_hosts()
         left_count = self._agents.host_count - len(missing)

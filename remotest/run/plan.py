@@ -69,6 +69,11 @@ class RunPlan:
         """Whether what ran on a host that was lost may run on another."""
         return self.requeue and self.dist != "each"
 
+    @property
+    def can_miss_hosts(self) -> bool:
+        """Whether the run goes on, and may be green, without some of its hosts."""
+        return self.min_hosts is not None and self.dist != "each"
+
     def __post_init__(self) -> None:
         names = [environment.name for environment in self.environments]
         assert len(set(names)) == len(names), "two environments of one name"

@@ -198,7 +198,7 @@ class World:
     # -- hosts ---------------------------------------------------------------------------------
 
     def bring_up(self, agent: str, host: Host) -> None:
-        if agent in self.lost_agents:
+        if self.boots[agent]:  # Lost on the way here: it is connected again, or not.
             return
         if host.fails:
             self.faults_seen.add("agent failed")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_remotest import frames, messages
-from remotest.driver import (
+from remotest.driver import Driver
+from remotest.errors import ConnectError, HostLost, SyncError, UsageError
+from remotest.sync.push import Pushed
+from remotest.tidings import (
     Answered,
-    Driver,
     DriverEvent,
     GatewayClosed,
     GatewayFailed,
@@ -20,8 +22,6 @@ from remotest.driver import (
     TreePushed,
     Unanswered,
 )
-from remotest.errors import ConnectError, HostLost, SyncError, UsageError
-from remotest.sync.push import Pushed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

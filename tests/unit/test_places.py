@@ -81,9 +81,11 @@ def test_the_plan_of_a_run(here: dict[str, Any]) -> None:
     )
     plan = places.run_plan()
     assert plan.environments == (
-        Environment(name="environment0", agent="popen", count=1, worker_ids=("mine",)),
-        Environment(name="environment1", agent="ssh=h", count=3),
-        Environment(name="environment2", agent="ssh=i", count="auto"),
+        Environment(
+            name="environment0", agent="popen", count=1, worker_ids=("mine",), host="popen"
+        ),
+        Environment(name="environment1", agent="ssh=h", count=3, host="ssh=h"),
+        Environment(name="environment2", agent="ssh=i", count="auto", host="ssh=i"),
     )
     assert (plan.dist, plan.max_worker_restart) == ("load", 2)
 
@@ -121,7 +123,6 @@ def test_one_tree_for_each_place(here: dict[str, Any]) -> None:
 
     assert places.assign_trees(agents) == ["ssh=h//python=p"]
     assert places.sharing_tree("ssh=h//python=q") == ["ssh=h//python=p", "ssh=h//python=q"]
-    assert places.set_tree("ssh=h//python=p", "/c/0") == ["ssh=h//python=p", "ssh=h//python=q"]
 
 
 def test_a_tree_goes_to_the_first_that_can_take_it(here: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -24,6 +25,10 @@ class Reader:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+
+    def add_ini(self, line: str) -> None:
+        path = self.directory / "tox.ini"
+        path.write_text(f"{path.read_text()}{line}\n")
 
     def read(self, *arguments: str) -> Settings:
         config = get_config(list(arguments), [])
@@ -72,6 +77,8 @@ def test_a_whole_command_line(reader: Reader, monkeypatch: pytest.MonkeyPatch) -
         "reorder_scopes": True,
         "strict_collection": False,
         "requeue": True,
+        "reconnect_s": 120.0,
+        "min_hosts": None,
         "ramp_s": found.ramp_s,
         "worker_timeout_s": None,
         "keep_orphans": False,
@@ -142,3 +149,37 @@ def test_a_root_that_is_not_there(reader: Reader) -> None:
     assert str(caught.value) == (
         f"rsyncdir {reader.directory}/lost: there is no such file or directory"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ini", "min_hosts"),
+    [
+        (["-d", "--tx=ssh=a", "--tx=2*ssh=a//python=3.9", "--tx=ssh=b", "--min-hosts=2"], "", 2),
+        (["-d", "--tx=ssh=a", "--tx=ssh=b"], "min_hosts = 2", 2),
+        (["-d", "--tx=ssh=a", "--tx=ssh=b", "--min-hosts=1"], "min_hosts = 2", 1),
+        (["-d", "--tx=2*popen"], "min_hosts = 2", 1),
+        (["--dist=each", "--tx=ssh=a", "--tx=ssh=b"], "min_hosts = 2", None),
+    ],
+)
+def test_how_many_hosts_must_be_left(
+    reader: Reader, arguments: list[str], ini: str, min_hosts: int | None
+) -> None:
+    reader.add_ini(ini)
+    assert reader.read(*arguments).min_hosts == min_hosts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ini", "text"),
+    [
+        (["-d", "--tx=ssh=a", "--min-hosts=2"], "", "--min-hosts 2: this run has 1, and 1 is the"),
+        (["-d", "--tx=ssh=a", "--min-hosts=0"], "", "--min-hosts 0: this run has 1, and 1 is the"),
+        (["--dist=each", "--tx=ssh=a", "--min-hosts=1"], "", "--min-hosts: under --dist=each"),
+        (["-d", "--tx=ssh=a"], "min_hosts = most", "min_hosts = most: it must be a whole number"),
+    ],
+)
+def test_numbers_of_hosts_that_cannot_be(
+    reader: Reader, arguments: list[str], ini: str, text: str
+) -> None:
+    reader.add_ini(ini)
+    with pytest.raises(UsageError, match=re.escape(text)):
+        reader.read(*arguments)
