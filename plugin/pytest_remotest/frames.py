@@ -17,6 +17,9 @@ from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
 to_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
 from_json: Callable[[str], Any] = json.JSONDecoder().decode
 
+# Lists and dicts in each other in a message. A value that is packed at its full depth has 180 of
+# them; what is nested much deeper can just be read, but then not be compared or shown.
+MAX_NESTING = 250
 
 # Sizes in bytes fit, and no number is so long that Python refuses to write or convert it.
 MAX_NUMBER = 1 << 63
@@ -167,7 +170,23 @@ def _decode_row(row: Any) -> Any:
         if not check(value):
             kind = type(value).__name__
             raise ProtocolError("%s.%s has a wrong value, a %s" % (row[0], name, kind))
+    if _is_too_deep(fields):
+        raise ProtocolError("%s is nested deeper than %d" % (row[0], MAX_NESTING))
     return message(*fields)
+
+
+def _is_too_deep(fields: List[Any]) -> bool:
+    level: List[Any] = [fields]
+    for _ in range(MAX_NESTING):
+        level = [
+            part
+            for holder in level
+            for part in (holder.values() if type(holder) is dict else holder)
+            if type(part) is list or type(part) is dict
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _decode_blob(frame: bytes) -> messages.Blob:
