@@ -12,6 +12,7 @@ import re
 import shlex
 import stat
 import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -92,8 +93,7 @@ def is_shell_safe(name: str) -> bool:
 
 def matches_pattern(name: str, pattern: str) -> bool:
     """Match as ssh does: ``*`` and ``?`` only; brackets are letters like any other."""
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return bool(re.fullmatch(expression, name, re.DOTALL))
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def matches_patterns(name: str, patterns: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ pytest-xdist; write ``./build`` for a name at the top. The last rule that matche
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -184,17 +185,29 @@ def _translate_path(anchor: str, parts: list[str]) -> str:
 def _translate_part(glob: str) -> str:
     """Return the regular expression of one part of a path. A backslash takes a wildcard's power."""
     token = re.compile(r"\\(.)|(\*+)|(\?)|\[(!?)(\]?[^\]]*)\]|(.)", re.DOTALL)
-    pattern = ""
+    pieces = [""]
     for escaped, stars, question, negation, members, plain in token.findall(glob):
         if stars:
-            pattern += "[^/]*"
+            pieces.append("")
         elif question:
-            pattern += "[^/]"
+            pieces[-1] += "[^/]"
         elif members:
-            pattern += _translate_set(members, is_negated=bool(negation))
+            pieces[-1] += _translate_set(members, is_negated=bool(negation))
         else:
-            pattern += re.escape(escaped or plain)
-    return pattern
+            pieces[-1] += re.escape(escaped or plain)
+    if len(pieces) == 1:
+        return pieces[0]
+    # What stands between stars is taken where it comes first, for good: to try all its places, for
+    # each star, would have no end where a name is long and there are many stars.
+    inner = "".join(
+        f"(?=(?P<piece{number}>[^/]*?{piece}))(?P=piece{number})"
+        for number, piece in zip(_piece_numbers, pieces[1:-1], strict=False)
+    )
+    return f"{pieces[0]}{inner}[^/]*{pieces[-1]}"
+
+
+_piece_numbers: Final = itertools.count()
+"""A group of a regular expression has one name, also where patterns are joined."""
 
 
 def _translate_set(members: str, *, is_negated: bool) -> str:
