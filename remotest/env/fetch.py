@@ -187,8 +187,8 @@ class Fetcher:
                 if time.monotonic() > ends_s:
                     raise TimeoutError(f"not complete within {DOWNLOAD_TIMEOUT_S} s")
             expected = answer.headers.get("Content-Length")
-            if expected is not None and received != int(expected):
-                raise http.client.IncompleteRead(b"", int(expected) - received)
+            if expected is not None and str(received) != expected.strip():
+                raise OSError(f"{received} bytes came in the place of {expected:.20}")
 
     def _open(self, url: str) -> Any:
         """Follow redirects to a file; say at each server only who we are there.
@@ -204,7 +204,7 @@ class Fetcher:
                 if error.code not in REDIRECT_STATUS or not location:
                     raise
                 error.close()
-                url = urljoin(url, location)
+                url = _joined(url, location)
             if urlsplit(url).scheme not in {"http", "https"}:
                 raise OSError(f"it redirects to a {urlsplit(url).scheme} URL")
         raise OSError(f"more than {MAX_REDIRECTS} redirects")
@@ -274,6 +274,20 @@ def _refused(artifact: Artifact, status: int) -> Unavailable:
         remedy="resolve anew: it may have been removed",
         is_network=status in PASSING_STATUS,
     )
+
+
+def _joined(url: str, location: str) -> str:
+    """Return where a server redirects to.
+
+    Raises:
+        OSError: nowhere.
+    """
+    try:
+        joined = urljoin(url, location)
+        joined.encode("ascii")
+    except ValueError as error:
+        raise OSError(f"it redirects to what is no URL: {error}") from error
+    return joined
 
 
 def _host(url: str) -> str:

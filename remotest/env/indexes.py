@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from remotest.env.sources import local_path
 
@@ -124,7 +124,7 @@ class IndexSettings:
 
 def login_in_url(url: str) -> Login | None:
     """Return user and password of a URL, None where it has none."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     if not parts.username and not parts.password:
         return None
     return unquote(parts.username or ""), unquote(parts.password or "")
@@ -355,17 +355,27 @@ def _named_logins(
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
+    parts = _parts(url)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or usual
 
 
+def _parts(url: str) -> SplitResult:
+    """Return the parts of a URL; of what is none, empty ones."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Whether it is a number is looked at only here.
+    except ValueError:  # pip and uv will complain, and better
+        return urlsplit("")
+    return parts
+
+
 def _common_length(one: str, other: str) -> int:
-    return len(commonpath([urlsplit(one).path, urlsplit(other).path]))
+    return len(commonpath([_parts(url).path or "/" for url in (one, other)]))
 
 
 def _from_netrc(url: str, path: Path | None) -> Login | None:
-    host = urlsplit(url).hostname
+    host = _parts(url).hostname
     if not host or path is None:
         return None
     try:

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
-from packaging.markers import Marker
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.pylock import (
     PackageArchive,
     PackageDirectory,
@@ -108,22 +108,14 @@ def without_secrets(document: Mapping[str, Any]) -> dict[str, Any]:
             return {key: clean(inner) for key, inner in value.items() if key != "upload-time"}
         if isinstance(value, list):
             return [clean(inner) for inner in value]
-        return without_userinfo(value) if isinstance(value, str) else value
+        return scrubbed(value) if isinstance(value, str) else value
 
     return {key: clean(value) for key, value in document.items()}
 
 
 def scrubbed(text: str) -> str:
-    """Return words of a tool or a person without what stands before the host of a URL."""
-    return re.sub(r"://[^/@\s]+@", "://", text)
-
-
-def without_userinfo(text: str) -> str:
-    """Return a URL without user and password; any other text as it is."""
-    if "://" not in text or "@" not in text:
-        return text
-    parts = urlsplit(text)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """Return a URL, or words of a tool or a person, without what stands before the host in it."""
+    return re.sub(r"(?<=://)[^/?#\s]*@", "", text)
 
 
 def read_lock(document: Mapping[str, Any], what: str) -> Pylock:
@@ -136,7 +128,9 @@ def read_lock(document: Mapping[str, Any], what: str) -> Pylock:
     Raises:
         Unavailable: it is no valid lock.
     """
-    packages = [_with_hashes(package) for package in document.get("packages", [])]
+    packages = document.get("packages", [])
+    if isinstance(packages, list):
+        packages = [_with_hashes(package) for package in packages]
     try:
         return Pylock.from_dict({**document, "packages": packages})
     except PylockValidationError as error:
@@ -175,6 +169,8 @@ def choose(
             dependency_groups=groups or None,
         )
         artifacts = tuple(_artifact(package, source, base) for package, source in selected)
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise Unavailable(f"{what} has a marker that means nothing: {error}") from error
     except PylockSelectError as error:
         reason = _fragment(str(error))
         cause = f"{what} has nothing for {interpreter_title(target)}: {reason}"
@@ -211,15 +207,21 @@ def pins(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
     return tuple(f"{each.name}=={each.version}" for each in artifacts if each.version)
 
 
-def _with_hashes(package: Mapping[str, Any]) -> Mapping[str, Any]:
-    def filled(file: Mapping[str, Any]) -> Mapping[str, Any]:
-        return file if file.get("hashes") else {**file, "hashes": {UNKNOWN_HASH: ""}}
+def _with_hashes(package: Any) -> Any:
+    """Return a package whose files all have hashes; what is none is left to be refused."""
 
+    def filled(file: Any) -> Any:
+        if not isinstance(file, dict) or file.get("hashes"):
+            return file
+        return {**file, "hashes": {UNKNOWN_HASH: ""}}
+
+    if not isinstance(package, dict):
+        return package
     changed = dict(package)
     for key in ("sdist", "archive"):
         if key in changed:
             changed[key] = filled(changed[key])
-    if "wheels" in changed:
+    if isinstance(changed.get("wheels"), list):
         changed["wheels"] = [filled(wheel) for wheel in changed["wheels"]]
     return changed
 
@@ -246,7 +248,7 @@ def _artifact(package: Package, source: Any, base: Path) -> Artifact:
             name=package.name,
             version=version,
             kind="directory",
-            url=(base / source.path).resolve().as_uri(),
+            url=_path_url(source.path, base),
             subdirectory=source.subdirectory or "",
         )
     url = _url(source, base)
@@ -269,8 +271,19 @@ def _artifact(package: Package, source: Any, base: Path) -> Artifact:
 
 def _url(source: PackageVcs | PackageArchive | PackageWheel | PackageSdist, base: Path) -> str:
     if source.path:
-        return (base / source.path).resolve().as_uri()
-    return urljoin(base.as_uri() + "/", without_userinfo(source.url or ""))
+        return _path_url(source.path, base)
+    url = scrubbed(source.url or "")
+    try:
+        return urljoin(base.as_uri() + "/", url)
+    except ValueError as error:
+        raise Unavailable(f"the lock has a URL that is none, {url!r}: {error}") from error
+
+
+def _path_url(path: str, base: Path) -> str:
+    try:
+        return (base / path).resolve().as_uri()
+    except ValueError as error:
+        raise Unavailable(f"the lock has a path that is none, {path!r}: {error}") from error
 
 
 def _all_for_a_platform(package: Package) -> bool:

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from remotest.env.project_settings import as_texts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -41,7 +43,7 @@ def poetry_extras(settings: ProjectSettings) -> dict[str, list[str]]:
     return {
         name: [
             _requirement(member, one, settings.directory)
-            for member in (members if isinstance(members, list) else ())
+            for member in as_texts(members)
             if member in table
             for one in _alternatives(table[member])
         ]

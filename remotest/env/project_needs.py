@@ -10,6 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from remotest.env.poetry_needs import poetry_extras, poetry_requirements, poetry_specifier
+from remotest.env.project_settings import as_table, as_texts
 from remotest.env.requirement_texts import with_marker
 from remotest.env.unavailable import Unavailable
 
@@ -28,7 +29,7 @@ FILE_DIRECTIVE: Final = "file:"
 def own_requirements(settings: ProjectSettings) -> list[str]:
     """Return what a project itself needs; its own name where only its backend knows that."""
     project = settings.table("project")
-    if project and "dependencies" not in project.get("dynamic", ()):
+    if project and "dependencies" not in as_texts(project.get("dynamic")):
         return _texts(project.get("dependencies"))
     if poetry := settings.table("tool", "poetry", "dependencies"):
         return poetry_requirements(poetry, settings.directory)
@@ -76,7 +77,7 @@ def groups(settings: ProjectSettings) -> dict[str, list[str]]:
         ) from error
     base = settings.directory
     for name, group in settings.table("tool", "poetry", "group").items():
-        members = poetry_requirements(_table(_table(group).get("dependencies")), base)
+        members = poetry_requirements(as_table(as_table(group).get("dependencies")), base)
         found.setdefault(canonicalize_name(name), members)
     for name, listed in settings.table("tool", "pdm", "dev-dependencies").items():
         found.setdefault(canonicalize_name(name), _texts(listed))
@@ -146,7 +147,7 @@ def _setuptools_extras(settings: ProjectSettings) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     tables: list[Mapping[str, Any]] = [
         settings.cfg.get("options.extras_require", {}),
-        _table((settings.setup or {}).get("extras_require")),
+        as_table((settings.setup or {}).get("extras_require")),
         settings.table("tool", "setuptools", "dynamic", "optional-dependencies"),
     ]
     for table in tables:
@@ -174,7 +175,3 @@ def _texts(value: Any) -> list[str]:
 def _lines(text: str) -> list[str]:
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("#")]
-
-
-def _table(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

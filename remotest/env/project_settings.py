@@ -47,7 +47,7 @@ class ProjectSettings:
         found: Any = self.toml
         for name in names:
             found = found.get(name) if isinstance(found, dict) else None
-        return found if isinstance(found, dict) else {}
+        return as_table(found)
 
     @property
     def is_project(self) -> bool:
@@ -97,6 +97,17 @@ class ProjectSettings:
         return next((text for text in texts if ":" not in text), None)
 
 
+def as_table(value: Any) -> dict[str, Any]:
+    """Return a setting that is to be a table, empty where it is anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_texts(value: Any) -> list[str]:
+    """Return the texts of a setting that holds one or several; of anything else there are none."""
+    found = [value] if isinstance(value, str) else value
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+
 def read_project_settings(directory: Path) -> ProjectSettings:
     """Return what a directory's files say; nothing where there are none.
 
@@ -124,7 +135,7 @@ def _read(path: Path) -> str | None:
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
         table: Mapping[str, Any] = tomllib.loads(_read(path) or "")
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Unavailable(f"{path} is no TOML: {error}") from error
     return table
 
@@ -146,18 +157,18 @@ def _setup_arguments(code: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     try:
         tree = ast.parse(code)
-    except SyntaxError:  # It is for another Python, and no less a project.
-        return {}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}  # It is for another Python, or odder, and no less a project.
     constants: dict[str, Any] = {}
     for line in tree.body:
         if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, TypeError):
                 constants[line.targets[0].id] = _literal(line.value, constants)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] != "setup":
             continue
         for keyword in node.keywords:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, TypeError):
                 arguments[str(keyword.arg)] = _literal(keyword.value, constants)
     return arguments
 
@@ -167,6 +178,7 @@ def _literal(node: ast.expr, constants: Mapping[str, Any]) -> Any:
 
     Raises:
         ValueError: it is anything else.
+        TypeError: it has a list for a key.
     """
     if isinstance(node, ast.Name) and node.id in constants:
         return constants[node.id]

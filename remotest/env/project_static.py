@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from remotest.env.project_editable import PURE_WHEEL, Editable, dist_info, with_record
+from remotest.env.project_settings import as_table, as_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -78,11 +79,13 @@ def _setuptools_roots(settings: ProjectSettings) -> Iterator[str]:
     options = settings.cfg.get("options", {})
     rows = (line.partition("=") for line in options.get("package_dir", "").splitlines())
     by_package: dict[str, Any] = {
-        **(settings.setup or {}).get("package_dir", {}),
+        **as_table((settings.setup or {}).get("package_dir")),
         **{package.strip(): path.strip() for package, _, path in rows if path},
         **settings.table("tool", "setuptools", "package-dir"),
     }
     for package, path in by_package.items():
+        if not isinstance(path, str):
+            continue
         if not package:
             yield path
         elif Path(path).name == package:
@@ -96,16 +99,16 @@ def _other_roots(settings: ProjectSettings) -> Iterator[str]:
     hatch = settings.table("tool", "hatch", "build", "targets", "wheel").get("packages")
     for package in _texts(hatch):
         yield str(Path(package).parent)
-    for package in settings.table("tool", "poetry").get("packages", ()):
-        yield package.get("from", ".")
+    packages = settings.table("tool", "poetry").get("packages")
+    for package in packages if isinstance(packages, list) else ():
+        yield from _texts(as_table(package).get("from", "."))
     yield from _texts(settings.table("tool", "pdm", "build").get("package-dir"))
     yield from _texts(settings.table("tool", "uv", "build-backend").get("module-root"))
 
 
 def _texts(value: Any) -> list[str]:
-    """Return the texts of a setting that holds one or several."""
-    found = [value] if isinstance(value, str) else value or ()
-    return [text or "." for text in found if isinstance(text, str)]
+    """Return the texts of a setting; an empty one names the directory itself."""
+    return [text or "." for text in as_texts(value)]
 
 
 def _find_version(name: str, roots: Iterable[Path]) -> str | None:
@@ -154,19 +157,21 @@ def _entry_points(settings: ProjectSettings) -> str:
     """Return the text of entry_points.txt."""
     project, poetry = settings.table("project"), settings.table("tool", "poetry")
     groups: dict[str, Mapping[str, Any]] = {
-        "console_scripts": {**poetry.get("scripts", {}), **project.get("scripts", {})},
+        "console_scripts": {
+            **as_table(poetry.get("scripts")),
+            **as_table(project.get("scripts")),
+        },
         "gui_scripts": project.get("gui-scripts", {}),
-        **poetry.get("plugins", {}),
-        **project.get("entry-points", {}),
+        **as_table(poetry.get("plugins")),
+        **as_table(project.get("entry-points")),
     }
     sections = [
         f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
         for group, entries in groups.items()
-        if entries
+        if as_table(entries)
     ]
     old: dict[str, Any] = dict(settings.cfg.get("options.entry_points", {}))
-    in_setup = (settings.setup or {}).get("entry_points", {})
-    if isinstance(in_setup, dict):
-        old |= {group: "\n".join(_texts(rows)) for group, rows in in_setup.items()}
+    in_setup = as_table((settings.setup or {}).get("entry_points"))
+    old |= {group: "\n".join(_texts(rows)) for group, rows in in_setup.items()}
     sections += [f"[{group}]\n{rows.strip()}\n" for group, rows in old.items()]
     return "\n".join(sections)

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urldefrag, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -19,6 +19,7 @@ from packaging.utils import (
 
 from remotest.env.unavailable import Unavailable
 
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _FRAGMENT: Final = re.compile(r"(?:^|&)(egg|subdirectory)=([^&]*)")
 _MARKED_URL: Final = re.compile(r"(?P<url>\S+)(?:\s+;\s*(?P<marker>.+))?")
 
@@ -44,7 +45,7 @@ def checked(text: str, base: Path, place: str) -> str:
             remedy="write it as PEP 508 says: name[extra]>=1.0; marker",
         ) from error
     url = requirement.url
-    if url is not None and (not urlsplit(url).scheme or url.startswith("file:")):
+    if url is not None and (not _SCHEME.match(url) or url.startswith("file:")):
         requirement.url = path_of(url, base).as_uri()
         return str(requirement)
     return named
@@ -56,11 +57,11 @@ def path_of(text: str, base: Path) -> Path:
     Raises:
         Unavailable: no path can be so.
     """
-    if text.startswith("file:"):
-        text = url2pathname(urlsplit(text.partition("#")[0]).path) or "."
-    if text.startswith("~/"):
-        text = str(Path.home() / text[2:])
     try:
+        if text.startswith("file:"):
+            text = url2pathname(urlsplit(text.partition("#")[0]).path) or "."
+        if text.startswith("~/"):
+            text = str(Path.home() / text[2:])
         return Path(os.path.realpath(base / text))
     except ValueError as error:
         raise Unavailable(f"{text!r} is no path: {error}") from error
@@ -75,7 +76,7 @@ def name_url(text: str, place: str) -> str:
         Unavailable: nothing tells the name.
     """
     match = _MARKED_URL.fullmatch(text)
-    url, fragment = urldefrag(match["url"]) if match is not None else ("", "")
+    url, _, fragment = match["url"].partition("#") if match is not None else ("", "", "")
     parts = dict(_FRAGMENT.findall(fragment))
     name = unquote(parts.get("egg", "")) or _name_of_file(url.rpartition("/")[2])
     if match is None or not name:

@@ -28,7 +28,10 @@ def local_path(url: str | None) -> Path | None:
     """Return the path of a ``file://`` URL, None for any other."""
     if url is None:
         return None
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # No URL at all: whoever is asked for it will complain, and better.
+        return None
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 

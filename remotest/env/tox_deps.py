@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
+from remotest.env.project_settings import as_table
 from remotest.env.unavailable import Unavailable
 from remotest.spec_rules import nearest
 
@@ -61,7 +62,7 @@ def read_tox(directory: Path) -> Tox:
             continue
         try:
             sections = read(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, configparser.Error) as error:
+        except (OSError, ValueError, RecursionError, configparser.Error) as error:
             raise Unavailable(f"{path} cannot be read: {error}") from error
         if any(section.partition(":")[0] == BASE for section in sections):
             return Tox(sections=sections, file=name)
@@ -183,7 +184,7 @@ def _ini(text: str) -> dict[str, dict[str, str]]:
 
 
 def _pyproject(text: str) -> dict[str, dict[str, str]]:
-    table = tomllib.loads(text).get("tool", {}).get("tox", {})
+    table = as_table(as_table(tomllib.loads(text).get("tool")).get("tox"))
     legacy = table.get("legacy_tox_ini")
     return _ini(legacy) if isinstance(legacy, str) else _native(table)
 
@@ -195,12 +196,12 @@ def _toml(text: str) -> dict[str, dict[str, str]]:
 def _native(table: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return tox's own TOML as the sections that an ini file of the same meaning has."""
     sections = {"tox": {"envlist": _joined(table.get("env_list"))}} if table else {}
-    environments = table.get("env", {})
+    environments = as_table(table.get("env"))
     named = {f"{BASE}:{name}": options for name, options in environments.items()}
     if named or "env_run_base" in table:
         named[BASE] = table.get("env_run_base", {})
     for name, options in named.items():
-        sections[name] = {key: _joined(value) for key, value in options.items()}
+        sections[name] = {key: _joined(value) for key, value in as_table(options).items()}
     return sections
 
 

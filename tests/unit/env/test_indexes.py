@@ -199,3 +199,13 @@ def test_a_new_wheel_in_a_directory_that_serves_as_an_index_is_seen(
 def test_the_certificates_that_tools_are_given_are_added_to_the_systems(tmp_path: Path) -> None:
     settings = read(tmp_path, PIP_CERT="/a.pem", REQUESTS_CA_BUNDLE="/b.pem")
     assert settings.certificates == ("/a.pem", "/b.pem")
+
+
+@pytest.mark.parametrize("url", ["http://[", "https://h:port/simple", "", "https://["])
+def test_what_is_no_url_is_left_to_the_tools(tmp_path: Path, url: str) -> None:
+    assert read(tmp_path, PIP_EXTRA_INDEX_URL=url).login("https://h/a.whl") is None
+
+
+def test_an_index_may_be_all_of_its_host(tmp_path: Path) -> None:
+    settings = read(tmp_path, PIP_INDEX_URL="https://me:pw@h")
+    assert settings.login("https://h/a/b.whl") == ("me", "pw")
