@@ -5,6 +5,7 @@
 #   make test ARGS="-k sync"      the tests
 #   make check                    lint, format, types
 #   make faults ARGS="--rows 1-6" faults made for real, with remotest and with pytest-xdist
+#   make fuzz ARGS="--seconds 600 --target frame"             inputs that break what reads them
 #   make bench                    speed, beside pytest-xdist, pip and uv
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check faults bench clean
+.PHONY: demo test check faults fuzz bench clean
 
 demo: $(READY)
 	@$(BIN)/python demo/run.py $(if $(HOST),--host "$(HOST)") $(PYTHONS)
@@ -32,6 +33,9 @@ check: $(READY)
 # All rows take half an hour and write docs/faults.md.
 faults: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m faultlab $(ARGS)
+
+fuzz: $(READY)
+	@$(BIN)/python tests/fuzz/run.py $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -1,0 +1,184 @@
+"""Trees: the rules of what travels, and what a host makes of a manifest and the blobs behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from fuzz.guard import watching
+from fuzz.inputs import JSON, TEXTS, edited, lines_of, to_json
+from fuzz.target import Target
+from hypothesis import strategies as st
+from wireexamples import EXAMPLES
+
+from pytest_remotest import frames, messages
+from pytest_remotest.envreceive import Builder
+from pytest_remotest.mirror import remove
+from pytest_remotest.receive import Receiver
+from remotest.errors import UsageError
+from remotest.sync.rules import Rules, parse_rule
+
+RULE_WORDS: Final = (
+    *("*", "**", "/", "!", "./", "../", "[", "]", "[!a", "[]a]", "[b-a]", "[a-", "\\", "?", ".env"),
+    *("build", "*.log", "/home/me", "id_*", "**/" * 8, "*a" * 8, "a" * 30, "\n"),
+)
+PATHS: Final = ("/home/me/build/" + "a" * 40 + ".log", "/home/me/.env", "/x/\udcff/y\nz", "/")
+
+
+def check_rules(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    with watching():
+        try:
+            rules = [parse_rule(line, "/home/me") for line in text.split("\n") if line]
+        except UsageError:
+            return
+        for path in PATHS:
+            Rules(rules, top="/home/me", leaves_junk=True).decide(path, is_directory=False)
+
+
+RULES: Final = Target(
+    name="rsyncignore",
+    check=check_rules,
+    inputs=lines_of(RULE_WORDS, max_size=3)
+    | edited([b"!build/**/keep\n*.[oa]\n/home/me/x\n"], [word.encode() for word in RULE_WORDS]),
+)
+
+
+# -- what a host makes of it -------------------------------------------------------------------
+
+AN_ENVIRONMENT: Final = next(
+    example for example in EXAMPLES if isinstance(example, messages.EnvOpen)
+)._replace(key="00ff00ff", wheels=[])
+CONTENTS: Final = (b"", b"VALUE = 1\n", b"x" * 3000)
+DIGESTS: Final = tuple(hashlib.sha256(content).hexdigest() for content in CONTENTS)
+PLACES: Final = (
+    *("base", "base/a", "base/a/b", "base/b", "outside", "outside/x", "base/a/b/c"),
+    *("base/link", "base/link/x", "base/../x", "../x", "/etc/x", "base//x", "base/.", ""),
+    *(
+        ".remotest",
+        ".remotest/owner.9",
+        "base/\udcff",
+        "base/\ud800",
+        "base/\0",
+        "base/" + "a" * 300,
+    ),
+    *("base/A", "base/a\u0301", "base/\u00e1", "base/__pycache__", "base/__pycache__/a.pyc"),
+)
+
+
+def check_receiver(data: bytes) -> None:
+    """Whatever a peer orders, only the cache is written to, and nothing that is ordered is run."""
+    orders = _orders(data)
+    with tempfile.TemporaryDirectory(prefix="remotest-fuzz-") as top:
+        home = Path(top, "home")
+        home.mkdir()
+        Path(top, "secret").write_text("mine")
+        answers: list[Any] = []
+        environ = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+        receiver, builder = Receiver(answers.append, environ), Builder(answers.append, environ)
+        take_blob = receiver.blob
+        with watching(home):
+            try:
+                for message in orders:
+                    # As the agent does it; places that the controller's user named are allowed.
+                    if isinstance(message, messages.SyncOpen):
+                        take_blob = receiver.blob
+                        receiver.open(message._replace(cache=None, directory=None))
+                    elif isinstance(message, messages.SyncEntries):
+                        receiver.entries(message)
+                    elif isinstance(message, messages.SyncCommit):
+                        receiver.commit(message)
+                    elif isinstance(message, messages.EnvOpen):
+                        take_blob = builder.blob
+                        builder.open(message._replace(cache=None))
+                    elif isinstance(message, messages.Blob):
+                        take_blob(message)
+            except messages.ProtocolError:
+                pass
+            finally:
+                receiver.release()
+                builder.release()
+        _check_trees(answers)
+        assert sorted(path.name for path in Path(top).iterdir()) == ["home", "secret"]
+        for child in home.iterdir():
+            remove(os.fsencode(child))  # Modes in it may forbid even us to look.
+
+
+def _orders(data: bytes) -> list[Any]:
+    """Return messages: each line is one frame, of a blob where it is digest, last and content."""
+    orders: list[Any] = []
+    with contextlib.suppress(messages.ProtocolError):
+        for line in data.split(b"\n"):
+            kind, _, rest = line.partition(b" ")
+            if kind == b"blob" and rest.isdigit():
+                number = int(rest[:3]) % (2 * len(CONTENTS))
+                content, digest = CONTENTS[number // 2], DIGESTS[number // 2]
+                half = len(content) // 2
+                if number % 2:
+                    orders.append(messages.Blob(digest, False, content[:half]))
+                    content = content[half:]
+                orders.append(messages.Blob(digest, True, content))
+            elif line:
+                orders += frames.decode_body(line)
+    return orders
+
+
+def _check_trees(answers: list[Any]) -> None:
+    """What is said to be done is there."""
+    for answer in answers:
+        if isinstance(answer, messages.SyncDone):
+            assert Path(answer.tree).is_dir()
+
+
+def _manifest_rows() -> st.SearchStrategy[Any]:
+    places = st.sampled_from(PLACES) | TEXTS
+    modes = st.sampled_from([0o755, 0o644, 0o444, 0o000, 0o4777, -1, 2**40])
+    sizes = st.sampled_from([len(content) for content in CONTENTS]) | st.integers()
+    numbers = st.sampled_from([0, 1, 10**18, 2**63 - 1, -(2**63)])
+    targets = st.sampled_from(["a", "../../..", "/etc/passwd", "", "x" * 5000, "\0", "\udcff"])
+    files = st.tuples(st.sampled_from(range(3)), modes, numbers).map(
+        lambda drawn: ["f", drawn[1], len(CONTENTS[drawn[0]]), DIGESTS[drawn[0]], drawn[2]]
+    )
+    kinds = (
+        files
+        | st.tuples(st.just("f"), modes, sizes, st.sampled_from([*DIGESTS, "x"]), numbers).map(list)
+        | st.tuples(st.just("d"), modes).map(list)
+        | st.tuples(st.just("l"), targets).map(list)
+    )
+    sound = st.tuples(st.sampled_from(["base/a", "base/b", "base/link"]), files | kinds)
+    row = st.tuples(places, kinds).map(lambda drawn: [drawn[0], *drawn[1]])
+    tops = st.just([["base", "d", 0o755]])
+    rows = st.lists(sound.map(lambda drawn: [drawn[0], *drawn[1]]) | row, max_size=4)
+    others = st.builds(lambda first, more: first + more, tops, rows)
+    return others | st.lists(row | JSON.filter(lambda value: isinstance(value, list)), max_size=3)
+
+
+def _conversations() -> st.SearchStrategy[bytes]:
+    opens = st.builds(lambda name: ["SyncOpen", name, "u", None, None], st.just("p") | TEXTS)
+    wheel = st.tuples(
+        st.sampled_from([*DIGESTS, "../x"]),
+        st.sampled_from(["demo-1.0-py3-none-any.whl", "../../x-1-py3-none-any.whl", "a/b", "-"]),
+        st.integers(-1, 4000),
+    ).map(list)
+    line = st.one_of(
+        opens.map(lambda one: to_json([one])),
+        _manifest_rows().map(
+            lambda rows: to_json(
+                [["SyncOpen", "p", "u", None, None], ["SyncEntries", rows, True], ["SyncCommit"]]
+            )
+        ),
+        st.integers(0, 5).map(lambda number: b"blob %d" % number),
+        st.lists(wheel | JSON.map(lambda value: [value]), max_size=2).map(
+            lambda rows: frames.encode_body([AN_ENVIRONMENT._replace(wheels=rows)])
+        ),
+    )
+    return st.lists(line, min_size=1, max_size=6).map(b"\n".join)
+
+
+RECEIVER: Final = Target(name="receiver", check=check_receiver, inputs=_conversations())
+
+TARGETS: Final = (RULES, RECEIVER)
