@@ -134,6 +134,9 @@ class _Unpacking:
             else:
                 self._write(path, entry)
         for path, target in links:
+            # There ``..`` would lead from elsewhere than its path says.
+            if self._is_below_link(path):
+                raise WheelError("the link %.200r lies below a link" % path)
             with self._creating(path) as place:
                 os.symlink(to_bytes(target), place)
 
@@ -173,6 +176,11 @@ class _Unpacking:
             os.makedirs(os.path.join(self._folder, to_bytes(path)), exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise WheelError("%.200r is a folder and a file" % path) from None
+
+    def _is_below_link(self, path: str) -> bool:
+        parts = path.split("/")
+        above = ["/".join(parts[:count]) for count in range(1, len(parts))]
+        return any(os.path.islink(os.path.join(self._folder, to_bytes(one))) for one in above)
 
     @contextlib.contextmanager
     def _creating(self, path: str) -> Iterator[bytes]:
