@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import deque
@@ -16,7 +17,7 @@ from remotest.env.model import Contents
 from remotest.env.ship import Destination, Shipped, ship
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from remotest.env.model import Wheel
 
@@ -36,6 +37,7 @@ def send(message):
     sys.stdout.buffer.flush()
 
 builder = Builder(send, {"HOME": sys.argv[2]})
+overlays = overlay.Overlays()
 while True:
     head = sys.stdin.buffer.read(4)
     if not head:
@@ -47,7 +49,7 @@ while True:
         elif isinstance(message, messages.Blob):
             builder.blob(message)
         else:
-            made = overlay.Overlays().made_for(message, sys.argv[2])
+            made = overlays.made_for(message, sys.argv[2])
             send(messages.WorkerOutput("", os.fsdecode(made.python)))
 builder.release()
 """
@@ -56,11 +58,11 @@ builder.release()
 class Host:
     """A host's side in this process, with a home directory of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, is_over: Callable[[], bool] = lambda: False) -> None:
         self.sent: list[Any] = []
         self.answers: deque[Any] = deque()
         environ = {"HOME": str(home)}
-        self.builder = Builder(self._answer, environ)
+        self.builder = Builder(self._answer, environ, is_over)
         self._handlers = {
             messages.EnvOpen: self.builder.open,
             messages.Blob: self.builder.blob,
@@ -100,12 +102,18 @@ class Host:
 class HostProcess(Host):
     """The host's side in a process of an interpreter; a context that ends it in order."""
 
-    def __init__(self, home: Path, python: Path | str = sys.executable) -> None:
+    def __init__(
+        self,
+        home: Path,
+        python: Path | str = sys.executable,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(home)
         self.process = subprocess.Popen(
             [python, "-B", "-c", PROGRAM, str(PLUGIN), str(home)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={**os.environ, **(environ or {})},
         )
 
     def __enter__(self) -> HostProcess:
@@ -132,10 +140,17 @@ class HostProcess(Host):
             self.answers += frames.decode(frame)[1]
         return self.answers.popleft()
 
-    def overlay(self, env_folder: str | None, files: Sequence[tuple[str, str]]) -> Path:
+    def overlay(
+        self,
+        env_folder: str | None,
+        files: Sequence[tuple[str, str]],
+        extensions_folder: str | None = None,
+    ) -> Path:
         """Return the python of an overlay."""
         rows = [list(row) for row in files]
-        start = messages.SpawnWorker("", [], "", {}, [], False, 0, None, env_folder, rows, None)
+        start = messages.SpawnWorker(
+            "", [], "", {}, [], False, 0, None, env_folder, rows, extensions_folder
+        )
         self.send(frames.encode([start]))
         answer: messages.WorkerOutput = self.receive()
         return Path(answer.text)

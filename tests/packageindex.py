@@ -135,7 +135,11 @@ class PackageIndex:
                 info = tarfile.TarInfo(f"{name}-{version}/{path}")
                 info.size = len(text.encode())
                 archive.addfile(info, io.BytesIO(text.encode()))
-        return self._publish(name, f"{name}-{version}.tar.gz", stream.getvalue(), "", hashed=True)
+        return self.add_archive(name, version, stream.getvalue())
+
+    def add_archive(self, name: str, version: str, content: bytes) -> str:
+        """Add a source distribution; return its sha256."""
+        return self._publish(name, f"{name}-{version}.tar.gz", content, "", hashed=True)
 
     def files_asked(self) -> list[str]:
         """Return the names of the files that were asked for, sorted."""

@@ -11,6 +11,7 @@ from packaging.utils import parse_wheel_filename
 
 from remotest.env.fetch import basic_authorization
 from remotest.env.lock import Artifact, interpreter_title
+from remotest.env.project_build import reason_in
 from remotest.env.sources import content, local_path
 from remotest.env.tools import ToolFailed, run_tool
 from remotest.env.unavailable import Unavailable, Unfit
@@ -86,7 +87,7 @@ class Builder:
             except ToolFailed as error:
                 raise Unavailable(
                     f"{artifact.title} has no wheel for {interpreter_title(target)}, and its "
-                    f"source does not build here: {error.cause}",
+                    f"source does not build here: {reason_in(error.words)}",
                     remedy=REMEDY,
                 ) from error
             built = list((staging / "wheels").glob("*.whl"))

@@ -59,11 +59,10 @@ def test_specs_that_reach_the_same_interpreter_share_an_agent() -> None:
         ("ssh=h//via=jump//chdir=d//cache=c", "ssh=h//via=jump//chdir=d//cache=c"),
         ("ssh=h//id=x//env=fresh//group=test", "ssh=h//env=fresh//group=test"),
         (
-            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//wheels=remote//setup=e"
-            "//interpreters=uv",
-            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//wheels=remote//setup=e"
-            "//interpreters=uv",
+            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//setup=e//interpreters=uv",
+            "ssh=h//extra=a//req=b//lock=c//tox=d//project=none//setup=e//interpreters=uv",
         ),
+        ("ssh=h//wheels=remote//nice=1", "ssh=h//wheels=remote"),
     ],
 )
 def test_an_agent_is_called_like_the_place_it_is_in(spec: str, name: str) -> None:

@@ -73,7 +73,8 @@ def test_each_interpreter_is_a_paragraph() -> None:
 
 
 def test_an_explanation_names_each_package() -> None:
-    same = replace(MANAGED, changes=(), builds=(), notes=(), packages=MANAGED.packages[1:], state="")
+    few = MANAGED.packages[1:]
+    same = replace(MANAGED, changes=(), builds=(), notes=(), packages=few, state="")
     assert lines([replace(ROWS[0], managed=same)], is_explained=True) == [
         "ssh=h//python=python3.9",
         "  interpreter  CPython 3.9.18 on linux x86_64",
