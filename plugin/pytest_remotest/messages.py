@@ -67,10 +67,7 @@ class Room(NamedTuple):
 
 
 class EnvWant(NamedTuple):
-    """Digests (sha256, hex) of the files of an EnvOpen that the host lacks; each once.
-
-    A source, and what it is built with, count only where the wheel that comes of it is not there.
-    """
+    """Digests (sha256, hex) of the files of an EnvOpen that the host lacks; each once."""
 
     digests: List[str]
 
@@ -95,10 +92,7 @@ class EnvFailed(NamedTuple):
 
 
 class BuildFailed(NamedTuple):
-    """A wheel could not be built, so there is no environment. ``key`` is that of its row.
-
-    ``log`` is the end of what the build printed.
-    """
+    """The wheel of this row could not be built. ``log`` is the end of what the build printed."""
 
     key: str
     reason: str
