@@ -269,3 +269,23 @@ def test_a_gateway_that_opens_after_the_end_is_closed(hosts: MemoryHosts) -> Non
 
     assert receive(driver) == GatewayOpened(agent="a", info=INFO)
     assert hosts.gateways["a"].is_closed.is_set()
+
+
+@pytest.mark.parametrize(("is_local", "text"), [(False, "?[2J"), (True, "\x1b[2J")])
+def test_what_other_machines_say_is_cleaned(
+    hosts: MemoryHosts, text: str, *, is_local: bool
+) -> None:
+    driver = opened(hosts, "a")
+    hosts.gateways["a"].is_local = is_local
+
+    hosts.gateways["a"].say(frames.encode([messages.WorkerOutput("gw0", "\x1b[2J")]))
+
+    cleaned = (messages.WorkerOutput("gw0", text),)
+    assert receive(driver) == MessagesCame(agent="a", worker=None, messages=cleaned)
+
+
+def test_a_host_that_greets_without_an_end_breaks_the_protocol(hosts: MemoryHosts) -> None:
+    opened(hosts, "a")
+    greet(hosts.gateways["a"])
+    with pytest.raises(messages.ProtocolError, match="greets again and again"):
+        greet(hosts.gateways["a"])
