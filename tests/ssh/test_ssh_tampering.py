@@ -7,6 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+import interpreters
 import paramiko
 import pytest
 import sshd
@@ -21,6 +22,8 @@ from remotest.spec import GatewaySpec, SshTarget
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from projects import Project
 
 WAIT_S: Final = 30.0
 STRICT: Final = b"kex-strict-s-v00@openssh.com"
@@ -148,3 +151,27 @@ def test_a_server_without_strict_key_exchange_is_used_and_named(tmp_path: Path) 
         thread.join(WAIT_S)
 
     assert connection.notes == (f"127.0.0.1:{port}: {NOT_STRICT}",)
+
+
+def test_the_user_of_a_run_hears_of_it(project: Project) -> None:
+    project.write(
+        {
+            "pytest.ini": "[pytest]\n",
+            "test_it.py": "def test_one():\n    pass\n",
+            "conftest.py": """
+                import os
+
+                if "PYTEST_XDIST_WORKER" not in os.environ:
+                    import functools
+                    import paramiko
+
+                    # As with an old server: the two do not agree on it.
+                    paramiko.Transport = functools.partial(paramiko.Transport, strict_kex=False)
+                """,
+        }
+    )
+
+    answer = project.pytest("-d", f"--tx=ssh=old//python={interpreters.with_pytest('3.9')}")
+
+    assert answer.status == 0
+    assert answer.lines.count(f"old: {NOT_STRICT}") == 1
