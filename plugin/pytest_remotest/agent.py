@@ -36,11 +36,19 @@ GOODBYE = frames.encode([messages.Goodbye()])
 
 def main(channel: Any) -> None:
     """Serve the controller at the other end of an execnet channel until it leaves."""
-    Agent(channel).run()
+    agent = Agent(channel)
+    agent.run()
+    if agent.is_deserted:
+        supervise.end_input(channel.gateway._io.infile.fileno())  # noqa: SLF001  told to nobody
 
 
 class Agent:
-    """The agent's state; ``run`` is its life."""
+    """The agent's state; ``run`` is its life.
+
+    Attributes:
+        is_deserted: whether it has left because the controller was silent for too long: the link
+            may stay open for ever.
+    """
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
@@ -52,6 +60,7 @@ class Agent:
         self._waking = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._workers: Dict[str, WorkerProcess] = {}
+        self.is_deserted = False
         self._leaving = False
         self._told_to_leave = False
         self._heard_s = time.monotonic()
@@ -156,7 +165,7 @@ class Agent:
                 self._bury(worker)
         self._look_after(time.monotonic())
         if self._is_silent():
-            self._leaving = True
+            self._leaving = self.is_deserted = True
         supervise.reap_orphans({worker.process.pid for worker in self._workers.values()})
 
     def _is_silent(self) -> bool:

@@ -15,6 +15,7 @@ import ctypes
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from typing import Callable, Container, Dict, List, NamedTuple, Optional
@@ -96,6 +97,18 @@ def _await_end(child: int, ended_fd: int, input_fd: int) -> None:
             if descriptor in ready:
                 poller.unregister(descriptor)
                 deadline_s = min(deadline_s or sys.maxsize, time.monotonic() + grace_s)
+
+
+def end_input(input_fd: int) -> None:
+    """Let this process read the end of its input, although the other side does not end it.
+
+    Where that is a pipe nobody else can end it; then this process ends at once.
+    """
+    try:
+        with socket.socket(fileno=os.dup(input_fd)) as link:
+            link.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        os._exit(1)
 
 
 class Stat(NamedTuple):

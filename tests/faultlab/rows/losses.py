@@ -75,6 +75,7 @@ def corrupted(scene: Scene) -> Seen:
     exits=HOST_FAILED,
     says=["no sign of life for 2 s", RUNS_AGAIN],
     outcomes={"passed": 10},
+    cheap=True,
 )
 def blackhole(scene: Scene) -> Seen:
     """Nothing passes any more between us and one of two hosts, and nobody is told."""
