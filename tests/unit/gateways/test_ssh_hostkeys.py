@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -146,3 +149,29 @@ def test_a_torn_last_line_is_left_alone(tmp_path: Path) -> None:
     path.write_text("torn")
     keep_key(path, ("box",), "ssh-rsa", ONE, hash_name=False)
     assert path.read_text() == "torn\nbox ssh-rsa a2V5IG9uZQ==\n"
+
+
+KEEPING: Final = """
+import itertools, sys
+from pathlib import Path
+from remotest.gateways.hostkeys import keep_key
+
+for number in itertools.count():
+    keep_key(Path(sys.argv[1]), (f"box{number}",), "ssh-rsa", b"key" * 100, hash_name=False)
+    print(number, flush=True)
+"""
+
+
+def test_a_run_that_is_killed_leaves_whole_lines_and_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    command = [sys.executable, "-c", KEEPING, path]
+    for stop_after in (1, 10, 100):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for said in process.stdout:
+                if int(said) >= stop_after:
+                    process.kill()
+        assert keep_key(path, (f"after{stop_after}",), "ssh-rsa", ONE, hash_name=False)
+    lines = path.read_text().splitlines()
+    assert len(lines) > 100
+    assert len(list(parse_known_hosts(path.read_text(), path))) == len(lines)
