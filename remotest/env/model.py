@@ -125,16 +125,17 @@ class HostBuild:
 
 @dataclass(frozen=True, kw_only=True)
 class CompiledProject:
-    """A project of the tree that has no compiled modules for an interpreter, and needs them.
+    """A project of the tree that has no compiled modules for an interpreter.
 
     ``directory`` is its absolute path here, ``version`` is as its metadata have it, ``reason`` says
-    what is missing.
+    what is missing. With ``is_optional`` the project is imported without them.
     """
 
     name: str
     version: str
     directory: Path
     reason: str
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

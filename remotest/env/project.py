@@ -68,9 +68,12 @@ def make_overlay(
     editables = _editables(base_dir, paths, cache_folder, search_path)
     overlay = _combine(editables, paths)
     compiled = [one for editable in editables if (one := compiled_project(editable, target))]
-    if compiled and not builds_there:
-        raise Unavailable(compiled[0].reason, remedy=REMEDY)
-    return replace(overlay, compiled=tuple(compiled))
+    if builds_there:
+        return replace(overlay, compiled=tuple(compiled))
+    if needed := [one for one in compiled if not one.is_optional]:
+        raise Unavailable(needed[0].reason, remedy=REMEDY)
+    notes = (f"{one.reason}; it does without" for one in compiled)
+    return replace(overlay, notes=(*overlay.notes, *notes))
 
 
 def _editables(

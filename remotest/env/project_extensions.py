@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from packaging.utils import canonicalize_name
 
 from remotest.env.model import CompiledProject
+from remotest.env.project_optional import does_without
+from remotest.env.project_settings import read_project_settings
 from remotest.sync.extensions import Extension, parse_extension
 from remotest.sync.rules import ENVIRONMENT_MARKERS
 
@@ -82,8 +84,13 @@ def _is_other(folder: str, name: str) -> bool:
 
 
 def compiled_project(editable: Editable, target: Target) -> CompiledProject | None:
-    """Return a project whose compiled modules an interpreter cannot import, None for any other."""
+    """Return a project whose compiled modules an interpreter cannot import, None for any other.
+
+    Raises:
+        Unavailable: the project's settings cannot be read.
+    """
     modules = find_compiled_modules(editable.directory)
+    lacking = [module for module in modules if not module.suits(target.ext_suffix)]
     reason = lacking_modules(editable, modules, target.ext_suffix, str(target.tags[0]))
     if not reason:
         return None
@@ -92,6 +99,25 @@ def compiled_project(editable: Editable, target: Target) -> CompiledProject | No
         version=editable.version,
         directory=Path(editable.directory),
         reason=reason,
+        is_optional=_is_optional(editable.directory, lacking),
+    )
+
+
+def _is_optional(directory: str, modules: Iterable[CompiledModule]) -> bool:
+    """Return whether a project is imported without these modules, without any if these are none."""
+    settings = read_project_settings(Path(directory))
+    tables = settings.table("tool", "setuptools").get("ext-modules")
+    setup = Path(directory, "setup.py")
+    return does_without(
+        {module.name.rpartition("/")[2] for module in modules},
+        setup=setup.read_text(encoding="utf-8", errors="replace") if setup.is_file() else "",
+        tables=tables if isinstance(tables, list) else (),
+        sources=(
+            Path(folder, name)
+            for folder, names in _folders(directory)
+            for name in names
+            if name.endswith(".py")
+        ),
     )
 
 
