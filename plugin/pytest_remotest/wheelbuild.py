@@ -23,6 +23,7 @@ from pytest_remotest.wheelnames import WheelError, name_and_version, normalized
 LOOK_S = 0.2  # Between looks at whether the run is over, or the time.
 READ_BYTES = 64 * 1024  # The size of a pipe's buffer on Linux: more cannot be there at once.
 LOG_BYTES = 4096  # Of the end of a build's log: enough for a compiler's error.
+LOG_LINES = 20  # Of it that are told.
 
 # Run by the interpreter of a build's environment: calls one hook, and leaves its answer in a file.
 # What a backend prints is a log. The working directory is the project's, and not on sys.path.
@@ -218,7 +219,7 @@ def _pieces(process: "subprocess.Popen[bytes]") -> Iterator[bytes]:
 
 
 def _text(log: bytes) -> str:
-    return log.decode("utf-8", "replace")
+    return "\n".join(log.decode("utf-8", "replace").splitlines()[-LOG_LINES:])
 
 
 def _check(order: Build, wheel: bytes, filename: str, tags: Iterable[str], folder: bytes) -> None:

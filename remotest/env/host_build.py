@@ -71,7 +71,7 @@ class HostBuilds:
             target,
             name=artifact.name,
             version=artifact.version,
-            pretended=artifact.version,
+            is_exact=True,
             reason=reason,
         )
 
@@ -87,8 +87,8 @@ class HostBuilds:
             content,
             target,
             name=project.name,
-            version="",  # A backend may tell another one where there is no history.
-            pretended=project.version,
+            version=project.version,
+            is_exact=False,  # A backend may tell another one where there is no history.
             reason=project.reason,
         )
 
@@ -100,23 +100,24 @@ class HostBuilds:
         *,
         name: str,
         version: str,
-        pretended: str,
+        is_exact: bool,
         reason: str,
     ) -> HostBuild:
         backend = find_backend(source, content, self._cache, self._tools)
-        title = f"{name} {pretended}".rstrip()
+        title = f"{name} {version}".rstrip()
         wheels = self._requires(title, backend.requires, target) if backend.requires else ()
         digests = sorted(wheel.sha256 for wheel in wheels)
         parts = [SCHEMA, target.build, name, content, digests]
         return HostBuild(
             name=name,
             version=version,
+            is_exact=is_exact,
             key=hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest(),
             source=source,
             backend=backend.name,
             backend_path=backend.path,
             requires=wheels,
-            variables={SCM_VERSION: pretended} if pretended else {},
+            variables={SCM_VERSION: version} if version else {},
             reason=reason,
             notes=backend.notes,
         )
@@ -167,6 +168,7 @@ def to_row(build: HostBuild) -> dict[str, Any]:
     return {
         "name": build.name,
         "version": build.version,
+        "is_exact": build.is_exact,
         "key": build.key,
         "source": [build.source.sha256, build.source.filename],
         "backend": build.backend,
@@ -187,6 +189,7 @@ def from_row(row: Mapping[str, Any], cache: WheelCache) -> HostBuild | None:
     return HostBuild(
         name=row["name"],
         version=row["version"],
+        is_exact=row["is_exact"],
         key=row["key"],
         source=source,
         backend=row["backend"],

@@ -95,6 +95,7 @@ class HostBuild:
     Attributes:
         name: normalized.
         version: empty where only the build tells.
+        is_exact: the wheel has to have that very version.
         key: names what comes of it, in hex as a sha256 has it: of the source's content, the
             interpreter's build and the wheels that it is built with.
         source: of it.
@@ -108,6 +109,7 @@ class HostBuild:
 
     name: str
     version: str
+    is_exact: bool
     key: str
     source: Source
     backend: str

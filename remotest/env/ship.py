@@ -148,7 +148,7 @@ def _build_row(build: HostBuild) -> list[Any]:
     return [
         build.key,
         build.name,
-        build.version,
+        build.version if build.is_exact else "",
         _row(build.source),
         build.backend,
         list(build.backend_path),

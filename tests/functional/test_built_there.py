@@ -165,6 +165,7 @@ def build_of(folder: Path, backend: str, version: str = "1.0") -> Contents:
     build = HostBuild(
         name="fast",
         version=version,
+        is_exact=True,
         key="ab" * 32,
         source=source,
         backend="backend",
