@@ -41,6 +41,7 @@ class Worker:
     groups: dict[int, str] = field(default_factory=dict)
     has_collected: bool = False
     outcomes: dict[int, Outcome] = field(default_factory=dict)
+    report_counts: Counter[int] = field(default_factory=Counter)
     output: list[str] = field(default_factory=list)
     is_finished: bool = False
     has_exited: bool = False
@@ -207,6 +208,12 @@ class Relay:
         return []
 
     def _test_report(self, worker: Worker, message: messages.TestReport) -> list[Event]:
+        come_count = worker.report_counts[message.position]
+        if message.number < come_count:  # It has come twice.
+            return []
+        if message.number > come_count:
+            raise messages.ProtocolError("a report of a test is missing")
+        worker.report_counts[message.position] += 1
         report = reports.rebuild_report(self._config, message.data, pytest.TestReport)
         self._mark(worker, report)
         if note := self._moved.get(report.nodeid):
@@ -220,6 +227,8 @@ class Relay:
         return []
 
     def _item_finished(self, worker: Worker, message: messages.ItemFinished) -> list[Event]:
+        if worker.report_counts.pop(message.position, 0) != message.report_count:
+            raise messages.ProtocolError("a report of a test is missing")
         outcome = worker.outcomes.pop(message.position, None)
         environment = worker.environment
         if outcome is not None and 0 <= message.position < len(worker.ids):

@@ -12,6 +12,7 @@ import os
 import struct
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,7 +49,7 @@ def report(node_id: str, when: str = "call", **fields: Any) -> messages.TestRepo
         "$report_type": "TestReport",
         **fields,
     }
-    return messages.TestReport(IDS.index(node_id) if node_id in IDS else 0, data)
+    return messages.TestReport(IDS.index(node_id) if node_id in IDS else 0, 0, data)
 
 
 def warning(category_module: str, category: str, text: str = "") -> messages.WarningRecorded:
@@ -84,7 +85,7 @@ SAID_BY_WORKERS: Final[dict[str, list[Any]]] = {
     "report-class": [report(IDS[0], **{"$report_type": "os.system"})],
     "report-method": [report(IDS[0], toterminal="x", extra={"dict": 3})],
     "nested-report": [report(IDS[0], longrepr=nested(900))],
-    "foreign-position": [messages.ItemFinished(10**9, 1.0), messages.ItemsReturned([-5])],
+    "foreign-position": [messages.ItemFinished(10**9, 1.0, 0), messages.ItemsReturned([-5])],
     "controllers-words": [messages.Goodbye()],
     "traversing-names": [report("../../../tripwire::x", outcome="failed", longrepr="x")],
 }
@@ -118,6 +119,7 @@ class Agent:
     def __init__(self, channel: Any) -> None:
         self._channel = channel
         self._done = threading.Event()
+        self._report_counts: Counter[tuple[str | None, int]] = Counter()
         self._handlers: dict[type, Callable[[Any, str | None], None]] = {
             messages.Ping: lambda *_: self._say(messages.Pong()),
             messages.SyncCommit: lambda *_: self._take_tree(),
@@ -137,7 +139,19 @@ class Agent:
         self._done.wait(LIFETIME_S)
 
     def _say(self, *said: Any, worker: str | None = None) -> None:
-        self._channel.send(frames.encode(said, worker))
+        numbered = [self._numbered(message, worker) for message in said]
+        self._channel.send(frames.encode(numbered, worker))
+
+    def _numbered(self, message: Any, worker: str | None) -> Any:
+        """Return a message with the numbers that are expected: its other fields do harm enough."""
+        if isinstance(message, messages.TestReport):
+            number = self._report_counts[worker, message.position]
+            self._report_counts[worker, message.position] += 1
+            return message._replace(number=number)
+        if isinstance(message, messages.ItemFinished):
+            count = self._report_counts.pop((worker, message.position), 0)
+            return message._replace(report_count=count)
+        return message
 
     def _accept(self, frame: bytes | None) -> None:
         if frame is None:
@@ -190,7 +204,7 @@ class Agent:
                 messages.LogStart(position, node_id, location),
                 *(report(node_id, when) for when in ("setup", "call", "teardown")),
                 messages.LogFinish(position, node_id, location),
-                messages.ItemFinished(position, 0.0),
+                messages.ItemFinished(position, 0.0, 0),
                 worker=worker,
             )
 

@@ -84,12 +84,12 @@ EXAMPLES = (
     m.Collected(["test_a.py::test_a"], True),
     m.LogStart(0, "test_a.py::test_a", ["test_a.py", None, "test_a"]),
     m.LogFinish(0, "test_a.py::test_a", None),
-    m.TestReport(0, REPORT),
+    m.TestReport(0, 2, REPORT),
     m.CollectReport({"nodeid": "test_b.py", "outcome": "failed", "longrepr": "SyntaxError"}),
     m.WarningRecorded(
         "UserWarning", "builtins", "h\u00e9", "a.py", 3, "runtest", "test_a.py", None
     ),
-    m.ItemFinished(0, 0.25),
+    m.ItemFinished(0, 0.25, 3),
     m.ItemsReturned([2]),
     m.InternalError("Traceback"),
     m.SessionOutput('{"dict":[["exitstatus",0]]}'),

@@ -366,9 +366,13 @@ class LogFinish(NamedTuple):
 
 
 class TestReport(NamedTuple):
-    """pytest_runtest_logreport. ``data`` as ``reportwire.report_to_wire`` makes it."""
+    """pytest_runtest_logreport. ``data`` as ``reportwire.report_to_wire`` makes it.
+
+    ``number`` counts the reports of the item from 0, so that none is lost or taken twice.
+    """
 
     position: int
+    number: int
     data: Dict[str, Any]
 
 
@@ -392,10 +396,11 @@ class WarningRecorded(NamedTuple):
 
 
 class ItemFinished(NamedTuple):
-    """The worker is done with the item at ``position``."""
+    """The worker is done with the item at ``position``; so many reports of it have gone out."""
 
     position: int
     duration_s: float
+    report_count: int
 
 
 class ItemsReturned(NamedTuple):
@@ -431,9 +436,8 @@ class SessionFinished(NamedTuple):
 MESSAGES = (
     Greeting, Pong, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
     BuildFailed, CacheTold, CacheFailed, WorkerExited, WorkerOutput, ProcessesLeft,
-    ExpectPings, WatchWorkers,
-    Ping, SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree, EnvOpen,
-    AskCache, SpawnWorker, StopWorker, KeepOrphans, Goodbye,
+    ExpectPings, WatchWorkers, Ping, SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree,
+    EnvOpen, AskCache, SpawnWorker, StopWorker, KeepOrphans, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,
     WarningRecorded, ItemFinished, ItemsReturned, InternalError, SessionOutput, SessionFinished,

@@ -171,6 +171,7 @@ class WorkerSession:
         self.link = link
         self.queue = queue
         self.position = -1
+        self.report_count = 0
         self.interrupt_reason = ""
         self.config: Any = None
         self.session: Any = None
@@ -270,7 +271,8 @@ class WorkerSession:
         self.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
         duration_s = perf_counter() - began
         set_title("[pytest-xdist idle]")
-        self.link.send(messages.ItemFinished(position, duration_s), flush=True)
+        self.link.send(messages.ItemFinished(position, duration_s, self.report_count), flush=True)
+        self.report_count = 0
 
     def pytest_runtest_logstart(self, nodeid: Any, location: Any) -> None:
         """Send it at once: a crash of this process must be known to be this item's."""
@@ -285,7 +287,9 @@ class WorkerSession:
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Queue a report; one that tells of a failure goes out at once."""
         data = self.serialise(report)
-        self.link.send(messages.TestReport(self.position, data), flush=bool(report.failed))
+        message = messages.TestReport(self.position, self.report_count, data)
+        self.report_count += 1
+        self.link.send(message, flush=bool(report.failed))
 
     def pytest_warning_recorded(
         self, warning_message: Any, when: str, nodeid: str, location: Any

@@ -79,7 +79,7 @@ def show(shown: Shown, message: Any) -> None:
 def test_what_pytest_makes_is_shown(shown: Shown) -> None:
     for wire in map(json.loads, shown.reports):
         is_test = wire["$report_type"] == "TestReport"
-        show(shown, messages.TestReport(0, wire) if is_test else messages.CollectReport(wire))
+        show(shown, messages.TestReport(0, 0, wire) if is_test else messages.CollectReport(wire))
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", [], {}, [3], ["x", "y", "z"]], ids=repr)
@@ -93,7 +93,7 @@ def test_whatever_stands_in_one_place_is_refused_or_shown(shown: Shown, value: A
                 break
             holder, key = place
             holder[key] = value
-            message = messages.TestReport(0, wire) if is_test else messages.CollectReport(wire)
+            message = messages.TestReport(0, 0, wire) if is_test else messages.CollectReport(wire)
             with contextlib.suppress(messages.ProtocolError):
                 show(shown, message)
 
@@ -103,6 +103,6 @@ def test_whatever_stands_in_one_place_is_refused_or_shown(shown: Shown, value: A
 def test_only_protocol_errors_escape(shown: Shown, data: st.DataObject) -> None:
     wire = changed(data, data.draw(st.sampled_from(shown.reports)))
     is_test = data.draw(st.booleans())
-    message = messages.TestReport(0, wire) if is_test else messages.CollectReport(wire)
+    message = messages.TestReport(0, 0, wire) if is_test else messages.CollectReport(wire)
     with contextlib.suppress(messages.ProtocolError):
         show(shown, message)

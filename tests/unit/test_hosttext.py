@@ -22,7 +22,7 @@ def heard(message: Any, host_text: HostText | None = None) -> Any:
 
 
 def report(**fields: Any) -> messages.TestReport:
-    return messages.TestReport(0, {"nodeid": "test_a.py::test_a", **fields})
+    return messages.TestReport(0, 0, {"nodeid": "test_a.py::test_a", **fields})
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_names_have_one_line() -> None:
     started = heard(messages.LogStart(0, name, [name, None, name]))
     assert started == messages.LogStart(0, clean, [clean, None, clean])
     data = {"nodeid": name, "location": [name, 1, name], "keywords": {name: 1}, "when": name}
-    assert heard(messages.TestReport(0, data)).data == {
+    assert heard(messages.TestReport(0, 0, data)).data == {
         "nodeid": clean,
         "location": [clean, 1, clean],
         "keywords": {clean: 1},

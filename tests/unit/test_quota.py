@@ -29,7 +29,7 @@ def having_said(size_bytes: int) -> Quota:
 
 
 def test_reports_have_their_texts_cut_once_there_were_many() -> None:
-    message = messages.TestReport(0, REPORT)
+    message = messages.TestReport(0, 0, REPORT)
     assert having_said(CUT_AFTER_BYTES).admit(message) is message
 
     quota = having_said(CUT_AFTER_BYTES + 1)
@@ -42,7 +42,7 @@ def test_reports_have_their_texts_cut_once_there_were_many() -> None:
         "sections": [["cut by remotest", note]],
         "extra": {"dict": []},
     }
-    assert quota.admit(message) == messages.TestReport(0, cut)
+    assert quota.admit(message) == messages.TestReport(0, 0, cut)
     assert quota.admit(messages.CollectReport(REPORT)) == messages.CollectReport(cut)
 
 
@@ -58,16 +58,16 @@ def test_many_reports_of_many_tests_are_no_crime() -> None:
     quota = Quota()
     for position in range(3):
         for _ in range(MAX_REPORTS_OF_ITEM):
-            quota.admit(messages.TestReport(position, REPORT))
-        quota.admit(messages.ItemFinished(position, 0.1))
-    quota.admit(messages.TestReport(0, REPORT))
+            quota.admit(messages.TestReport(position, 0, REPORT))
+        quota.admit(messages.ItemFinished(position, 0.1, 1))
+    quota.admit(messages.TestReport(0, 0, REPORT))
 
 
 @pytest.mark.parametrize(
     ("quota", "message", "repeats", "cause"),
     [
         (having_said(END_AFTER_BYTES + 1), messages.ItemsReturned([]), 0, "said more than"),
-        (Quota(), messages.TestReport(0, REPORT), MAX_REPORTS_OF_ITEM, "reports of one test"),
+        (Quota(), messages.TestReport(0, 0, REPORT), MAX_REPORTS_OF_ITEM, "reports of one test"),
         (Quota(), messages.Collected([""] * MAX_ITEMS, last=False), 2, "collects more than"),
         (Quota(), messages.ItemGroups([[]] * MAX_ITEMS), 2, "collects more than"),
         (Quota(), messages.SessionOutput("x" * (MAX_OUTPUT_CHARS // 8)), 8, "output is over"),

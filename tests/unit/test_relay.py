@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCATION = ["test_a.py", 3, "test_b"]
+NUMBERS = {"setup": 0, "call": 1, "teardown": 2}
 COLLECT_REPORT = {
     "$report_type": "CollectReport",
     "nodeid": "a",
@@ -88,7 +89,8 @@ class Scene:
             when=when,
         )
         hook = self.config.hook.pytest_report_to_serializable
-        return messages.TestReport(0, report_to_wire(hook(config=self.config, report=report)))
+        data = report_to_wire(hook(config=self.config, report=report))
+        return messages.TestReport(0, NUMBERS[when], data)
 
 
 @pytest.fixture
@@ -134,7 +136,7 @@ def test_an_item(scene: Scene) -> None:
         scene.report("call", "failed"),
         scene.report("teardown", "passed"),
         messages.LogFinish(0, "test_a.py::test_b", LOCATION),
-        messages.ItemFinished(0, 0.5),
+        messages.ItemFinished(0, 0.5, 3),
     )
     assert told[2:] == [
         events.ItemStarted(worker="gw0", position=0),
@@ -152,9 +154,26 @@ def test_an_item(scene: Scene) -> None:
     assert scene.relay.durations_s == {"environment0": 0.5}
 
 
+def test_a_report_that_comes_twice_is_taken_once(scene: Scene) -> None:
+    setup, call = scene.report("setup", "passed"), scene.report("call", "passed")
+    scene.say(STARTED, setup, call, setup, call, scene.report("teardown", "passed"))
+    assert [whole[2] for whole in scene.recorder.calls if whole[0] == "report"] == [
+        "setup",
+        "call",
+        "teardown",
+    ]
+
+
+@pytest.mark.parametrize("missing", NUMBERS)
+def test_a_report_that_is_missing_breaks_the_protocol(scene: Scene, missing: str) -> None:
+    came = [scene.report(when, "passed") for when in NUMBERS if when != missing]
+    with pytest.raises(messages.ProtocolError, match=r"^a report of a test is missing$"):
+        scene.say(STARTED, *came, messages.ItemFinished(0, 0.5, 3))
+
+
 def test_an_item_without_a_report_has_no_outcome(scene: Scene) -> None:
     scene.say(messages.Collected(["a"], last=True))
-    assert scene.say(messages.ItemFinished(0, 0.0)) == [
+    assert scene.say(messages.ItemFinished(0, 0.0, 0)) == [
         events.ItemFinished(worker="gw0", position=0, outcome=None, duration_s=0.0)
     ]
     assert scene.relay.outcomes == {}
@@ -250,8 +269,8 @@ def test_an_internal_error_of_a_worker_is_raised_here(scene: Scene) -> None:
         messages.SessionStarted(values.pack({**INFO, "version_info": (3, 9)})),
         messages.SessionStarted(values.pack({**INFO, "executable": None})),
         messages.SessionFinished(""),
-        messages.TestReport(0, {}),
-        messages.TestReport(0, COLLECT_REPORT),
+        messages.TestReport(0, 0, {}),
+        messages.TestReport(0, 0, COLLECT_REPORT),
         messages.LogStart(0, "test_a.py::test_b", None),
         messages.LogFinish(0, "test_a.py::test_b", ["a", "b", "c"]),
     ],

@@ -122,7 +122,7 @@ SIZES = {
 @pytest.mark.parametrize("name", SIZES)
 def test_a_report_that_is_too_large_arrives_cut_and_says_so(name: str) -> None:
     wire = report_to_wire(report(**SIZES[name]))
-    assert len(encode_message(messages.TestReport(0, wire))) <= MAX_MESSAGE_BYTES
+    assert len(encode_message(messages.TestReport(0, 0, wire))) <= MAX_MESSAGE_BYTES
     title, text = report_from_wire(wire)["sections"][-1]
     assert title == "cut by remotest"
     assert text.endswith("texts, lists or properties of it were left out")
