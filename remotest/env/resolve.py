@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from remotest.env.wheelcache import WheelCache
 
 PHASE = "resolve"
+BUILD_PHASE = "build"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +204,8 @@ class _Resolution:
         try:
             extensions = [builds.of_project(one, request.target) for one in request.compiled]
         except Unavailable as error:
-            return _env_error(name, request, error)
+            cause = f"{scrubbed(error.cause)}, for {interpreter_title(request.target)}"
+            return EnvError(host=name, phase=BUILD_PHASE, cause=cause, remedy=error.remedy)
         return replace(answer, extensions=tuple(extensions))
 
     def _bring_otherwise(
