@@ -243,6 +243,21 @@ def test_a_private_index_is_asked_as_who_the_settings_say(
     assert "s3cr3t" not in failed.paragraph() + repr(world.tools)
 
 
+def test_a_package_of_ones_own_is_not_taken_from_another_index(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sees its name may put a newer one of that name into a public index."""
+    with PackageIndex() as public:
+        world.index.add("ours", "1.0")
+        public.add("ours", "99.0")
+        public.add("theirs", "2.0")
+        monkeypatch.delenv("PIP_INDEX_URL")
+        monkeypatch.setenv("UV_INDEX", world.index.url)
+        monkeypatch.setenv("UV_DEFAULT_INDEX", public.url)
+        given = world.give("ours", "theirs", targets={"py39": TARGETS["py39"]})
+    assert given == {"py39": ["ours-1.0-py3-none-any.whl", "theirs-2.0-py3-none-any.whl"]}
+
+
 def test_a_url_with_a_password_is_fetched_and_not_kept(world: World) -> None:
     world.index.login = ("me", "s3cr3t")
     world.index.add("demo", "1.0")
