@@ -9,8 +9,9 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from remotest.errors import STDERR_TAIL_BYTES
 from remotest.gateways.attempts import (
@@ -43,6 +44,23 @@ class Carrier:
 
     socket: socket.socket | paramiko.Channel
     finish: Callable[[], str]
+
+
+class HeardSocket:
+    """A socket that knows when it was last heard of; all else is the socket's own."""
+
+    def __init__(self, inner: socket.socket | paramiko.Channel) -> None:
+        self._inner = inner
+        self.heard_s = time.monotonic()
+
+    def recv(self, size: int) -> bytes:
+        """Return what has come, as ``socket.recv`` does."""
+        data = self._inner.recv(size)
+        self.heard_s = time.monotonic()
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 def open_carrier(host: SshHost) -> Carrier:

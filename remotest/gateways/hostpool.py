@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from remotest.errors import ConnectError, UsageError
+from remotest.gateways.base import HEARTBEAT_S
 from remotest.gateways.keyfiles import KeyRing
 from remotest.gateways.ssh import SessionRefused, SshConnection, connect
 from remotest.gateways.sshhost import label_of, resolve_host
 from remotest.spec import SshTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from remotest.gateways.sshhost import SshHost
     from remotest.gateways.sshstream import SshStream
@@ -85,7 +86,7 @@ class HostPool:
         route = self._route_of(spec, ())
         refused: list[SshConnection] = []
         while True:
-            connection = self._connection(route, refused)
+            connection = self._connection(route, refused, spec.heartbeat_s or HEARTBEAT_S)
             try:
                 return connection.open_session(command)
             except ConnectError as error:
@@ -101,7 +102,7 @@ class HostPool:
             ConnectError: the host cannot be reached, or cannot reach that.
             UsageError: ``via`` names no SSH host.
         """
-        return self._connection(self._route_of(spec, ()), []).forward(hostname, port)
+        return self._connection(self._route_of(spec, ())).forward(hostname, port)
 
     def close(self) -> None:
         """Close all connections. Never raises."""
@@ -156,15 +157,24 @@ class HostPool:
             return (host,)
         return (*self._hops_to(before[-1], spec, before[:-1] or None, depth + 1), host)
 
-    def _connection(self, route: Route, refused: list[SshConnection]) -> SshConnection:
-        """Return an open connection that is not one of ``refused``, made now if need be."""
+    def _connection(
+        self,
+        route: Route,
+        refused: Sequence[SshConnection] = (),
+        longest_silence_s: float = HEARTBEAT_S,
+    ) -> SshConnection:
+        """Return an open connection that is not one of ``refused``, made now if need be.
+
+        Nor one that has been silent for as long as an agent on it may be: the host may have gone
+        without a word. It is not closed: maybe somebody else on it has more patience.
+        """
         with self._lock:
             if self._is_closed:
                 raise ConnectError(host=route[-1].label, phase="connect", cause="the run is ending")
             shared = self._shared.setdefault(_key(route), _Shared())
             shared.connections = [c for c in shared.connections if c.is_open]
             for connection in reversed(shared.connections):
-                if connection not in refused:
+                if connection not in refused and connection.silence_s < longest_silence_s:
                     return connection
             attempt = shared.attempt
             if attempt is None:
@@ -207,7 +217,7 @@ class HostPool:
         host = route[-1]
         carry = None
         if len(route) > 1:
-            carrier = self._connection(route[:-1], [])
+            carrier = self._connection(route[:-1])
             carry = functools.partial(carrier.carry, host.hostname, host.port)
         with self._login_slot(route):
             connection = connect(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
@@ -17,13 +17,14 @@ from remotest.gateways.attempts import (
     DialError,
     persist,
 )
-from remotest.gateways.dial import carrier_of, open_carrier
+from remotest.gateways.dial import HeardSocket, carrier_of, open_carrier
 from remotest.gateways.hostkeys import algorithms_to_offer
 from remotest.gateways.hosttrust import known_keys_for, names_of, require_trust
 from remotest.gateways.logins import log_in
 from remotest.gateways.sshstream import SshStream
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from remotest.errors import Fault
@@ -108,13 +109,16 @@ class SshConnection:
         notes: what the user should hear about it, one line each.
     """
 
-    def __init__(self, host: SshHost, transport: paramiko.Transport, carrier: Carrier) -> None:
+    def __init__(
+        self, host: SshHost, transport: paramiko.Transport, carrier: Carrier, heard: HeardSocket
+    ) -> None:
         self.host = host
         self.notes: tuple[str, ...] = ()
         if not getattr(transport, "agreed_on_strict_kex", True):  # Not in the type stubs.
             self.notes = (f"{host.label}: {NOT_STRICT}",)
         self._transport = transport
         self._carrier = carrier
+        self._heard = heard
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
@@ -124,6 +128,11 @@ class SshConnection:
     def is_open(self) -> bool:
         """Whether the connection is still there, as far as is known."""
         return self._transport.is_active()
+
+    @property
+    def silence_s(self) -> float:
+        """For how long nothing has come from the host."""
+        return time.monotonic() - self._heard.heard_s
 
     def open_session(self, command: str) -> SshStream:
         """Run a command of the account's login shell on a channel of its own.
@@ -222,9 +231,10 @@ class SshConnection:
 def _connect_once(host: SshHost, ring: KeyRing, carry: Callable[[], Carrier]) -> SshConnection:
     known = known_keys_for(host)
     carrier = carry()
+    heard = HeardSocket(carrier.socket)
     transport: paramiko.Transport | None = None
     try:
-        transport = _negotiate(host, known, carrier)
+        transport = _negotiate(host, known, carrier, heard)
         key = transport.get_remote_server_key()
         require_trust(host, known, key.get_name(), key.asbytes())
         log_in(transport, host, ring)
@@ -234,12 +244,14 @@ def _connect_once(host: SshHost, ring: KeyRing, carry: Callable[[], Carrier]) ->
             transport.close()
         carrier.finish()
         raise
-    return SshConnection(host, transport, carrier)
+    return SshConnection(host, transport, carrier, heard)
 
 
-def _negotiate(host: SshHost, known: list[KnownKey], carrier: Carrier) -> paramiko.Transport:
+def _negotiate(
+    host: SshHost, known: list[KnownKey], carrier: Carrier, heard: HeardSocket
+) -> paramiko.Transport:
     """Exchange keys; who the host is has not been looked at yet."""
-    transport = paramiko.Transport(carrier.socket)
+    transport = paramiko.Transport(cast("socket.socket", heard))
     try:
         transport.set_log_channel(PARAMIKO_LOGGER)
         # Longer than ours: paramiko does not say whether the server was silent or hung up.

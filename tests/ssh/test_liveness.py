@@ -92,7 +92,8 @@ def test_what_stops_is_noticed_and_given_up(
     project = project.with_variables({"SEEN": f"{tmp_path}/seen"})
     variables = f"env:FIFO={tmp_path}/fifo//env:LEVELS={levels}//env:SEEN"
 
-    answer = project.pytest("-d", f"--tx={spec}//python={python}//heartbeat=1//{variables}")
+    tx = f"--tx={spec}//python={python}//heartbeat=1//{variables}"
+    answer = project.pytest("-d", "--reconnect=0", tx)
 
     assert answer.status == 1
     assert f"{spec}//python={python}: lost: {SILENT}" in answer.lines
