@@ -19,6 +19,7 @@ SPECS: Final = {"spec", "refused"}
 """Blocks of gateway specs, one a line, that the parser takes or refuses."""
 
 LANGUAGES: Final = SPECS | {
+    "c",
     "console",
     "dockerfile",
     "ini",
