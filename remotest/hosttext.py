@@ -58,7 +58,7 @@ _ONE_LINE_FIELDS: Final = frozenset({"nodeid", "keywords", "outcome", "when"})
 
 _SHOWN: Final = (
     *(messages.TestReport, messages.CollectReport, messages.WarningRecorded),
-    *(messages.InternalError, messages.WorkerOutput, messages.WorkerExited),
+    *(messages.InternalError, messages.WorkerOutput, messages.WorkerExited, messages.BuildFailed),
     *(messages.Collected, messages.LogStart, messages.LogFinish, messages.ProcessesLeft),
 )
 """Messages that are there to be shown: in others a secret's text may be a part of a path."""
@@ -195,7 +195,12 @@ class HostText:
 def _shortened(message: Any) -> Any:
     """Return a message with no more words than a person reads, where it is told as it is."""
     match message:
-        case messages.SyncFailed() | messages.EnvFailed() | messages.CacheFailed():
+        case (
+            messages.SyncFailed()
+            | messages.EnvFailed()
+            | messages.BuildFailed()
+            | messages.CacheFailed()
+        ):
             return _map_texts(message, _few_words)
         case messages.SyncDone() | messages.EnvDone():
             notes = message.notes[:MAX_NOTES]

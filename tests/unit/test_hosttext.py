@@ -134,6 +134,8 @@ def test_no_host_fills_the_screen_with_its_reasons() -> None:
     short = f"{few}\n... [2 characters left out by remotest] ...\n{few}"
 
     assert heard(messages.SyncFailed(text, text)) == messages.SyncFailed(short, short)
+    failed = messages.BuildFailed("00ff", "it fails", text)
+    assert heard(failed) == failed._replace(log=short)
     exited = messages.WorkerExited("gw0", 1, text)
     assert heard(exited) == messages.WorkerExited("gw0", 1, short)
     assert heard(messages.InternalError(text)).text == short
