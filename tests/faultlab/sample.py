@@ -21,6 +21,9 @@ HOST: Final = "FAULTLAB_HOST"
 FIFO: Final = "FAULTLAB_FIFO"
 GO: Final = "FAULTLAB_GO"
 
+MOVED: Final = "was lost with its host while running this"
+"""What a report says of an item that ran twice: in a property, or in the text of an error."""
+
 COLLECTED: Final = "collected"
 BEGAN: Final = "began"
 
@@ -164,10 +167,15 @@ def _reported(junit: Path) -> tuple[Counter[str], Counter[str], Counter[str]]:
         if name == "remotest.environment" or case.get("name") is None:
             continue  # No test; pytest gives one that is interrupted an element without a name.
         reported[name] += 1
-        moved[name] += any(p.get("name") == "remotest_moved" for p in case.iter("property"))
+        moved[name] += any(MOVED in text for text in _texts_of(case))
         tags = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
         outcomes[tags[0] if tags else "passed"] += 1
     return reported, moved, outcomes
+
+
+def _texts_of(case: ET.Element) -> list[str]:
+    """Return what is written in a test's element: texts and values of properties."""
+    return [*case.itertext(), *(one.get("value", "") for one in case.iter("property"))]
 
 
 def _named_as_missing(lines: Iterable[str]) -> int:

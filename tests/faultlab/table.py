@@ -22,7 +22,7 @@ HEAD: Final = """\
 
 `make faults` makes each of these faults once, runs a small suite with remotest and with
 pytest-xdist through it, and writes this page. Nothing here is written by hand;
-[the lab](how-to/fault-lab.md) says how it works and how to add a row.
+[the lab](fault-lab.md) says how it works and how to add a row.
 
 *exit*: the exit status, or **hangs** for a run that was killed after {deadline} (remotest: {own}).
 *lost*: items that were collected and have neither an outcome in the JUnit report nor are named as

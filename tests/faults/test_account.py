@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 IDS = ("test_a.py::test_one", "sub/test_b.py::TestIt::test_two[x-1]")
 NAMES = (("test_a", "test_one"), ("sub.test_b.TestIt", "test_two[x-1]"))
-MOVED = '<properties><property name="remotest_moved" value="it was"/></properties>'
+WAS_MOVED = "gw0 was lost with its host while running this: x"
+MOVED = f'<properties><property name="remotest_moved" value="{WAS_MOVED}"/></properties>'
+LOST_TWICE = f"<error>it ran a second time: {WAS_MOVED}</error>"
 
 
 def settle(
@@ -101,6 +103,13 @@ NAMELESS = "<testcase/>"
             ("", False),
             Account(outcomes={"passed": 2}, collected=2, began=3, lost=0, doubled=0),
             id="two runs, and it says so",
+        ),
+        pytest.param(
+            ALL_NOTED + noted("began", IDS[0], host="second"),
+            [case(NAMES[0], LOST_TWICE), case(NAMES[1])],
+            ("", False),
+            Account(outcomes={"error": 1, "passed": 1}, collected=2, began=3, lost=0, doubled=0),
+            id="two runs, both lost, and it says so",
         ),
         pytest.param(
             [],

@@ -74,11 +74,29 @@ def killed(scene: Scene) -> Seen:
     )
 
 
-@fault("38", "worker stopped", exits=TESTS_FAILED, says=["stopped"], outcomes=ONE_DIED)
+@fault(
+    "38",
+    "worker stopped",
+    exits=TESTS_FAILED,
+    says=[r"node down: was stopped \(SIGSTOP\) for 3 s and was killed"],
+    outcomes=ONE_DIED,
+)
 def stopped(scene: Scene) -> Seen:
-    """A test stops its own process with SIGSTOP; with --worker-timeout=5."""
-    act = "os.kill(os.getpid(), signal.SIGSTOP)"
-    return _third(scene, act, ours=("--worker-timeout=5",))
+    """A test stops its own process with SIGSTOP."""
+    scene.write_tests(THIRD.format(act="os.kill(os.getpid(), signal.SIGSTOP)"))
+    return scene.run(scene.spec(scene.host("first"), ours="heartbeat=3"))
+
+
+@fault(
+    "38b",
+    "worker that hangs",
+    exits=TESTS_FAILED,
+    says=["node down: said nothing for 5 s"],
+    outcomes=ONE_DIED,
+)
+def hangs(scene: Scene) -> Seen:
+    """A test sleeps for ever."""
+    return _third(scene, "time.sleep(10 ** 6)", ours=("--worker-timeout=5",))
 
 
 @fault("39", "segmentation fault", exits=TESTS_FAILED, says=["Segmentation"], outcomes=ONE_DIED)

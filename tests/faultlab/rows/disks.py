@@ -136,7 +136,8 @@ def huge_file(scene: Scene) -> Seen:
         import os
 
         def test_size():
-            assert os.path.getsize("huge.bin") == {HUGE_MB * MEGABYTE}
+            folder = os.path.dirname(os.path.abspath(__file__))
+            assert os.path.getsize(os.path.join(folder, "huge.bin")) == {HUGE_MB * MEGABYTE}
         """
     )
     with (scene.project.directory / "huge.bin").open("wb") as stream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from faultlab.catalogue import GREEN, HOST_FAILED, fault
+from faultlab.catalogue import GREEN, HOST_FAILED, TESTS_FAILED, fault
 from faultlab.proxy import FROM_HOST, Proxy
 
 if TYPE_CHECKING:
@@ -34,6 +34,18 @@ import pytest
 def test_number(number, wait):
     if number == 1:
         wait()
+"""
+
+LOOK = """
+import os
+
+def look():
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "data.txt")) as stream:
+        return stream.read()
+"""
+TWO = """
+def test_it():
+    assert look() == "two"
 """
 
 RUNS_AGAIN = r"was lost while running test_it\.py::test_number\[\d\]: it runs again elsewhere"
@@ -115,15 +127,54 @@ def slow(scene: Scene) -> Seen:
     return scene.run(scene.host("quick"), slow_host)
 
 
-@fault("47", "flapping host", exits=HOST_FAILED, says=["doomed"], outcomes={"passed": 10})
+@fault(
+    "47",
+    "flapping host",
+    exits=TESTS_FAILED,
+    says=["given up: quarantined: lost or not started 4 times"],
+    outcomes={"error": 2},
+)
 def flapping(scene: Scene) -> Seen:
-    """Each connection to one of two hosts is cut when the host has said 40 kB."""
+    """Each connection to the only host is reset as soon as a test has begun there."""
+    scene.write_tests(WAITING_ON_DOOMED)
+    doomed = scene.host("doomed", proxied=True)
+    run = scene.start(doomed)
+    while run.knows_what_runs():
+        scene.told.clear()
+        doomed.wire.cut(reset=True)
+    return run.finish()
 
-    def flap(wire: Proxy) -> None:
-        wire.cut()
-        wire.after(FROM_HOST, 40_000, lambda: flap(wire))
 
-    return _lose(scene, flap)
+@fault(
+    "47b",
+    "host that comes back",
+    exits=GREEN,
+    says=["connected again, .* s after it was lost", RUNS_AGAIN],
+    outcomes=ALL_RAN,
+)
+def comes_back(scene: Scene) -> Seen:
+    """The connection to the only host is reset in a test; it can be reached again at once."""
+    scene.write_tests(
+        """
+        import os
+        import time
+
+        import pytest
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_number(number, tell_that_it_runs):
+            mark = os.path.expanduser("~/was-here")
+            if number == 2 and not os.path.exists(mark):
+                open(mark, "w").close()
+                tell_that_it_runs()
+                time.sleep(1000)
+        """
+    )
+    host = scene.host("first", proxied=True)
+    run = scene.start(host)
+    if run.knows_what_runs():
+        host.wire.cut(reset=True)
+    return run.finish()
 
 
 @fault("48", "MaxSessions", exits=GREEN, outcomes=ALL_RAN)
@@ -162,34 +213,24 @@ def version_skew(scene: Scene) -> Seen:
 def two_runs(scene: Scene) -> Seen:
     """While a test runs, the project is edited and run again there; then the first goes on."""
     scene.write_tests(
-        """
-        def look(name):
-            with open(name) as stream:
-                return stream.read()
+        LOOK
+        + """
+def test_waiting(wait):
+    wait()
+    assert look() == "one"
 
-        def test_waiting(wait):
-            wait()
-            assert look("data.txt") == "one"
-
-        def test_after():
-            assert look("data.txt") == "one"
-        """
+def test_after():
+    assert look() == "one"
+"""
     )
     scene.write({"data.txt": "one"})
     host = scene.host("first")
     run = scene.start(host)
     second = None
     if run.hears("here"):
-        scene.write({"data.txt": "two", "test_it.py": TWO})
+        scene.write({"data.txt": "two", "test_it.py": LOOK + TWO})
         with scene.aside():
             second = scene.run(host)
         scene.let_go()
     first = run.finish()
     return second if second is not None and second.status else first
-
-
-TWO = """
-def test_it():
-    with open("data.txt") as stream:
-        assert stream.read() == "two"
-"""
