@@ -49,7 +49,7 @@ def matrix(answer: Answer) -> list[list[str]]:
 
 
 def test_the_uv_of_a_host_installs_what_is_absent_if_it_may(tmp_path: Path) -> None:
-    """The host has 3.9, and a uv that can have 3.8; nobody can have 3.99."""
+    """The host has a uv that can have 3.8; nobody can have 3.99."""
     with barehost.running(tmp_path, ["3.9"]) as shell:
         home = tmp_path / "host-home"
         uv = home / ".local" / "bin" / "uv"
@@ -57,14 +57,13 @@ def test_the_uv_of_a_host_installs_what_is_absent_if_it_may(tmp_path: Path) -> N
         uv.symlink_to(interpreters.UV)
         version = pythonmirror.make(tmp_path, home, "3.8")
         project = projects.make(tmp_path / "project", shell, SUITE)
-        spec = "--tx=ssh=bare//python=3.8,3.9,3.99"
+        spec = "--tx=ssh=bare//python=3.8,3.99"
 
         without = project.pytest("--dist=each", spec)
 
         assert without.status == 6
         assert matrix(without) == [
             ["bare-python3.8", "absent", "-", "-", "-", "-"],
-            ["bare-py39", "CPython", "2", "0", "0", "0"],
             ["bare-python3.99", "absent", "-", "-", "-", "-"],
         ]
         assert "bare-python3.8 did not run to its end: python3.8 is absent" in without.lines
@@ -73,22 +72,13 @@ def test_the_uv_of_a_host_installs_what_is_absent_if_it_may(tmp_path: Path) -> N
 
         answer = project.pytest("--dist=each", f"{spec}//interpreters=uv")
 
-        assert answer.status == 6
-        assert matrix(answer) == [
-            ["bare-py38", "CPython", "2", "0", "0", "0"],
-            ["bare-py39", "CPython", "2", "0", "0", "0"],
-            ["bare-python3.99", "absent", "-", "-", "-", "-"],
-        ]
-        assert "    error: No download found for request: cpython-3.99" in answer.output
-
-        everything = project.type_command(["remotest", "matrix", "--tx=ssh=bare"])
-
-        assert everything.status == 0, everything.output
-        assert matrix(everything) == [
-            ["bare-py38", "CPython", "2", "0", "0", "0"],
-            ["bare-py39", "CPython", "2", "0", "0", "0"],
-        ]
-        assert f"CPython {version} " in everything.output
+    assert answer.status == 6
+    assert matrix(answer) == [
+        ["bare-py38", "CPython", "2", "0", "0", "0"],
+        ["bare-python3.99", "absent", "-", "-", "-", "-"],
+    ]
+    assert f"CPython {version} " in answer.output
+    assert "    error: No download found for request: cpython-3.99" in answer.output
 
 
 def test_a_host_that_has_none_of_what_is_meant_does_not_keep_others_from_running(
@@ -112,4 +102,5 @@ def test_a_host_that_has_none_of_what_is_meant_does_not_keep_others_from_running
         ["bare-c-py39", "CPython", "2", "0", "0", "0"],
     ]
     assert "bare-a-3.99+ did not run to its end: python=3.99+ is absent" in answer.lines
-    assert "bare-b-all did not run to its end: 127.0.0.1:1 refused the connection" in answer.lines
+    refused = "bare-b-all did not run to its end: 127.0.0.1:1 refused the connection"
+    assert any(line.startswith(refused) for line in answer.lines), answer.output
