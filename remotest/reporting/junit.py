@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import pytest
 from _pytest.junitxml import LogXML, xml_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-    import pytest
 
 
 class EnvironmentJUnit:
@@ -113,6 +112,26 @@ class EnvironmentJUnit:
         self._original.pytest_terminal_summary(terminalreporter, config)
 
 
+class SingleJUnit:
+    """Adds to the file of pytest's own plugin that the only environment did not run to its end."""
+
+    def __init__(self, path: str, failures: Callable[[], Mapping[str, str]]) -> None:
+        self._path = Path(path)
+        self._failures = failures
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Change the file that pytest's plugin has just written, if need be."""
+        failures = self._failures()
+        if failures:
+            tree = ET.parse(self._path)  # noqa: S314  our own file, just written
+            suite = tree.getroot().find("testsuite")
+            assert suite is not None
+            for reason in failures.values():
+                add_failure(suite, reason)
+            tree.write(self._path, encoding="utf-8", xml_declaration=True)
+
+
 def add_failure(suite: ET.Element, reason: str) -> None:
     """Say in a suite that its environment did not run to its end: an error of its own."""
     case = ET.SubElement(suite, "testcase", classname="remotest", name="environment", time="0")
@@ -126,19 +145,25 @@ def install(
     config: pytest.Config,
     *,
     environments: Callable[[], Iterable[str]],
+    is_single: bool,
     describe: Callable[[str], Mapping[str, str]],
     failures: Callable[[], Mapping[str, str]],
 ) -> None:
     """Put our plugin into the place of pytest's, where a JUnit file was asked for.
 
+    Where there is one environment only, pytest's own plugin stays, and its file is completed.
+
     Args:
         config: of the controller.
         environments: called at the end of the run: all environments, in the order of their suites.
+        is_single: there is one environment, and there will be no other.
         describe: returns for an environment its ``name``, ``host`` and further facts.
         failures: called at the end: environment -> why it did not run to its end.
     """
     original = config.stash.get(xml_key, None)
-    if original is not None:
+    if original is not None and is_single:
+        config.pluginmanager.register(SingleJUnit(original.logfile, failures), "remotest-junit")
+    elif original is not None:
         config.pluginmanager.unregister(original)
         # Else pytest would unregister it once more at the end.
         del config.stash[xml_key]

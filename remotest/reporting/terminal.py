@@ -77,13 +77,13 @@ class TerminalReport:
     def install(self) -> None:
         """Register what needs pytest's hooks."""
         self._config.pluginmanager.register(self, "terminaldistreporter")
-        if len(self._places.environments) > 1 or self._places.mode == "each":
-            junit.install(
-                self._config,
-                environments=lambda: [plan.name for plan in self._places.environments],
-                describe=self._places.facts,
-                failures=self._failures,
-            )
+        junit.install(
+            self._config,
+            environments=lambda: [plan.name for plan in self._places.environments],
+            is_single=len(self._places.environments) == 1 and self._places.mode != "each",
+            describe=self._places.facts,
+            failures=self._faults,
+        )
         if self._places.mode == "each":
             self._config.pluginmanager.register(LastFailed(self._config))
         if self._terminal is not None:
@@ -294,6 +294,12 @@ class TerminalReport:
         unwell = [] if result is None else [e for e in result.environments if not is_well(e)]
         return {environment.name: printable(environment.reason) for environment in unwell}
 
+    def _faults(self) -> dict[str, str]:
+        """Return those of them that are a fault of the run."""
+        result = self._result
+        missed = set() if result is None else {e.name for e in result.environments if e.is_missed}
+        return {name: why for name, why in self._failures().items() if name in missed}
+
     def _write_matrix(self, terminal: Any, result: RunResult, relay: Relay) -> None:
         failures = self._failures()
         if not (self._places.names_environments or failures):
@@ -320,7 +326,8 @@ class TerminalReport:
         for name, reason in failures.items():
             label = self._places.label(name)
             first_line = reason.partition("\n")[0]
-            terminal.write_line(f"{label} did not run to its end: {first_line}", red=True)
+            colour = {"red": True} if name in self._faults() else {"yellow": True}
+            terminal.write_line(f"{label} did not run to its end: {first_line}", **colour)
         self._write_disagreements(terminal, relay)
 
     def _write_disagreements(self, terminal: Any, relay: Relay) -> None:

@@ -148,9 +148,12 @@ class Agents:
         return names
 
     def stop(self) -> None:
-        """Connect nobody any more."""
-        for name in self._states:
-            self._attempts.drop(name)
+        """Connect nobody any more: the run is over, or as good as that."""
+        for state in self._states.values():
+            if state.may_return:
+                self._attempts.drop(state.name)
+                state.stand = Stand.GONE
+                state.reason += "; not back when the run ended"
 
     def _take_fault(self, state: AgentState, now: float) -> None:
         state.fault_count += 1

@@ -164,8 +164,7 @@ class RunMachine:
 
     def _agent_failed(self, event: AgentFailed) -> None:
         agent = self._agents[event.agent]
-        is_over = self._crew.is_over  # Then nobody asks for it any more.
-        if agent.stand is Stand.AWAITED or (agent.stand is Stand.CONNECTING and not is_over):
+        if agent.stand in (Stand.AWAITED, Stand.CONNECTING):
             self._agents.fail(event.agent, event.reason, event.fault, self._crew.now)
             self._give_up_if_gone(agent)
 
@@ -196,12 +195,12 @@ class RunMachine:
             self._crew.commands.append(ReportAgentGivenUp(agent=agent.name, reason=agent.reason))
         for environment in self._fleet.of_agent(agent.name):
             if environment.is_cut or not agent.was_ready:
-                self._miss(environment, agent, agent.reason)
+                self._miss(environment, agent)
 
-    def _miss(self, environment: EnvironmentState, agent: AgentState, reason: str) -> None:
+    def _miss(self, environment: EnvironmentState, agent: AgentState) -> None:
         """Note that an environment does not run to its end for want of its host."""
         environment.is_host_missing |= environment.end is None
-        self._crew.fail(environment, "lost" if agent.was_ready else "failed", reason)
+        self._crew.fail(environment, "lost" if agent.was_ready else "failed", agent.reason)
 
     def _start_substitutes(self) -> None:
         """Start workers elsewhere for what a lost host left when all others were finishing."""
@@ -219,7 +218,7 @@ class RunMachine:
     def _check_hosts(self) -> None:
         """Give the run up if fewer hosts are left than the user asked for."""
         least = self._plan.min_hosts if self._plan.can_miss_hosts else None
-        if least is None or self._crew.stopped_reason is not None:
+        if least is None or self._crew.is_over:
             return
         missing = self._agents.missing_hosts()
         left_count = self._agents.host_count - len(missing)
@@ -288,10 +287,13 @@ class RunMachine:
     def _end(self) -> None:
         self._is_ended = True
         self._agents.stop()
+        missing = self._agents.missing_hosts()
         for environment in self._fleet.environments:
+            agent = self._agents[environment.declared.agent]
             if environment.is_cut and environment.end is None:
-                agent = self._agents[environment.declared.agent]
-                self._miss(environment, agent, f"{agent.reason}; not back when the run ended")
+                self._miss(environment, agent)
+            # Where another interpreter is there, it is not for want of the host.
+            environment.is_host_missing &= agent.host in missing
         result = self.result()
         for environment, ended in zip(self._fleet.environments, result.environments, strict=True):
             if ended.end == "failed":

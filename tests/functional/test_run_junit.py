@@ -53,7 +53,11 @@ def test_suites_in_the_order_of_declaration(project: Project) -> None:
         ["1", "0", "1", "0"],
     ]
     facts = {p.get("name"): p.get("value") for p in three.iter("property")}
-    assert facts == {"environment.host": "local", "environment.spec": "popen//python=none"}
+    assert facts == {
+        "environment.host": "local",
+        "environment.spec": "popen//python=none",
+        "environment.interpreter": "absent",
+    }
     assert [p.get("value") for p in one.findall("testcase/properties/property")] == ["one"]
 
 
@@ -61,3 +65,25 @@ def test_one_environment_is_left_to_pytest(project: Project) -> None:
     project.pytest("-n1", "--junitxml=junit.xml")
 
     assert project.junit() == {"mine": {"test_it.test_of_one": "failure"}}
+
+
+def test_one_environment_that_did_not_run_to_its_end_is_no_green_file(project: Project) -> None:
+    answer = project.pytest("-d", "--tx=popen//python=none", "--junitxml=junit.xml")
+
+    assert answer.status == 6
+    assert project.junit() == {"mine": {"remotest.environment": "error"}}
+
+
+def test_a_host_that_the_user_can_do_without_is_no_error(project: Project) -> None:
+    answer = project.pytest(
+        *("-d", "--tx=popen//id=one", "--tx=socket=127.0.0.1:1", "--min-hosts=1"),
+        "--junitxml=junit.xml",
+    )
+
+    here = "local-py{}{}".format(*sys.version_info)
+    assert answer.status == 0, answer.output
+    assert "127.0.0.1:1 did not run to its end: connection refused; tried 4 times" in answer.output
+    assert project.junit() == {
+        here: {"test_it.test_of_one": "passed"},
+        "127.0.0.1:1": {},
+    }

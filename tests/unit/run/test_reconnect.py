@@ -244,6 +244,20 @@ def test_a_host_that_the_user_can_do_without_is_no_fault(min_hosts: int | None) 
     assert exit_code(result, tests_failed=True) == 1
 
 
+def test_an_interpreter_that_is_missing_on_a_host_that_is_there_is_a_fault() -> None:
+    hosts = (replace(box(name="py1"), host="box"), replace(box(name="py2"), host="box"))
+    machine = RunMachine(asked(*hosts, min_hosts=1))
+    machine.start(0.0)
+    feed(machine, AgentFailed(agent="py1", reason="not found"), ready("py2"), *comes("gw1", "a"))
+    feed(machine, *ends("gw1", 0), WorkerFinished(worker="gw1"))
+    result = machine.result()
+    assert [(e.end, e.is_missed) for e in result.environments] == [
+        ("failed", True),
+        ("finished", True),
+    ]
+    assert exit_code(result, tests_failed=False) == 6
+
+
 def test_with_fewer_hosts_than_asked_for_the_run_is_given_up() -> None:
     hosts = (box(name="one"), box(name="two"), replace(box(name="three"), host="two"))
     machine = begun(asked(*hosts, min_hosts=2), "gw0", "gw1", "gw2", ids=tuple("abcdefgh"))
