@@ -11,13 +11,13 @@ import signal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 TEARDOWN_GRACE_S: Final = 8.0
 """How long tests that are interrupted may take to tear their fixtures down: after 10 s the prompt is
 back, and the hosts are to be cleaned before."""
 
-_USUAL: Final = {
+_USUAL: Final[Mapping[signal.Signals, Any]] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
     signal.SIGHUP: signal.SIG_DFL,

@@ -140,6 +140,14 @@ class SshServer:
         self._launch(find_sshd())
         assert self.wait_for_log("Server listening on 127.0.0.1"), self.log()
 
+    def cut_links(self) -> None:
+        """Kill what carries every open connection, and nothing that runs in it."""
+        assert self._process is not None
+        for pid in _descendants(self._process.pid):
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                if Path(f"/proc/{pid}/comm").read_text().startswith("sshd"):
+                    os.kill(pid, signal.SIGKILL)
+
     def new_host_key(self, key_type: str = "ed25519") -> None:
         """Give the server another host key, as a reinstalled machine has; takes a restart."""
         self.host_key(key_type).unlink()

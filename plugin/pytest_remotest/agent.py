@@ -290,6 +290,8 @@ class Agent:
             self._forget(descriptor)
         del self._workers[worker.name]
         worker.close()
+        if worker.process.returncode is not None and worker.process.returncode < 0:
+            self._leftovers.end_session(worker.process.pid)
         self._send_message(worker.epitaph())
 
     # -- to the controller -----------------------------------------------------------------

@@ -81,6 +81,17 @@ class Leftovers:
         mine = self.cookie()
         return [pid for pid, cookie in _cookies() if cookie == mine]
 
+    def end_session(self, worker: int) -> None:
+        """End what a worker that is gone had started in its session.
+
+        What it had detached from that lives until the end of the run: others may use it.
+        """
+        stats = supervise.stats()
+        for pid in supervise.descendants(os.getpid(), stats):
+            if stats[pid].session == worker and not self.are_kept:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
     def end_workers(self, pids: List[int]) -> None:
         """End workers that are still there, with their process groups, unless those are kept."""
         for pid in pids:

@@ -266,13 +266,31 @@ class WorkerSession:
         item = items[position]
         next_item = None if successor is None else items[successor]
         self.position = position
+        self.link.node_id = as_text(item.nodeid)
         set_title("[pytest-xdist running] " + str(item.nodeid))
         began = perf_counter()
         self.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
         duration_s = perf_counter() - began
         set_title("[pytest-xdist idle]")
+        self.tell_forks()
         self.link.send(messages.ItemFinished(position, duration_s, self.report_count), flush=True)
         self.report_count = 0
+
+    def tell_forks(self) -> None:
+        """Warn of children that tests have forked and let come back into pytest."""
+        for pid, node_id in self.link.forks.take():
+            message = messages.WarningRecorded(
+                category="RuntimeWarning",
+                category_module="builtins",
+                text="process %s, a fork of this test, came back into pytest and was ended: "
+                "let it end itself, by os._exit()" % pid,
+                filename=node_id.partition("::")[0],
+                line=0,
+                when="runtest",
+                node_id=node_id,
+                location=None,
+            )
+            self.link.send(message, flush=False)
 
     def pytest_runtest_logstart(self, nodeid: Any, location: Any) -> None:
         """Send it at once: a crash of this process must be known to be this item's."""
@@ -349,6 +367,7 @@ class WorkerSession:
         outcome = yield
         if outcome.excinfo is not None or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return
+        self.tell_forks()
         text = fitting_text(output)
         for start in range(0, len(text), OUTPUT_PIECE_CHARS):
             piece = text[start : start + OUTPUT_PIECE_CHARS]

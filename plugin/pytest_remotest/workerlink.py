@@ -8,7 +8,7 @@ import os
 import threading
 from typing import Any, List
 
-from pytest_remotest import frames, messages
+from pytest_remotest import forks, frames, messages
 from pytest_remotest.pipes import write_body
 from pytest_remotest.supervise import end_own_group
 
@@ -17,7 +17,12 @@ LINK_LOST_STATUS = 74  # EX_IOERR: a test has closed our pipe; nothing can be to
 
 
 class WorkerLink:
-    """The way to the agent. Messages collect until ``flush``; any thread may send."""
+    """The way to the agent. Messages collect until ``flush``; any thread may send.
+
+    Attributes:
+        node_id: the item that runs.
+        forks: what of its children came back into pytest.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -31,6 +36,8 @@ class WorkerLink:
         self._is_idle = False
         self._lock = threading.Lock()
         self._owner_pid = os.getpid()
+        self.node_id = ""
+        self.forks = forks.ForkNotes()
 
     def send(self, *batch: Any, flush: bool) -> None:
         """Queue messages; with ``flush``, or where they become many, the queue goes out at once.
@@ -39,6 +46,7 @@ class WorkerLink:
         """
         if self._get_pid() != self._owner_pid:
             # A test forked and its child came back into pytest: it must not speak for us.
+            self.forks.note(self.node_id)
             self._exit(FORKED_CHILD_STATUS)
         encoded = [frames.encode_message(message) for message in batch]
         with self._lock:

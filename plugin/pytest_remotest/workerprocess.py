@@ -8,7 +8,7 @@ import signal
 import subprocess
 from typing import Dict, List, Optional
 
-from pytest_remotest import frames, loader, messages
+from pytest_remotest import frames, loader, messages, shortage
 from pytest_remotest.ending import Ending
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.overlay import Overlay
@@ -52,6 +52,8 @@ class WorkerProcess:
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._output_tail = b""
+        self._was_killed = False
+        self._shortages = shortage.kill_count()
         environment = worker_environment(start)
         if overlay is not None:
             overlay.activate(environment)
@@ -163,6 +165,8 @@ class WorkerProcess:
         Called once. What else it has started is ended if it was us who ended it.
         """
         words = self._output_tail.decode("utf-8", "replace")
+        if self.process.returncode == -signal.SIGKILL and not (self._was_killed or self._ending):
+            words += "\n" + shortage.words(self._shortages, shortage.kill_count())
         if self.process.returncode == LINK_LOST_STATUS:
             words += "\nits pipe to the agent was closed: does a test close what it did not open?"
         killed = ""
@@ -184,6 +188,7 @@ class WorkerProcess:
 
     def signal(self, number: int) -> None:
         """Send a signal to the worker and its process group."""
+        self._was_killed |= number == signal.SIGKILL
         if self.process.poll() is None:
             signal_group(self.process.pid, number)
 
