@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from typing import TYPE_CHECKING, Any, Final
+from xml.etree import ElementTree as ET
 
 import pytest
 from _pytest.config import _prepareconfig
@@ -13,6 +14,7 @@ from _pytest.terminal import TerminalReporter
 
 from pytest_remotest import hookspecs
 from pytest_remotest.reportwire import report_to_wire
+from remotest.reporting.junit import escape_attributes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +49,7 @@ class Shown:
     def begin(self) -> None:
         self.screen = TerminalReporter(self.config, io.StringIO())
         self.screen._session = self.session
-        self.junit = LogXML(self.folder / "junit.xml", None)
+        self.junit = LogXML(str(self.folder / "junit.xml"), None)
         self.junit.pytest_sessionstart()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -63,7 +65,9 @@ class Shown:
         self.screen.summary_errors()
         self.screen.summary_passes()
         self.screen.short_test_summary()
+        escape_attributes(self.junit)  # As the writer of each environment has it.
         self.junit.pytest_sessionfinish()
+        ET.parse(self.folder / "junit.xml")
 
 
 def failure(style: Any) -> Any:

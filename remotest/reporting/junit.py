@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from _pytest.junitxml import LogXML, xml_key
+from _pytest.junitxml import LogXML, bin_xml_escape, xml_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
 
 class EnvironmentJUnit:
@@ -85,6 +85,7 @@ class EnvironmentJUnit:
         failures = self._failures()
         for environment in self._environments():
             writer = self._writer(environment)
+            escape_attributes(writer)
             writer.pytest_sessionfinish()
             suite = ET.parse(writer.logfile).getroot().find("testsuite")  # noqa: S314  as above
             assert suite is not None
@@ -115,28 +116,43 @@ class EnvironmentJUnit:
 class SingleJUnit:
     """Adds to the file of pytest's own plugin that the only environment did not run to its end."""
 
-    def __init__(self, path: str, failures: Callable[[], Mapping[str, str]]) -> None:
-        self._path = Path(path)
+    def __init__(self, writer: LogXML, failures: Callable[[], Mapping[str, str]]) -> None:
+        self._writer = writer
         self._failures = failures
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Change the file that pytest's plugin has just written, if need be."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self) -> Generator[None, None, None]:
+        """Change the file that pytest's plugin writes, if need be."""
+        escape_attributes(self._writer)
+        yield
         failures = self._failures()
         if failures:
-            tree = ET.parse(self._path)  # noqa: S314  our own file, just written
+            path = Path(self._writer.logfile)
+            tree = ET.parse(path)  # noqa: S314  our own file, just written
             suite = tree.getroot().find("testsuite")
             assert suite is not None
             for reason in failures.values():
                 add_failure(suite, reason)
-            tree.write(self._path, encoding="utf-8", xml_declaration=True)
+            tree.write(path, encoding="utf-8", xml_declaration=True)
+
+
+def escape_attributes(writer: LogXML) -> None:
+    """Write what XML cannot hold as pytest does; in names of files and properties it does not."""
+    for reporter in writer.node_reporters_ordered:
+        case = reporter.to_xml()
+        for element in case.iter():
+            for name, value in element.items():
+                element.set(name, bin_xml_escape(value))
+        # What pytest does with those that have all their reports.
+        reporter.to_xml = lambda case=case: case  # type: ignore[method-assign,misc]
 
 
 def add_failure(suite: ET.Element, reason: str) -> None:
     """Say in a suite that its environment did not run to its end: an error of its own."""
     case = ET.SubElement(suite, "testcase", classname="remotest", name="environment", time="0")
-    error = ET.SubElement(case, "error", message=reason.partition("\n")[0])
-    error.text = reason
+    text = bin_xml_escape(reason)  # It may hold what a host has said last.
+    error = ET.SubElement(case, "error", message=text.partition("\n")[0])
+    error.text = text
     for counter in ("errors", "tests"):
         suite.set(counter, str(int(suite.get(counter, "0")) + 1))
 
@@ -162,7 +178,7 @@ def install(
     """
     original = config.stash.get(xml_key, None)
     if original is not None and is_single:
-        config.pluginmanager.register(SingleJUnit(original.logfile, failures), "remotest-junit")
+        config.pluginmanager.register(SingleJUnit(original, failures), "remotest-junit")
     elif original is not None:
         config.pluginmanager.unregister(original)
         # Else pytest would unregister it once more at the end.
