@@ -5,6 +5,7 @@
 #   make test ARGS="-k sync"      the tests
 #   make check                    lint, format, types
 #   make faults ARGS="--rows 1-6" faults made for real, with remotest and with pytest-xdist
+#   make soak ARGS="--runs 200 --seed 1"                      runs with something bad in each
 #   make fuzz ARGS="--seconds 600 --target frame"             inputs that break what reads them
 #   make bench                    speed, beside pytest-xdist, pip and uv
 
@@ -16,7 +17,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check faults fuzz bench clean
+.PHONY: demo test check faults fuzz soak bench clean
 
 demo: $(READY)
 	@$(BIN)/python demo/run.py $(if $(HOST),--host "$(HOST)") $(PYTHONS)
@@ -36,6 +37,10 @@ faults: $(READY)
 
 fuzz: $(READY)
 	@$(BIN)/python tests/fuzz/run.py $(ARGS)
+
+# 200 runs take half an hour.
+soak: $(READY)
+	@$(BIN)/python tests/soak/run.py $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python bench/run.py $(ARGS)

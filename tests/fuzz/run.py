@@ -22,7 +22,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from fuzz.catalogue import TARGETS  # noqa: E402  found by the path above
-from fuzz.search import Finding, search  # noqa: E402  as above
+from fuzz.search import Finding, search, story_of  # noqa: E402  as above
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,10 @@ def _search_guided(target: Target, seconds: float) -> tuple[int, Finding | None]
         files = sorted(Path(findings).iterdir())
         if not files and answer.returncode:
             raise RuntimeError(f"the guided search of {target.name} failed:\n{answer.stdout}")
-        found = Finding(data=files[0].read_bytes(), story=answer.stdout) if files else None
+        if not files:
+            return int(tries[1]) if tries else 0, None
+        data = files[0].read_bytes()
+        found = Finding(data=data, story=story_of(target, data))
         return int(tries[1]) if tries else 0, found
 
 
@@ -127,7 +130,7 @@ def _keep(target: Target, finding: Finding) -> Path:
     path = target.folder / f"found-{digest}"
     target.folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(finding.data)
-    story = [line for line in finding.story.splitlines() if not line.startswith("#")]
+    story = finding.story.splitlines()
     print(f"\n{target.name}: found {path.relative_to(ROOT)}, {len(finding.data)} bytes:")
     print("\n".join(f"    {line[:200]}" for line in story[-STORY_LINES:]))
     print("  give it a name that says what is odd about it, mend the reader, and see it pass:")

@@ -70,9 +70,19 @@ def search(target: Target, seconds: float, first_seed: int) -> tuple[int, Findin
             raise
         except BaseException:  # noqa: BLE001  the reader's, whatever it is
             # Hypothesis repeats the smallest input last.
-            return tries, Finding(data=last, story=traceback.format_exc())
+            return tries, Finding(data=last, story=story_of(target, last))
         number += 1
     return tries, None
+
+
+def story_of(target: Target, data: bytes) -> str:
+    """Return what happens when an input is read."""
+    try:
+        with _no_longer_than(LONGEST_READ_S):
+            target.check(data)
+    except BaseException:  # noqa: BLE001  as above
+        return traceback.format_exc()
+    return "it is read now: it depends on what was read before, or on time or memory"
 
 
 @contextlib.contextmanager
