@@ -156,7 +156,7 @@ def test_a_host_is_lost_under_each(tmp_path: Path) -> None:
 
 
 def test_what_ran_on_a_lost_host_runs_again_on_another(tmp_path: Path) -> None:
-    project, answer = lose_a_host(tmp_path, "--dist=load")
+    project, answer = lose_a_host(tmp_path, "--dist=load", "--reconnect=0")
 
     assert answer.status == 6
     suites = project.junit()
@@ -179,7 +179,7 @@ def test_what_ran_on_a_lost_host_runs_again_on_another(tmp_path: Path) -> None:
 
 
 def test_a_test_on_a_lost_host_has_failed_if_it_shall_not_run_again(tmp_path: Path) -> None:
-    project, answer = lose_a_host(tmp_path, "--dist=load", "--no-requeue")
+    project, answer = lose_a_host(tmp_path, "--dist=load", "--no-requeue", "--reconnect=0")
 
     assert answer.status == 1
     suites = project.junit()
@@ -188,3 +188,7 @@ def test_a_test_on_a_lost_host_has_failed_if_it_shall_not_run_again(tmp_path: Pa
     assert sorted(outcomes) == ["error"] + ["passed"] * 9
     text = "worker 'doomed' was lost with its host while running 'test_it.py::test_number["
     assert text in answer.output
+    assert "crashed while running" not in answer.output
+    root = ET.parse(project.directory / "junit.xml").getroot()
+    told = [error.get("message", "") for error in root.iter("error")]
+    assert [message for message in told if text in message]
