@@ -38,6 +38,7 @@ from remotest.run.verdict import exit_code
 from remotest.schedulers import name_scheduler, prepare_scheduler
 from remotest.settings import Settings, read_settings
 from remotest.tidings import DriverEvent, GatewayClosed, MessagesCame
+from remotest.workercommands import WorkerCommands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -110,16 +111,17 @@ class Controller:
             GatewayClosed: self._gateway_closed,
             MessagesCame: self._messages_came,
             commands.SplitEnvironment: self._split_environment,
-            commands.StartWorker: self._start_worker,
-            commands.RunItems: self._run_items,
-            commands.ReclaimItems: self._reclaim_items,
-            commands.FinishWorker: self._finish_worker,
-            commands.StopWorker: self._stop_worker,
-            commands.InterruptWorker: self._interrupt_worker,
-            commands.KillWorker: self._kill_worker,
             commands.ReportLostItem: self._report_lost_item,
             commands.ReportItemMoved: self._report_item_moved,
             **self._report.handlers,
+            **WorkerCommands(
+                self._workers,
+                places=self._places,
+                driver=self._driver,
+                nodes=self._nodes,
+                report=self._report,
+                keep_orphans=settings.keep_orphans,
+            ).handlers,
             commands.ConnectAgent: self._connect_agent,
             commands.ReportSchedulingStarted: self._report_scheduling_started,
             commands.ReportCollectionsDiffer: self._report_collections_differ,
@@ -368,60 +370,6 @@ class Controller:
 
     def _connect_agent(self, command: commands.ConnectAgent) -> None:
         self._preparation.connect_again(command.agent)
-
-    def _start_worker(self, command: commands.StartWorker) -> None:
-        environment = self._places.environment(command.environment)
-        node = self._nodes.make(
-            worker=command.worker,
-            environment=command.environment,
-            spec=environment.spec,
-            greeting=self._places.greeting(command.agent),
-            worker_count=self._places.worker_count,
-            finish=lambda: self._send(command.worker, messages.Finish()),
-            is_replacement=command.replaces is not None,
-        )
-        worker = Worker(
-            name=command.worker,
-            agent=command.agent,
-            environment=command.environment,
-            node=node,
-        )
-        self._workers[worker.name] = worker
-        self._nodes.configure(node)
-        self._report.worker_started(worker.name, command.replaces)
-        start = self._places.spawn_message(worker.name, environment, node.workerinput)
-        keep = [messages.KeepOrphans()] if self._settings.keep_orphans else []
-        self._driver.send(worker.agent, [*keep, start])
-
-    def _send(self, worker: str, message: Any) -> None:
-        self._driver.send(self._workers[worker].agent, [message], worker)
-
-    def _run_items(self, command: commands.RunItems) -> None:
-        positions = list(command.positions)
-        for start in range(0, len(positions), messages.MAX_BATCH_ITEMS):
-            part = positions[start : start + messages.MAX_BATCH_ITEMS]
-            self._send(command.worker, messages.RunItems(part))
-
-    def _reclaim_items(self, command: commands.ReclaimItems) -> None:
-        self._send(command.worker, messages.ReclaimItems(list(command.positions)))
-
-    def _finish_worker(self, command: commands.FinishWorker) -> None:
-        node = self._workers[command.worker].node
-        if not node.is_down:
-            node.finish()
-
-    def _stop_worker(self, command: commands.StopWorker) -> None:
-        self._send(command.worker, messages.StopSession(command.reason))
-
-    def _interrupt_worker(self, command: commands.InterruptWorker) -> None:
-        worker = self._workers[command.worker]
-        self._driver.send(worker.agent, [messages.StopWorker(worker.name, signal.SIGINT)])
-
-    def _kill_worker(self, command: commands.KillWorker) -> None:
-        worker = self._workers[command.worker]
-        worker.has_exited = True
-        self._driver.send(worker.agent, [messages.StopWorker(worker.name, signal.SIGKILL)])
-        self._nodes.down(worker.node, command.reason)
 
     def _report_lost_item(self, command: commands.ReportLostItem) -> None:
         worker = self._workers[command.worker]

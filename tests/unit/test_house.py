@@ -29,7 +29,8 @@ LAYERS: Final = tuple(
         "driver tidings backlog heartbeat interrupts",
         (
             "controller schedulers durations discovery preparation places relay quota reports "
-            "failureshape reporting compat visit check envcommand cachecommand cliparser cli"
+            "workercommands failureshape reporting compat visit check envcommand cachecommand "
+            "cliparser cli"
         ),
     )
 )
