@@ -118,20 +118,14 @@ class HostText:
         """Return messages with clean texts.
 
         Args:
-            batch: as they came, validated.
+            batch: as ``frames.decode`` returns them: none is nested deeper than can be followed.
             frame: the bytes that they came in: most have nothing that has to be looked for.
-
-        Raises:
-            pytest_remotest.messages.ProtocolError: a message is nested too deep to be looked at.
         """
         has_secret = any(secret in frame for secret in self._secret_bytes)
         is_suspect = has_secret or len(frame) > MAX_WORDS_CHARS or _SUSPECT.search(frame)
         if not (is_suspect or self._commands):
             return list(batch)
-        try:
-            return [self._message(_shortened(message)) for message in batch]
-        except RecursionError:
-            raise messages.ProtocolError("a message is nested too deep") from None
+        return [self._message(_shortened(message)) for message in batch]
 
     def line(self, text: str) -> str:
         """Return a line that has been put together from several messages."""

@@ -59,7 +59,7 @@ ATTACKS: Final = {
     "code-to-run": LINK_BROKEN.format("a message of kind 3 on channel 3"),
     "object-to-build": LINK_BROKEN.format("an item that is no frame"),
     "nested-body": LINK_BROKEN.format("not JSON: maximum recursion depth exceeded"),
-    "nested-report": LINK_BROKEN.format("a message is nested too deep"),
+    "nested-report": LINK_BROKEN.format("TestReport is nested deeper than"),
     "unknown-message": LINK_BROKEN.format("unknown message 'Exec'"),
     "controllers-words": WORKER_BROKEN.format("a worker sent Goodbye"),
     "report-method": WORKER_BROKEN.format("a packed value is broken"),
