@@ -1,156 +1,177 @@
-"""However a run ends, no process of it is left on the host."""
+"""However a run ends, nothing of it is left: no process on any host, this machine included."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
-import time
-import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import interpreters
-import projects
+import leftovers
 import pytest
 import sshd
+from leftovers import COOKIE
+
+from pytest_remotest import holders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import subprocess
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from projects import Project
+    from leftovers import Leftovers
     from sshd import SshServer
 
-GONE_WITHIN_S: Final = 10.0
-"""After the controller's end: the promise to users."""
+END_TIMEOUT_S: Final = 60.0
+"""For a run that was told to end: 10 s are promised."""
 
-START_TIMEOUT_S: Final = 60.0
 
-SUITE: Final = """
-    import os
-    import signal
-    import subprocess
-    import time
+class Place:
+    """Where a run has its workers.
 
-    STUBBORN = "trap '' HUP INT TERM; while :; do sleep 1000; done"
-
-    def test_children():
-        subprocess.Popen(["sleep", "1000"])
-        subprocess.Popen(["sh", "-c", STUBBORN])
-        subprocess.Popen(["sh", "-c", STUBBORN], preexec_fn=os.setsid)
-        # A daemon as of old: its parent is gone, and so is its session.
-        subprocess.Popen(["sh", "-c", "setsid sh -c \\"%s\\" &" % STUBBORN]).wait()
-
-    def test_the_end():
-        with open(os.environ["FIFO"], "w") as stream:
-            stream.write("here\\n")
-        if os.environ["WAITS"] == "yes":
-            time.sleep(1000)
+    Attributes:
+        left: the project.
+        options: what makes pytest run there.
+        server: the ssh server, where there is one.
+        cache: the cache directory that a host has.
     """
 
+    def __init__(self, left: Leftovers, options: list[str], server: SshServer | None) -> None:
+        self.left = left
+        self.options = options
+        self.server = server
+        self.cache = left.temporary.parent / "home" / ".cache"
 
-@contextlib.contextmanager
-def host(tmp_path: Path) -> Iterator[tuple[SshServer, str]]:
-    """Run a host; whatever its sessions start has a cookie in its environment."""
-    cookie = f"REMOTEST_COOKIE={uuid.uuid4().hex}"
-    home = tmp_path / "home"
-    home.mkdir()
-    name, _, value = cookie.partition("=")
-    with sshd.running(tmp_path, home=home, environment={name: value}) as server:
-        yield server, cookie
-
-
-def processes_with(cookie: str) -> list[int]:
-    """Return the ids of living processes that have ``NAME=value`` in their environment."""
-    found = []
-    for directory in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # It has ended, or is another user's.
-            if cookie.encode() in (directory / "environ").read_bytes().split(b"\0"):
-                found.append(int(directory.name))
-    return found
-
-
-def survivors(cookie: str) -> list[int]:
-    """Return the processes that are still there when the time that they have is over."""
-    deadline = time.monotonic() + GONE_WITHIN_S
-    while alive := processes_with(cookie):
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            break
-        with contextlib.suppress(ProcessLookupError):
-            handle = os.pidfd_open(alive[0])
-            select.select([handle], [], [], left_s)
-            os.close(handle)
-    return alive
-
-
-def make_suite(tmp_path: Path, *, waits: bool) -> Project:
-    os.mkfifo(tmp_path / "fifo")
-    project = projects.make(
-        tmp_path / "project", os.environ, {"pytest.ini": "[pytest]\n", "test_it.py": SUITE}
-    )
-    return project.with_variables(
-        {"FIFO": str(tmp_path / "fifo"), "WAITS": "yes" if waits else "no"}
-    )
+    def leases(self) -> list[str]:
+        """Return what is still held in the cache by a process that lives."""
+        names = [
+            path
+            for path in self.cache.rglob("*")
+            if path.name.startswith(("owner.", "holder.")) or ".lease." in path.name
+        ]
+        return [str(path) for path in names if holders.is_alive(os.fsencode(path))]
 
 
 @contextlib.contextmanager
-def listening(project: Project) -> Iterator[int]:
-    """Open the FIFO of a suite for reading, so that its tests can write to it."""
-    handle = os.open(project.environment["FIFO"], os.O_RDWR | os.O_NONBLOCK)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
+def placed(directory: Path, name: str, *, waits: str) -> Iterator[Place]:
+    """Give a run of ``here``, of an interpreter ``here 3.6``, or of one on a host: ``ssh 3.6``."""
+    kind, _, version = name.partition(" ")
+    with contextlib.ExitStack() as stack:
+        left = stack.enter_context(
+            leftovers.leaving(directory, os.environ, {"test_it.py": leftovers.SUITE}, waits=waits)
+        )
+        if not version:
+            yield Place(left, ["-n2"], None)
+            return
+        server, spec = None, "popen"
+        if kind == "ssh":
+            (directory / "home").mkdir()
+            variables = {COOKIE: left.cookie, "TMPDIR": str(left.temporary)}
+            server = stack.enter_context(
+                sshd.running(directory, home=directory / "home", environment=variables)
+            )
+            spec = f"{server.spec}//env:FIFO//env:WAITS"
+        python = interpreters.with_pytest(version)
+        yield Place(left, ["-d", f"--tx={spec}//python={python}"], server)
 
 
-def command(server: SshServer, name: str = "3.9") -> list[str]:
-    python = interpreters.with_pytest(name)
-    return ["pytest", "-d", f"--tx={server.spec}//python={python}//env:FIFO//env:WAITS"]
+def ctrl_c(_: Place, process: subprocess.Popen[str]) -> None:
+    """Do what a terminal does: signal all processes of its foreground group."""
+    os.killpg(process.pid, signal.SIGINT)
 
 
-@pytest.mark.parametrize("name", ["3.6", "3.13", interpreters.PYPY])
-def test_a_normal_end(tmp_path: Path, name: str) -> None:
-    project = make_suite(tmp_path, waits=False)
-    with host(tmp_path) as (server, cookie), listening(project):
-        answer = project.type_command(command(server, name))
+def ctrl_c_twice(place: Place, process: subprocess.Popen[str]) -> None:
+    """The test does not end by the first one, which has come to it when the file is there."""
+    ctrl_c(place, process)
+    assert leftovers.comes(place.left.fifo), "the first has not come to the test"
+    ctrl_c(place, process)
+
+
+def signalled(number: signal.Signals) -> Callable[[Place, subprocess.Popen[str]], None]:
+    return lambda _, process: process.send_signal(number)
+
+
+def cut_link(place: Place, process: subprocess.Popen[str]) -> None:
+    if place.server is None:  # The link is a pair of sockets, which ends with either process.
+        process.kill()
+    else:
+        place.server.cut_links()
+
+
+def kill_agent(place: Place, _: subprocess.Popen[str]) -> None:
+    for pid in place.left.agents():
+        os.kill(pid, signal.SIGKILL)
+
+
+def freeze_agent(place: Place, process: subprocess.Popen[str]) -> None:
+    for pid in place.left.agents():
+        os.kill(pid, signal.SIGSTOP)
+    process.kill()
+
+
+LOST: Final = {pytest.ExitCode.OK, -signal.SIGKILL}
+"""A host that comes back runs the test once more; a controller that was killed runs nothing."""
+ENDS: Final = {
+    "Ctrl-C": (ctrl_c, {pytest.ExitCode.INTERRUPTED}),
+    "Ctrl-C twice": (ctrl_c_twice, {pytest.ExitCode.INTERRUPTED}),
+    "SIGTERM": (signalled(signal.SIGTERM), {128 + signal.SIGTERM}),
+    "SIGHUP": (signalled(signal.SIGHUP), {128 + signal.SIGHUP}),
+    "SIGKILL": (signalled(signal.SIGKILL), {-signal.SIGKILL}),
+    "a cut link": (cut_link, LOST),
+    "a killed agent": (kill_agent, LOST),
+    "a frozen agent": (freeze_agent, LOST),
+}
+UNTIDY: Final = {"a killed agent", "a frozen agent"}
+"""Ends after which the next run removes the temporary folder: nobody else is there."""
+
+QUICK: Final = {
+    *(("here", "Ctrl-C"), ("here", "SIGTERM"), ("here pypy3", "a killed agent")),
+    *(("ssh 3.6", "Ctrl-C twice"), ("ssh 3.6", "SIGKILL"), ("ssh 3.6", "a cut link")),
+}
+"""What is tried whenever tests run; the slow tests have the rest."""
+
+
+@pytest.mark.parametrize("place", ["here", "ssh 3.6", "ssh 3.13", f"ssh {interpreters.PYPY}"])
+def test_a_normal_end(tmp_path: Path, place: str) -> None:
+    with placed(tmp_path, place, waits="") as run:
+        answer = run.left.project.pytest(*run.options)
 
         assert answer.status == 0, answer.output
-        assert survivors(cookie) == []
+        assert run.left.survivors() == []
+        assert run.left.files() == []
+        assert run.leases() == []
 
 
 @pytest.mark.parametrize(
-    ("number", "status"),
+    ("place", "end"),
     [
-        (signal.SIGINT, pytest.ExitCode.INTERRUPTED),
-        (signal.SIGTERM, None),
-        (signal.SIGKILL, -signal.SIGKILL),
+        pytest.param(place, end, marks=[] if (place, end) in QUICK else pytest.mark.slow)
+        for place in ("here", "here 3.6", f"here {interpreters.PYPY}", "ssh 3.6", "ssh 3.13")
+        for end in ENDS
     ],
 )
-def test_a_sudden_end(tmp_path: Path, number: signal.Signals, status: int | None) -> None:
-    project = make_suite(tmp_path, waits=True)
-    with host(tmp_path) as (server, cookie), listening(project) as fifo:
-        with project.start(command(server)) as process:
-            readable, _, _ = select.select([fifo], [], [], START_TIMEOUT_S)
-            assert readable, "no test has begun"
-            assert len(processes_with(cookie)) > 4
-            os.killpg(process.pid, number)
-            output, _ = process.communicate(timeout=START_TIMEOUT_S)
+def test_a_sudden_end(tmp_path: Path, place: str, end: str) -> None:
+    end_it, statuses = ENDS[end]
+    with placed(tmp_path, place, waits="twice" if end == "Ctrl-C twice" else "once") as run:
+        with run.left.started(run.options) as process:
+            run.left.await_start()
+            end_it(run, process)
+            output, _ = process.communicate(timeout=END_TIMEOUT_S)
 
-        assert survivors(cookie) == []
-    assert process.returncode == status if status is not None else process.returncode != 0
-    if number is signal.SIGINT:
-        assert "!! KeyboardInterrupt !!" in output
+        assert run.left.survivors() == [], output
+        assert process.returncode in statuses, output
+        assert run.leases() == []
+        if end in UNTIDY:
+            assert run.left.project.with_variables({"WAITS": ""}).pytest("-n1").status == 0
+        assert run.left.files() == []
 
 
 def test_a_run_that_is_stopped_by_maxfail(tmp_path: Path) -> None:
-    project = make_suite(tmp_path, waits=True)
-    project.write({"test_a.py": "def test_failing():\n    assert 0\n"})
-    project.write({"test_it.py": SUITE.replace("def test_the_end", "def leave_out")})
-    with host(tmp_path) as (server, cookie):
-        answer = project.type_command([*command(server), "-x", "test_it.py", "test_a.py"])
+    with placed(tmp_path, "ssh 3.9", waits="") as run:
+        run.left.project.write({"test_a.py": "def test_failing():\n    assert 0\n"})
+        answer = run.left.project.pytest(*run.options, "-x", "test_it.py", "test_a.py")
 
-        assert survivors(cookie) == []
+        assert run.left.survivors() == []
     assert answer.status == pytest.ExitCode.INTERRUPTED
     assert "stopping after 1 failures" in answer.output
