@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 from importlib.metadata import version
@@ -32,6 +33,7 @@ KEPT: Final = ROOT / ".cache" / "faults"
 
 def main() -> int:
     arguments = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Hosts and mounts are put away then.
     chosen = [one for one in catalogue.faults() if _is_chosen(one, arguments.rows)]
     programs = [contenders.REMOTEST, *([contenders.PEER] if arguments.peer else [])]
     if arguments.rows is None and not arguments.resume:

@@ -30,6 +30,9 @@ COOKIE: Final = "FAULTLAB_RUN"
 EVENT_TIMEOUT_S: Final = 100.0
 """For the moment of a fault to come: a run on a busy machine takes a while to begin."""
 
+AS_FROM_A_TERMINAL: Final = ("env", "--default-signal")
+"""What is started in the background, or by nohup, would hand signals down as ignored."""
+
 KILL_TIMEOUT_S: Final = 20.0
 
 
@@ -330,6 +333,7 @@ class Scene:
         """
         texts = [one if isinstance(one, str) else self.spec(one) for one in specs]
         command = [
+            *AS_FROM_A_TERMINAL,
             *prefix,
             *(str(self.contender.controller()), "-m", "pytest", f"--dist={dist}"),
             *(f"--tx={text}" for text in texts),

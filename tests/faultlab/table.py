@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from faultlab.catalogue import Fault
     from faultlab.scene import Seen
 
-ESSENTIAL_CHARS: Final = 110
+ESSENTIAL_CHARS: Final = 140
 """Of a printed line: the table has to stay readable."""
 
 ROW_COUNT: Final = 58
@@ -33,6 +33,7 @@ after its end. A dash: the run was stopped on purpose, or nothing was collected.
 """
 
 _ROUGH: Final = (
+    (re.compile(r"(ssh=[\w-]+)//[^\s:]*"), r"\1"),
     (re.compile(r"/\S*/faultlab-[^/\s]+/[^/\s]+"), "…"),
     (re.compile(r"/\S*/(bin/(?:python|pypy)[\d.]*)"), r"…/\1"),
     (re.compile(r"(127\.0\.0\.1\]?):\d+"), r"\1:PORT"),
@@ -90,19 +91,23 @@ def essential(output: str, patterns: Sequence[str]) -> str:
     lines = [line for line in output.splitlines() if line.strip()]
     for pattern in patterns:
         for line in lines:
-            if re.search(pattern, line):
-                return _smooth(line)
+            if match := re.search(pattern, line):
+                whole, end = _smooth(line), _smooth(line[match.start() :])
+                return _cut(whole if len(whole) <= ESSENTIAL_CHARS else f"… {end}")
     ends = [line for line in lines if re.search(r" in [\d.]+s\b.* =+$", line)]
     telling = [line for line in lines if _TELLING.search(line)]
     if ends and not re.search(r"INTERNALERROR", output):
-        return _smooth(ends[-1])
-    return _smooth((telling or lines or ["(nothing)"])[-1])
+        return _cut(_smooth(ends[-1]))
+    return _cut(_smooth((telling or lines or ["(nothing)"])[-1]))
 
 
 def _smooth(line: str) -> str:
     for pattern, instead in _ROUGH:
         line = pattern.sub(instead, line)
-    line = line.strip(" =!")
+    return line.strip(" =!")
+
+
+def _cut(line: str) -> str:
     return line if len(line) <= ESSENTIAL_CHARS else line[: ESSENTIAL_CHARS - 1] + "…"
 
 
