@@ -111,6 +111,27 @@ def opened(hosts: MemoryHosts, *agents: str) -> Driver:
     return driver
 
 
+def test_an_agent_that_ended_is_opened_again_and_nothing_of_before_comes_after(
+    hosts: MemoryHosts,
+) -> None:
+    driver = opened(hosts, "a")
+    former = hosts.gateways["a"]
+    driver.push("a", lambda _, receive: receive(WAIT_S))
+    former.hang_up("cut")
+    driver.open(["a"])
+
+    events = [receive(driver) for _ in range(3)]
+    assert GatewayClosed(agent="a", reason="cut") in events
+    assert [event for event in events if isinstance(event, TreeFailed)]
+    assert events[-1] == GatewayOpened(agent="a", info=INFO)
+    assert former.is_closed.is_set()
+
+    finish = messages.Finish()
+    driver.send("a", [finish], "gw1")
+    assert (former.sent, hosts.gateways["a"].sent) == ([], [("gw1", [finish])])
+    driver.close()
+
+
 def test_agents_open_and_what_they_say_comes_with_their_names(hosts: MemoryHosts) -> None:
     driver = opened(hosts, "a", "b")
     finish = messages.Finish()

@@ -94,6 +94,18 @@ def test_of_a_forgotten_agent_nothing_is_expected(heartbeat: Heartbeat) -> None:
     assert gateway.heard.empty()
 
 
+def test_of_the_gateway_by_which_an_agent_was_reached_before_nothing_is_expected(
+    heartbeat: Heartbeat,
+) -> None:
+    former, gateway = Gateway(SHORT_S), Gateway(MEDIUM_S)
+    heartbeat.watch("box", former)
+    heartbeat.forget("box")
+    heartbeat.watch("box", gateway)
+    until_given_up(gateway)
+    while not former.heard.empty():
+        assert isinstance(former.heard.get(timeout=WAIT_S), list)
+
+
 def test_that_a_link_has_ended_is_no_error_here(heartbeat: Heartbeat) -> None:
     gateway = Gateway(SHORT_S)
     gateway.is_lost = True
