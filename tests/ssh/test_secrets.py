@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import pty
 import re
 import secrets
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import interpreters
+import projects
+import sshd
 
 from remotest.hosttext import MASK
 
@@ -112,3 +118,52 @@ def test_secrets_are_nowhere_where_they_should_not_be(project: Project, tmp_path
     assert list(tmp_path.glob("machine/home/.cache/remotest/v1/trees/*/0/*/test_it.py"))
     assert files_with(words, everywhere) == {project.directory / name for name in stays}
     assert MASK in (project.directory / "junit.xml").read_text()
+
+
+def test_a_passphrase_is_seen_by_nobody(tmp_path: Path) -> None:
+    passphrase = secrets.token_urlsafe(18)
+    suite = """
+        import os
+
+        def test_no_process_has_it():
+            passphrase = os.environ["BACKWARDS"][::-1].encode()
+            seen = []
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                for name in ("cmdline", "environ"):
+                    try:
+                        with open("/proc/%s/%s" % (pid, name), "rb") as file:
+                            seen += [pid] if passphrase in file.read() else []
+                    except OSError:  # It has ended.
+                        continue
+            assert seen == []
+        """
+    files = {"pytest.ini": "[pytest]\n", "test_it.py": suite}
+    project = projects.make(tmp_path / "project", dict(os.environ), files)
+    with sshd.running(tmp_path) as server:
+        key = sshd.make_key(tmp_path / "key", passphrase=passphrase)
+        shutil.copy(f"{key}.pub", server.authorized_keys)
+        config = server.ssh_config_path.read_text()
+        server.ssh_config_path.write_text(f"IdentityFile {key}\n{config}")
+        python = interpreters.with_pytest("3.9")
+        spec = f"{server.spec}//python={python}//env:BACKWARDS={passphrase[::-1]}"
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            ["setsid", "--ctty", "--wait", "pytest", "-d", "--color=no", "--tx", spec],
+            cwd=project.directory,
+            env=dict(project.environment),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        output = b""
+        # Where the last process has closed a terminal, Linux tells that by an error.
+        with contextlib.suppress(OSError), os.fdopen(ours, "r+b", buffering=0) as stream:
+            while data := stream.read(4096):
+                output += data
+                if output.endswith(f"Passphrase of {key}: ".encode()):
+                    stream.write(f"{passphrase}\n".encode())
+        status = process.wait(projects.COMMAND_TIMEOUT_S)
+    assert b" 1 passed in " in output
+    assert (status, passphrase.encode() in output) == (0, False)
+    assert files_with([passphrase.encode()], [tmp_path]) == set()
