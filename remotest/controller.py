@@ -177,6 +177,7 @@ class Controller:
         """End every process of the run on every host; choose the exit code."""
         self._interrupts.close()
         self._await_worker_exits()
+        self._opener.abort()
         self._driver.close()
         self._opener.close()
         for agent, message in self._driver.processes_left():

@@ -51,9 +51,8 @@ LAST_WORDS_S = 3.0
 """For an agent to say what was left on its host, which takes it half a second; then its link is
 ended, and it has CLOSE_TIMEOUT_S."""
 
-OPENING_GRACE_S = 1.0
-"""For what is just being opened at the end of a run: what takes longer may hang for minutes, and
-has the end of its connection seen on its host when this process ends."""
+OPENING_GRACE_S = 2.0
+"""For what is just being opened at the end of a run, and was aborted, to be ended on its host."""
 
 ANSWERS = (
     messages.SyncWant,

@@ -38,6 +38,8 @@ class GatewayOpener:
         self._refused: dict[GatewaySpec, HostError] = {}
         self._named = {spec.id: spec for spec in everything if spec.id is not None}
         self._invocation_dir = invocation_dir
+        self._booting: dict[str, ByteStream] = {}
+        self._is_aborted = False
         for spec in everything:
             if spec.via is not None:
                 self._lookup(spec.via)
@@ -67,15 +69,30 @@ class GatewayOpener:
         spec = self._agents[agent]
         if spec in self._refused:
             raise self._refused[spec]
-        return open_gateway(
-            spec,
-            host=agent,
-            connect=self._connect,
-            invocation_directory=self._invocation_dir,
-            bundle=read_bundle(),
-            on_frame=on_frame,
-            on_closed=on_closed,
-        )
+        try:
+            return open_gateway(
+                spec,
+                host=agent,
+                connect=lambda spec: self._noted(agent, self._connect(spec)),
+                invocation_directory=self._invocation_dir,
+                bundle=read_bundle(),
+                on_frame=on_frame,
+                on_closed=on_closed,
+            )
+        finally:
+            self._booting.pop(agent, None)
+
+    def _noted(self, agent: str, stream: ByteStream) -> ByteStream:
+        """Note the stream that an agent boots on; a second one ends what is on the first."""
+        if self._booting.setdefault(agent, stream) is stream and self._is_aborted:
+            stream.kill()
+        return stream
+
+    def abort(self) -> None:
+        """End what is being booted: what is run before an agent does not see that we leave."""
+        self._is_aborted = True
+        for stream in list(self._booting.values()):
+            stream.kill()
 
     def find_interpreters(self, spec: GatewaySpec) -> tuple[str, ...]:
         """Return the paths of the interpreters that the host of a spec has.
@@ -86,7 +103,7 @@ class GatewayOpener:
         """
         if isinstance(spec.target, SocketTarget):
             raise SpecError(f"{spec.host_label}: python= is not for socket=: that is one already")
-        stream = self._connect(spec)
+        stream = self._noted(spec.redacted(), self._connect(spec))
         boot = Boot(stream, host=spec.redacted(), python=None, setup=spec.setup)
         try:
             found = boot.list_interpreters(timeout_s=BOOT_TIMEOUT_S)
@@ -95,6 +112,8 @@ class GatewayOpener:
             if boot.pid is not None and not is_here(spec):
                 end_there(spec, self._connect, boot.pid)
             raise
+        finally:
+            self._booting.pop(spec.redacted(), None)
         stream.kill()
         return found
 
