@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from faultlab import stubs
 from faultlab.catalogue import GREEN, HOST_FAILED, TESTS_FAILED, fault
 from faultlab.proxy import FROM_HOST, Proxy
 
@@ -188,7 +189,8 @@ def max_sessions(scene: Scene) -> Seen:
 def max_sessions_of_two(scene: Scene) -> Seen:
     """Two interpreters on a host whose sshd allows one session a connection."""
     host = scene.host("first", lines=["MaxSessions 1"])
-    return scene.run(scene.spec(host), scene.spec(host, python=scene.interpreter("3.9")))
+    other = stubs.plain(scene.directory / "other-python", scene.python)
+    return scene.run(scene.spec(host), scene.spec(host, python=other))
 
 
 @fault("49", "MaxStartups", exits=GREEN, outcomes=ALL_RAN)
