@@ -23,6 +23,7 @@ from remotest.environments import EnvironmentPlan, host_of, plan_agents, plan_en
 from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap
 from remotest.run.plan import Environment, RunPlan
+from remotest.run.waiting import SLOW_START_S
 from remotest.spec import AUTO, SshTarget
 from remotest.sync.plan import Layout, project_key
 from remotest.sync.plan import Place as TreePlace
@@ -91,6 +92,7 @@ class Places:
             requeue=self._settings.requeue,
             reconnect_s=self._settings.reconnect_s,
             min_hosts=self._settings.min_hosts,
+            slow_start_s=SLOW_START_S,
         )
 
     def environment(self, name: str) -> EnvironmentPlan:

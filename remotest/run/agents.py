@@ -88,9 +88,9 @@ class Agents:
         return self._states[name]
 
     @property
-    def are_awaited(self) -> bool:
-        """Whether some have neither come nor failed."""
-        return any(state.stand is Stand.AWAITED for state in self._states.values())
+    def awaited(self) -> list[str]:
+        """Those that have neither come nor failed."""
+        return [name for name, state in self._states.items() if state.stand is Stand.AWAITED]
 
     @property
     def may_return(self) -> bool:

@@ -32,6 +32,7 @@ from remotest.run.events import (
 )
 from remotest.run.fleet import MAX_AUTO_WORKERS, EnvironmentState
 from remotest.run.gaps import tell_gaps
+from remotest.run.waiting import Waiting, describe_waiting
 from remotest.spec import AUTO
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class RunMachine:
         self._crew = Crew(plan, scheduler=scheduler, runs_again=runs_again)
         self._fleet = self._crew.fleet
         self._agents = Agents(plan, chance)
+        self._waiting = Waiting(plan.slow_start_s)
         self._is_scheduling = False
         self._is_ended = False
         self._are_gaps_refused = False
@@ -74,6 +76,7 @@ class RunMachine:
     def start(self, now: float) -> list[Command]:
         """Begin to wait for agents. Called once, before any event."""
         self._crew.now = now
+        self._waiting.begin(now)
         self._fleet.name_known_workers()
         return self._advance()
 
@@ -102,7 +105,9 @@ class RunMachine:
 
     def next_deadline(self) -> float | None:
         """Return when ``DeadlineReached`` is due if nothing else happens, or None."""
-        deadlines = (self._crew.next_deadline(), self._agents.next_attempt())
+        deadlines = [self._crew.next_deadline(), self._agents.next_attempt()]
+        if not (self._is_scheduling or self._is_ended):
+            deadlines.append(self._waiting.next())
         return min((when for when in deadlines if when is not None), default=None)
 
     def result(self) -> RunResult:
@@ -175,7 +180,8 @@ class RunMachine:
         environments = self._fleet.of_agent(event.agent)
         for environment in environments:
             environment.is_cut |= bool(environment.workers) or not agent.was_ready
-        is_wanted = any(e.is_cut for e in environments) and not self._crew.is_over
+        is_cut = any(environment.is_cut for environment in environments)
+        is_wanted = event.may_return and is_cut and not self._crew.is_over
         is_new = agent.stand is not Stand.CONNECTING
         self._agents.lose(event.agent, event.reason, self._crew.now, is_wanted=is_wanted)
         self._give_up_if_gone(agent)
@@ -245,6 +251,9 @@ class RunMachine:
         self._crew.expire()
         if self._crew.is_over:
             self._agents.stop()
+        if not self._is_scheduling and self._waiting.pop_due(self._crew.now):
+            coming = (self._fleet.workers[name] for name in self._fleet.coming)
+            self._note(describe_waiting(self._agents.awaited, coming))
         due = self._agents.due(self._crew.now)
         self._crew.commands += [ConnectAgent(agent=agent) for agent in due]
 
@@ -254,11 +263,11 @@ class RunMachine:
         self._crew.apply(self._crew.scheduler.redistribute())
         is_stopped = self._crew.stopped_reason is not None
         has_workers = bool(self._fleet.workers)
-        is_awaiting = not is_stopped and (self._agents.are_awaited or self._awaits_return())
+        is_awaiting = not is_stopped and (bool(self._agents.awaited) or self._awaits_return())
         if (
             not self._is_scheduling
             and not self._fleet.coming
-            and not self._agents.are_awaited
+            and not self._agents.awaited
             and (has_workers or not is_awaiting)
         ):
             self._is_scheduling = True

@@ -52,6 +52,8 @@ class RunPlan:
             no meaning under ``each``.
         min_hosts: the run goes on as long as so many hosts are there or may come, and those that
             are missing are no fault; None if none may be missing. Of no meaning under ``each``.
+        slow_start_s: after so long the user hears whom the run waits for before it gives out
+            anything; None for never.
     """
 
     environments: tuple[Environment, ...]
@@ -63,6 +65,7 @@ class RunPlan:
     requeue: bool = True
     reconnect_s: float = 0.0
     min_hosts: int | None = None
+    slow_start_s: float | None = None
 
     @property
     def moves_items(self) -> bool:

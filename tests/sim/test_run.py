@@ -229,6 +229,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
             requeue=draw(st.booleans()),
             reconnect_s=draw(st.sampled_from([0.0, 2.0, 60.0])),
             min_hosts=draw(st.sampled_from([None, None, 1, 2])),
+            slow_start_s=draw(st.sampled_from([None, 2.0])),
         ),
         hosts=by_agent,
         faults=draw(fault_mixes),
