@@ -56,7 +56,7 @@ def _offline_sshd(
     login = directory / "login"
     login.write_text(
         f"#!{machine.SHELL}\n"
-        f'exec {shlex.join(_without_network())} {machine.SHELL} -c "$SSH_ORIGINAL_COMMAND"\n'
+        f'exec {shlex.join(without_network())} {machine.SHELL} -c "$SSH_ORIGINAL_COMMAND"\n'
     )
     login.chmod(0o755)
     with sshd.running(
@@ -67,7 +67,7 @@ def _offline_sshd(
         yield server.ssh_config_path.read_text().splitlines()[1:]
 
 
-def _without_network() -> list[str]:
+def without_network() -> list[str]:
     """Return the command in front of one that shall have no network."""
     program = shutil.which("unshare")
     assert program is not None, "unshare, of util-linux, is on every Linux machine"

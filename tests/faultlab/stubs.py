@@ -1,4 +1,4 @@
-"""Interpreters that misbehave, as scripts to be named with ``python=``."""
+"""Interpreters that misbehave, as scripts to be named with ``python=``, and login shells."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import machine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 NOISE = '+++ welcome to the cluster +++ \\377\\000 {"a": [1\\n'
@@ -39,6 +40,11 @@ def dying(path: Path, python: Path, after_bytes: int = 200) -> Path:
     # dd and not head: that one would hold back what it has until its end.
     cut = f"dd bs=1 count={after_bytes} 2>/dev/null"
     return _write(path, f'{cut} | {shlex.quote(str(python))} "$@"')
+
+
+def shell_within(path: Path, command: Sequence[str]) -> Path:
+    """Be a login shell that is started by a command, such as ``unshare --net``."""
+    return _write(path, f'exec {shlex.join(command)} {machine.SHELL} "$@"')
 
 
 def _become(python: Path) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import machine
-from faultlab import homes
+from faultlab import homes, stubs
 from faultlab.catalogue import GREEN, HOST_FAILED, fault
 
 if TYPE_CHECKING:
@@ -70,11 +69,8 @@ def no_inodes(scene: Scene) -> Seen:
 def quota(scene: Scene) -> Seen:
     """The project has 4 MB; the user of one of two hosts may have 1 MB."""
     home = scene.use(homes.mounted(scene.directory / "quota", homes.QUOTA))
-    shell = scene.directory / "bound"
-    shell.write_text(
-        f'#!{machine.SHELL}\nexec setpriv --bounding-set=-sys_resource {machine.SHELL} "$@"\n'
-    )
-    shell.chmod(0o755)
+    within = ("setpriv", "--bounding-set=-sys_resource")
+    shell = stubs.shell_within(scene.directory / "bound", within)
     (scene.project.directory / "large.bin").write_bytes(os.urandom(4 * MEGABYTE))
     bound = scene.host("second", home=home, shell=str(shell))
     return scene.run(scene.host("first"), bound)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import barehost
 import interpreters
 import pytest
 from faultlab import stubs
@@ -171,10 +172,11 @@ def without_pytest(scene: Scene) -> Seen:
     return scene.run(scene.spec(host, python=_bare(scene), ours="env=system"))
 
 
-@fault("14b", "pytest missing on the host, env=auto", exits=GREEN, outcomes=ALL_RAN)
+@fault("14b", "pytest missing on the host, no network there", exits=GREEN, outcomes=ALL_RAN)
 def without_pytest_but_with_us(scene: Scene) -> Seen:
-    """The interpreter of the host has no pytest; remotest makes an environment there."""
-    host = scene.host("first")
+    """The host has a bare interpreter and no network; remotest may make an environment there."""
+    shell = stubs.shell_within(scene.directory / "offline", barehost.without_network())
+    host = scene.host("first", shell=str(shell))
     return scene.run(scene.spec(host, python=_bare(scene), ours="env=managed"))
 
 
