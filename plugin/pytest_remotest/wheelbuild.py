@@ -206,12 +206,15 @@ def _pieces(process: "subprocess.Popen[bytes]") -> Iterator[bytes]:
     descriptor = process.stdout.fileno()
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
-        # What it has left behind may hold the pipe open after its end.
-        while selector.select(LOOK_S) or process.poll() is None:
-            piece = os.read(descriptor, READ_BYTES) if selector.select(0) else None
-            if piece == b"":
+        has_ended = False
+        while True:
+            is_readable = bool(selector.select(0 if has_ended else LOOK_S))
+            piece = os.read(descriptor, READ_BYTES) if is_readable else b""
+            # What it has left behind may hold the pipe open after its end.
+            if not piece and (is_readable or has_ended):
                 break
-            yield piece or b""
+            has_ended = process.poll() is not None
+            yield piece
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(LOOK_S)
