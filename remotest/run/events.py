@@ -41,10 +41,14 @@ class AgentFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentLost:
-    """An agent is gone that was up, and all its workers with it, if it had any."""
+    """An agent is gone that was up, and all its workers with it, if it had any.
+
+    ``may_return``: it may be connected again; what it said is no reason not to.
+    """
 
     agent: str
     reason: str
+    may_return: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
