@@ -293,7 +293,7 @@ class Controller:
             if worker.agent == event.agent and not (worker.is_finished or worker.has_exited):
                 worker.has_exited = worker.lost_with_host = True
                 self._nodes.down(worker.node, event.reason)
-        self._preparation.lose(event.agent, event.reason)
+        self._preparation.lose(event.agent, event.reason, may_return=event.may_return)
 
     def _messages_came(self, event: MessagesCame) -> None:
         worker = self._workers.get(event.worker or "")

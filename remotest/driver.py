@@ -337,7 +337,9 @@ class Driver:
         self._heartbeat.forget(agent)
         greetings.put(reason)
         self._answers[agent].end()
-        self._inbox.put(GatewayClosed(agent=agent, reason=reason))
+        gateway = self._gateways.get(agent)
+        may_return = gateway is None or not gateway.broke_protocol
+        self._inbox.put(GatewayClosed(agent=agent, reason=reason, may_return=may_return))
 
     def _push(self, agent: str, pusher: Pusher) -> None:
         try:

@@ -90,6 +90,8 @@ class AbsentError(ConnectError):
 class ProtocolError(HostError):
     """The other side said something that the protocol does not allow."""
 
+    fault = "wrong"
+
 
 class SyncError(HostError):
     """The tree could not be brought to a host."""

@@ -88,17 +88,18 @@ class Preparation:
             self._report.host_failed(error)
             self._tree_error = error
 
-    def lose(self, agent: str, reason: str) -> None:
-        """Take in that an agent has ended."""
+    def lose(self, agent: str, reason: str, *, may_return: bool) -> None:
+        """Take in that an agent has ended, and whether it may be connected again."""
         self._awaiting.pop(agent, None)
         self._pushing.discard(agent)
         if agent in self._connecting:  # How that went is told by the thread that connects.
             self._connecting[agent] = reason
         elif self._preflight.lose(agent, reason):
             self._report.host_lost(agent, reason)
-            # Before all have started or failed, it is one that has failed.
-            event = events.AgentLost if self._preflight.is_complete else events.AgentFailed
-            self._tell(event(agent=agent, reason=reason))
+            if self._preflight.is_complete:
+                self._tell(events.AgentLost(agent=agent, reason=reason, may_return=may_return))
+            else:  # Before all have started or failed, it is one that has failed.
+                self._tell(events.AgentFailed(agent=agent, reason=reason))
 
     def connect_again(self, agent: str) -> None:
         """Begin to bring an agent that was lost as far as ``AgentReady`` once more."""

@@ -31,10 +31,11 @@ class GatewayFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayClosed:
-    """An agent that was up is gone."""
+    """An agent that was up is gone; ``may_return`` unless it broke the protocol."""
 
     agent: str
     reason: str
+    may_return: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,6 +72,11 @@ class AgentGateway(Protocol):
     is_local: bool
     heartbeat_s: float
 
+    @property
+    def broke_protocol(self) -> bool:
+        """Whether it was ended for what the host said, and is not to be opened again."""
+        ...
+
     def give_up(self, reason: str) -> None:
         """End the gateway at once, for a reason that ``on_closed`` tells. Never raises.
 

@@ -52,7 +52,6 @@ _CLOSE: Final = gateway_base.Message.CHANNEL_CLOSE
 _CLOSE_ERROR: Final = gateway_base.Message.CHANNEL_CLOSE_ERROR
 _TYPE_OF: Final = {_DATA: gateway_base.opcode.BYTES, _CLOSE_ERROR: gateway_base.opcode.PY3STRING}
 
-BROKE_THE_PROTOCOL: Final = "the host broke the protocol"
 CLOSED_BY_US: Final = "closed by the controller"
 AGENT_ENDED: Final = "the agent ended"
 
@@ -63,12 +62,14 @@ class CheckedIO:
     Attributes:
         fault: why reading ended, where that was not just the end of the stream.
         channel_is_open: whether the host has not yet ended the channel.
+        broke_protocol: the fault is what the host has said.
     """
 
     def __init__(self, stream: ByteStream, received: bytes) -> None:
         self.execmodel = gateway_base.get_execmodel("thread")
         self.fault = ""
         self.channel_is_open = True
+        self.broke_protocol = False
         self._stream = stream
         self._buffer = bytearray(received)
         self._payload: bytes | None = None
@@ -127,8 +128,13 @@ class CheckedIO:
                 raise self._violation("an error that is no text") from None
 
     def _violation(self, what: str) -> EOFError:
-        self.fault = f"{BROKE_THE_PROTOCOL}: {what}"
+        self.refuse(what)
         return EOFError(self.fault)
+
+    def refuse(self, what: str) -> None:
+        """Note what the host has said that it may not."""
+        self.broke_protocol = True
+        self.fault = f"the host broke the protocol: {what}"
 
     def _take(self, size: int) -> bytes:
         while len(self._buffer) < size:
@@ -199,6 +205,11 @@ class AgentLink:
         self._ended = threading.Event()
         self._io = CheckedIO(stream, booted.received)
 
+    @property
+    def broke_protocol(self) -> bool:
+        """See ``AgentGateway``."""
+        return self._io.broke_protocol
+
     def start(self, bundle: Mapping[str, str]) -> None:
         """Run execnet on the host, and in it the loader, and give that the bundle. Called once.
 
@@ -258,7 +269,7 @@ class AgentLink:
         try:
             self._on_frame(frame)
         except ProtocolError as error:
-            self._callback_fault = f"{BROKE_THE_PROTOCOL}: {error}"
+            self._io.refuse(str(error))
             self._stream.kill()
         except Exception:  # noqa: BLE001  execnet would send its traceback to the host
             self._callback_fault = f"the controller failed:\n{traceback.format_exc()}"

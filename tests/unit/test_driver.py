@@ -37,6 +37,7 @@ class MemoryGateway:
 
     is_local = True
     heartbeat_s = 3600.0
+    broke_protocol = False
 
     def __init__(self, on_frame: OnFrame, on_closed: OnClosed) -> None:
         self.say = on_frame
@@ -310,3 +311,12 @@ def test_a_host_that_greets_without_an_end_breaks_the_protocol(hosts: MemoryHost
     greet(hosts.gateways["a"])
     with pytest.raises(messages.ProtocolError, match="greets again and again"):
         greet(hosts.gateways["a"])
+
+
+@pytest.mark.parametrize("broke_protocol", [False, True])
+def test_who_broke_the_protocol_may_not_return(hosts: MemoryHosts, *, broke_protocol: bool) -> None:
+    driver = opened(hosts, "a")
+    hosts.gateways["a"].broke_protocol = broke_protocol
+    hosts.gateways["a"].hang_up("gone")
+    expected = GatewayClosed(agent="a", reason="gone", may_return=not broke_protocol)
+    assert receive(driver) == expected

@@ -139,6 +139,7 @@ BROKEN: Final = {
 def test_what_is_not_allowed_ends_the_link(host: Host, data: bytes, what: str) -> None:
     host.say(data + message(DATA, item(b"never heard")))
     assert host.reason() == f"the host broke the protocol: {what}"
+    assert host.link.broke_protocol
     assert host.recorder.frames_waiting() == 0
 
 
@@ -153,6 +154,7 @@ def test_a_frame_that_cannot_be_read_ends_the_link_with_one_line() -> None:
     host = Host(recorder=Reader())
     host.say(message(DATA, item(b"A{}")))
     assert host.reason() == "the host broke the protocol: a body is not a list of messages"
+    assert host.link.broke_protocol
     host.socket.close()
     host.link.close(WAIT_S)
 

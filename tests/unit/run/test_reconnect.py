@@ -88,6 +88,16 @@ def test_the_only_host_is_waited_for_and_goes_on() -> None:
     assert exit_code(result, tests_failed=False) == 0
 
 
+def test_a_host_that_broke_the_protocol_is_not_connected_again() -> None:
+    machine = begun(asked(box()), "gw0")
+    broken = AgentLost(agent="box", reason="said too much", may_return=False)
+    assert feed(machine, broken, now=10.0) == [
+        ReportEnvironmentFailed(environment="box", reason="said too much"),
+        EndRun(missing=(("box", "a"), ("box", "b"))),
+    ]
+    assert machine.next_deadline() is None
+
+
 @pytest.mark.parametrize(
     ("chance", "delays_s"),
     [
