@@ -114,6 +114,8 @@ def test_a_dependency_without_a_wheel_is_built_once(world: World, home: Path) ->
     with HostProcess(home, python) as host:
         contents = contents_of(target, given, given.builds)
         first = host.bring(contents)
+        (built,) = (home / ".cache/remotest/v1/received" / build.key).iterdir()
+        file_number = built.stat().st_ino
         again = host.bring(contents)
         other = host.bring(replace(contents, key="0" * 32, wheels=()))
         print_answer = "import fast; print(fast.answer())"
@@ -123,7 +125,7 @@ def test_a_dependency_without_a_wheel_is_built_once(world: World, home: Path) ->
     files = (*given.wheels, build.source, *build.requires)
     assert first.sent_bytes == sum(file.size_bytes for file in files)
     assert (again.sent_bytes, other.sent_bytes) == (0, 0)
-    (built,) = (home / ".cache/remotest/v1/received" / build.key).iterdir()
+    assert built.stat().st_ino == file_number, "it was built a second time"
     assert built.name.startswith("fast-1.0-cp39-cp39-")
 
 
