@@ -76,5 +76,5 @@ def _mount(*arguments: str | Path) -> None:
     command = ["mount", *map(str, arguments)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode:
-        reason = (answer.stderr.strip().splitlines() or ["it fails"])[0].rpartition(": ")[2]
-        pytest.skip(f"this machine cannot mount {' '.join(command[1:-2])}: {reason}")
+        reason = answer.stderr.strip().rpartition(": ")[2].partition(",")[0]
+        pytest.skip(f"this machine does not {' '.join(command[:-2])}: {reason}")
