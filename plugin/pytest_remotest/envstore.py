@@ -260,9 +260,23 @@ def read_mark(folder: bytes) -> Optional[Dict[str, Any]]:
     try:
         with open(os.path.join(folder, MARK), "rb") as file:
             mark = json.loads(file.read().decode("ascii"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return mark if isinstance(mark, dict) and mark.get("schema") == SCHEMA else None
+    return mark if _is_mark(mark) else None
+
+
+def _is_mark(mark: Any) -> bool:
+    """Return whether this is what ``write_mark`` writes."""
+    if not isinstance(mark, dict) or mark.get("schema") != SCHEMA:
+        return False
+    packages, files = mark.get("packages"), mark.get("files")
+    return (
+        isinstance(mark.get("key"), str)
+        and isinstance(packages, dict)
+        and all(isinstance(version, str) for version in packages.values())
+        and isinstance(files, dict)
+        and all(isinstance(size, int) for size in files.values())
+    )
 
 
 def _is_whole(folder: bytes, files: Dict[str, int]) -> bool:
@@ -274,5 +288,5 @@ def _is_whole(folder: bytes, files: Dict[str, int]) -> bool:
             os.lstat(os.path.join(folder, to_bytes(path))).st_size == size
             for path, size in files.items()
         )
-    except OSError:
+    except (OSError, ValueError):  # ValueError: it is no path
         return False

@@ -59,7 +59,7 @@ def name_of(path: bytes) -> str:
 
 def runs(pid: Any, start: Any) -> bool:
     """Return whether a process of this machine is there that started at this time."""
-    if not isinstance(pid, int) or pid <= 0:
+    if not isinstance(pid, int) or not 0 < pid <= MAX_PID:
         return False
     try:
         os.kill(pid, 0)
@@ -101,6 +101,7 @@ def _text_of(path: str) -> str:
         return ""
 
 
+MAX_PID = 2**31 - 1  # What the kernel takes for one.
 _UNWRITTEN: Dict[str, Any] = {}
 
 
@@ -110,7 +111,7 @@ def _read(path: bytes) -> Dict[str, Any]:
         data = file.read()
     try:
         holder = json.loads(data.decode("ascii"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return _UNWRITTEN
     return holder if isinstance(holder, dict) else _UNWRITTEN
 

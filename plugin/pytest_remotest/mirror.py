@@ -90,7 +90,7 @@ class Mirror:
             return None
         known = self._index.get(place)
         was_settled = status.st_ctime_ns < self._index_ns - CLOCK_STEP_NS
-        if was_settled and known is not None and tuple(known[:-1]) == _signature(status):
+        if was_settled and type(known) is list and tuple(known[:-1]) == _signature(status):
             return str(known[-1])
         try:
             return _hash(self._path(place))
@@ -315,9 +315,9 @@ def _load_index(path: bytes) -> Tuple[Dict[str, Any], int]:
         written_ns = os.lstat(path).st_mtime_ns
         with open(path, encoding="ascii") as file:
             index = json.load(file)
-    except (FileNotFoundError, ValueError):  # ValueError: the disk was full, or power was lost
-        return {}, 0
-    return index, written_ns
+    except (FileNotFoundError, ValueError, RecursionError):
+        return {}, 0  # None so far; or the disk was full, or power was lost.
+    return (index, written_ns) if isinstance(index, dict) else ({}, 0)
 
 
 def find_doubles(identities: Iterable[Tuple[str, Any]]) -> Iterator[Tuple[str, str]]:

@@ -178,8 +178,8 @@ class WheelCache:
         try:
             stored = json.loads(path.read_bytes())
             record = Record(content=stored["content"], age_s=self._now() - stored["created_s"])
-        except (OSError, ValueError, KeyError, TypeError):  # absent, or torn by a full disk
-            return None
+        except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
+            return None  # Absent, or torn by a full disk.
         self._touch(path)
         return record
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import socket
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 from fuzz.guard import watching
-from fuzz.inputs import JSON, TEXTS, edited, lines_of, to_json
+from fuzz.inputs import JSON, TEXTS, edited, lines_of, to_json, with_changes
 from fuzz.target import Target
 from hypothesis import strategies as st
 from wireexamples import EXAMPLES
 
-from pytest_remotest import frames, messages
+from pytest_remotest import entries, envstore, frames, holders, messages
 from pytest_remotest.envreceive import Builder
-from pytest_remotest.mirror import remove
+from pytest_remotest.envstore import SCHEMA, EnvStore
+from pytest_remotest.holders import process_space
+from pytest_remotest.mirror import Mirror, remove
 from pytest_remotest.receive import Receiver
+from remotest.env.wheelcache import LOCKS, WheelCache
 from remotest.errors import UsageError
 from remotest.sync.rules import Rules, parse_rule
 
@@ -181,4 +185,70 @@ def _conversations() -> st.SearchStrategy[bytes]:
 
 RECEIVER: Final = Target(name="receiver", check=check_receiver, inputs=_conversations())
 
-TARGETS: Final = (RULES, RECEIVER)
+# -- what is kept between runs -----------------------------------------------------------------
+
+KEY: Final = "00ff00ff"
+MARK: Final = {"schema": SCHEMA, "key": KEY, "packages": {"a": "1"}, "files": {"bin/python": 0}}
+INDEX: Final = {"base/a": [10, 1, 1, 1, DIGESTS[1]]}
+HOLDER: Final = {
+    "run": "u",
+    "machine": socket.gethostname(),
+    "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+    "processes": process_space(),
+    "pid": 1,
+    "start": "5",
+}
+RECORD: Final = {"created_s": 1.0, "content": {"packages": []}}
+
+
+def check_kept(data: bytes) -> None:
+    """A file that the disk has torn, or somebody has changed, counts as none."""
+    with tempfile.TemporaryDirectory(prefix="remotest-fuzz-") as name:
+        top = Path(name)
+        with watching(top):
+            _check_index(top / "index", data)
+            _check_mark(top / "store", data)
+            path = os.fsencode(top / "holder")
+            holders.create(path, data)
+            holders.is_alive(path)
+            holders.name_of(path)
+            cache = WheelCache(top / "wheels")
+            cache.remember(LOCKS, "key", {})
+            (top / "wheels" / LOCKS / "key.json").write_bytes(data)
+            cache.recall(LOCKS, "key")
+            list(cache.entries())
+
+
+def _check_index(folder: Path, data: bytes) -> None:
+    (folder / "base").mkdir(parents=True)
+    (folder / "base" / "a").write_bytes(CONTENTS[1])
+    (folder / "index.json").write_bytes(data)
+    tree = [
+        entries.Entry("base", entries.DIRECTORY, 0o755),
+        entries.Entry("base/a", entries.FILE, 0o644, 10, DIGESTS[1], 1),
+        entries.Entry("base/b", entries.FILE, 0o644, 3000, DIGESTS[2], 1),
+    ]
+    mirror = Mirror(os.fsencode(folder), os.fsencode(folder), entries.check_tree(tree))
+    assert DIGESTS[2] in mirror.lacking()
+
+
+def _check_mark(folder: Path, data: bytes) -> None:
+    folder.mkdir()
+    store = EnvStore(os.fsencode(folder))
+    environment = folder / "envs" / f"{KEY}.1"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").touch()
+    (environment / os.fsdecode(envstore.MARK)).write_bytes(data)
+    store.kept()
+    store.find(KEY)
+
+
+KEPT: Final = Target(
+    name="kept",
+    check=check_kept,
+    inputs=st.sampled_from([MARK, INDEX, HOLDER, RECORD]).flatmap(with_changes).map(to_json)
+    | edited([to_json(one) for one in (MARK, INDEX, HOLDER, RECORD)], [b"[]", b"null", b"1e999"])
+    | JSON.map(to_json),
+)
+
+TARGETS: Final = (RULES, RECEIVER, KEPT)
