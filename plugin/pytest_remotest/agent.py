@@ -29,6 +29,7 @@ REAP_INTERVAL_S = 0.2  # Between looks at workers whose pipes a child of theirs 
 DRAIN_READS = 64  # Pipe reads after a worker's exit: what it wrote before fits 4 MB of them.
 MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come in 1 MB pieces.
 ROOM_LOOK_S = 1.0  # Between looks, while there is no room for a frame, at whether this is over.
+FIRST_WORD_S = 60.0  # From our greeting to the first order: the line may have fallen silent.
 PING = frames.encode([messages.Ping()])
 PONG = frames.encode([messages.Pong()])
 GOODBYE = frames.encode([messages.Goodbye()])
@@ -64,7 +65,8 @@ class Agent:
         self._leaving = False
         self._told_to_leave = False
         self._heard_s = time.monotonic()
-        self._silence_s: Optional[float] = None
+        self._silence_s: Optional[float] = FIRST_WORD_S
+        self._has_heard = False
         self._limits = messages.WatchWorkers(float("inf"), None)
         self._next_look_s = 0.0
         self._run_folder: Optional[RunFolder] = None
@@ -188,6 +190,9 @@ class Agent:
     # -- from the controller ---------------------------------------------------------------
 
     def _handle(self, frame: Optional[bytes]) -> None:
+        if not self._has_heard:
+            self._has_heard = True
+            self._silence_s = None
         if frame is None:
             self._leaving = True
         elif frame[:1] == frames.WORKER_KIND:

@@ -8,6 +8,7 @@ the agent (``main``), the agent hands it on to each worker process (``worker_com
 import importlib.abc
 import importlib.machinery
 import json
+import signal
 import sys
 from typing import Any, Dict, List, Optional, Union
 
@@ -42,6 +43,7 @@ sys.exit(worker.main(read_fd, write_fd))
 def main(channel: Any) -> None:
     """Receive the bundle from the controller, then serve it as the agent until it leaves."""
     install(json.loads(channel.receive().decode("ascii")))
+    signal.alarm(0)  # Set where this process began: from here on the agent looks after itself.
     from pytest_remotest import agent  # noqa: PLC0415  importable only now
 
     agent.main(channel)

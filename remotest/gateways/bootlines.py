@@ -122,10 +122,11 @@ printf '\\n'
 # For every Python since 2.7, whose version shall be told too. os is loaded by site already: the
 # working directory, still first in sys.path, cannot provide another one.
 _PYTHON_PROGRAM: Final = """\
-import os, sys
+import os, signal, sys
 try:
     clientsock
 except NameError:
+    signal.alarm({start_timeout_s})
     sys.path[:] = [entry for entry in sys.path if entry]
     receiver, sender, null = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -166,14 +167,20 @@ kill -s KILL -- -{pid} {pid}
 LENGTH_DIGITS: Final = 8
 """Of the decimal length in front of the engine: up to 100 MB, of which 50 kB are used."""
 
+START_TIMEOUT_S: Final = 60
+"""For the engine to come, and then for the bundle, as long as a greeting is waited for. On a line
+that has fallen silent nobody tells an interpreter that nothing will come: it ends by itself."""
+
 LEAVE_TIMEOUT_S: Final = 8
 """For an agent to end its workers when the controller is gone: nothing lives on after 10 s."""
 
 _ENGINE_END: Final = f"""
 if "clientsock" not in globals():  # A socket server lives on, and is nobody's to watch.
+    signal.alarm(0)  # The guard lives as long as the agent.
     _supervise = {{}}
     exec(compile(_supervise_source, "<remotest>/supervise.py", "exec"), _supervise)
     _supervise["guard"](receiver)
+    signal.alarm({START_TIMEOUT_S})
 _plain_geterrortext = geterrortext
 def geterrortext(exc):
     # execnet cannot send a lone surrogate, and would then never tell of the error.
@@ -329,7 +336,10 @@ def _escaped(data: bytes) -> bytes:
 def python_line(marker: Marker) -> bytes:
     """Return the line for ``eval(readline())`` that makes an interpreter tell what it is."""
     program = _PYTHON_PROGRAM.format(
-        left=marker.left, right=marker.right, length_digits=LENGTH_DIGITS
+        left=marker.left,
+        right=marker.right,
+        length_digits=LENGTH_DIGITS,
+        start_timeout_s=START_TIMEOUT_S,
     )
     return ascii(program).encode("ascii") + b"\n"
 
