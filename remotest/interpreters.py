@@ -31,9 +31,7 @@ LAST_MICRO: Final = 99
 _LISTED: Final = re.compile(r"~?/.*|[^/]+")
 _VERSION: Final = re.compile(r"(?:py)?(?P<major>[2-9])\.?(?P<minor>[0-9]{1,2})(?P<threads>t?)")
 _AT_LEAST: Final = re.compile(r"(?P<major>[2-9])\.(?P<minor>[0-9]{1,2})\+")
-_VERSIONED: Final = re.compile(
-    r"python(?P<version>3(?:\.[0-9]{1,2}t?)?)|pypy3(?:\.[0-9]{1,2})?"
-)
+_VERSIONED: Final = re.compile(r"python(?P<version>3(?:\.[0-9]{1,2}t?)?)|pypy3(?:\.[0-9]{1,2})?")
 _EXECUTABLE: Final = re.compile(r"(?P<family>python|pypy)(?P<major>3)\.(?P<minor>[0-9]{1,2})")
 
 

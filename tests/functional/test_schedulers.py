@@ -261,6 +261,7 @@ def test_more_workers_than_tests_end_at_once(tmp_path: Path) -> None:
         assert "1 passed" in answer.lines[-1]
         assert answer.status == 0
 
+
 UNEVEN: Final = {
     "pytest.ini": "[pytest]\n",
     "test_it.py": """
