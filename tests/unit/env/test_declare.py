@@ -9,7 +9,7 @@ import pytest
 
 from remotest.env.declare import find_requires_python, find_wanted
 from remotest.env.model import Wanted
-from remotest.env.tool_table import find_excluded_plugins, find_project_mode
+from remotest.env.tool_table import find_excluded_plugins, find_project_mode, find_wheels_mode
 from remotest.errors import UsageError
 from remotest.spec import parse_spec
 
@@ -283,7 +283,9 @@ def test_which_pythons_a_project_is_for(tmp_path: Path) -> None:
 def test_what_the_table_of_a_project_says(tmp_path: Path) -> None:
     assert find_excluded_plugins(tmp_path) == []
     assert find_project_mode(tmp_path) is None
+    assert find_wheels_mode(tmp_path) is None
     table = "[tool.remotest]\nworker_plugins_exclude = ['pytest-sugar']\nproject = 'none'\n"
-    project(tmp_path, pyproject_DOT_toml=table)
+    project(tmp_path, pyproject_DOT_toml=f"{table}wheels = 'remote'\n")
     assert find_excluded_plugins(tmp_path) == ["pytest-sugar"]
     assert find_project_mode(tmp_path) == "none"
+    assert find_wheels_mode(tmp_path) == "remote"
