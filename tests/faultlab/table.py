@@ -33,12 +33,13 @@ after its end. A dash: the run was stopped on purpose, or nothing was collected.
 """
 
 _ROUGH: Final = (
-    (re.compile(r"(ssh=[\w-]+)//[^\s:]*"), r"\1"),
-    (re.compile(r"/\S*/faultlab-[^/\s]+/[^/\s]+"), "…"),
+    (re.compile(r"(ssh=[\w-]+)//[^\s:']*"), r"\1"),
     (re.compile(r"/\S*/(bin/(?:python|pypy)[\d.]*)"), r"…/\1"),
+    (re.compile(r"/\S*/faultlab-[^/\s]+/[^/\s]+"), "…"),
     (re.compile(r"(127\.0\.0\.1\]?):\d+"), r"\1:PORT"),
     (re.compile(r"SHA256:\S+"), "SHA256:…"),
     (re.compile(r"0x[0-9a-f]+"), "0x…"),
+    (re.compile(r"\bprocess \d+"), "process N"),
     (re.compile(r"\s+"), " "),
 )
 """What differs from run to run."""

@@ -66,7 +66,14 @@ def _third(scene: Scene, act: str, *, ours: tuple[str, ...] = ()) -> Seen:
     return scene.run(scene.host("first"), ours=ours)
 
 
-@fault("37", "worker killed", exits=TESTS_FAILED, says=["SIGKILL"], outcomes=ONE_DIED, cheap=True)
+@fault(
+    "37",
+    "worker killed",
+    exits=TESTS_FAILED,
+    says=["ended by signal SIGKILL: maybe out of memory"],
+    outcomes=ONE_DIED,
+    cheap=True,
+)
 def killed(scene: Scene) -> Seen:
     """A test starts a child and kills its own process with SIGKILL, as the OOM killer does."""
     return _third(
@@ -105,7 +112,13 @@ def segfault(scene: Scene) -> Seen:
     return _third(scene, "ctypes.string_at(0)")
 
 
-@fault("40", "os._exit(0) in a test", exits=TESTS_FAILED, says=["crashed"], outcomes=ONE_DIED)
+@fault(
+    "40",
+    "os._exit(0) in a test",
+    exits=TESTS_FAILED,
+    says=["'gw0' crashed while running", "ended with exit status 0"],
+    outcomes=ONE_DIED,
+)
 def exits(scene: Scene) -> Seen:
     """A test ends its process with status 0."""
     return _third(scene, "os._exit(0)")
@@ -123,19 +136,38 @@ def leaves_group(scene: Scene) -> Seen:
     return _third(scene, 'subprocess.Popen(["setsid", "sleep", "1000"])')
 
 
-@fault("42", "os.fork, child outlives the test", exits=GREEN, outcomes=ALL_RAN)
+@fault(
+    "42",
+    "os.fork, child outlives the test",
+    exits=GREEN,
+    says=[r"\[gw0\] .*test_number\[2\] \(process \d+\)"],
+    outcomes=ALL_RAN,
+)
 def fork(scene: Scene) -> Seen:
     """A test forks a child that sleeps on."""
     return _third(scene, "os.fork() or time.sleep(1000)")
 
 
-@fault("42b", "os.fork, child returns into pytest", exits=GREEN, outcomes=ALL_RAN)
+@fault(
+    "42b",
+    "os.fork, child returns into pytest",
+    exits=GREEN,
+    says=["a fork of this test, came back into pytest and was ended"],
+    outcomes=ALL_RAN,
+)
 def fork_returns(scene: Scene) -> Seen:
     """A test forks, and both processes go on with the suite."""
     return _third(scene, "os.fork()")
 
 
-@fault("43", "daemons after the run", exits=GREEN, outcomes={"passed": 2}, cheap=True)
+@fault(
+    "43",
+    "daemons after the run",
+    exits=GREEN,
+    says=[r"test_daemons: sleep 1000 \(process", r"test_daemons: sh -c trap .* 1 below it\)"],
+    outcomes={"passed": 2},
+    cheap=True,
+)
 def daemons(scene: Scene) -> Seen:
     """A test leaves a child, a stubborn one, one in another session, and a daemon."""
     scene.write_tests(DAEMONS.format(wait="pass"))
@@ -166,13 +198,13 @@ def controller_killed(scene: Scene) -> Seen:
     return _stopped_by(scene, signal.SIGKILL)
 
 
-@fault("45b", "SIGTERM for the controller", exits=-15, settled=False)
+@fault("45b", "SIGTERM for the controller", exits=143, says=["SIGTERM"], settled=False)
 def controller_ended(scene: Scene) -> Seen:
     """SIGTERM for the controller while a test runs, after another has left daemons."""
     return _stopped_by(scene, signal.SIGTERM)
 
 
-@fault("45c", "SIGHUP for the controller", exits=-1, settled=False)
+@fault("45c", "SIGHUP for the controller", exits=129, says=["SIGHUP"], settled=False)
 def terminal_closed(scene: Scene) -> Seen:
     """SIGHUP for the controller while a test runs, after another has left daemons."""
     return _stopped_by(scene, signal.SIGHUP)
