@@ -14,6 +14,10 @@ GONE_WITHIN_S: Final = 10.0
 """After the controller's end: the promise to users."""
 
 
+KILL_TIMEOUT_S: Final = 20.0
+"""A killed process that is not gone by then hangs in the kernel."""
+
+
 def with_variable(name: str, value: str) -> list[int]:
     """Return the ids of living processes that were started with ``name=value``."""
     wanted = f"{name}={value}".encode()
@@ -32,10 +36,7 @@ def left_after(name: str, value: str, within_s: float = GONE_WITHIN_S) -> list[i
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             break
-        with contextlib.suppress(ProcessLookupError):
-            handle = os.pidfd_open(alive[0])
-            select.select([handle], [], [], left_s)
-            os.close(handle)
+        _await_end(alive[0], left_s)
     return alive
 
 
@@ -49,12 +50,23 @@ def describe(process_id: int) -> str:
 
 
 def kill_all(name: str, value: str) -> None:
-    """End every process that was started with ``name=value``; wait until they are gone."""
+    """End every process that was started with ``name=value``; wait until they are gone.
+
+    Raises:
+        AssertionError: one of them cannot be ended.
+    """
+    deadline = time.monotonic() + KILL_TIMEOUT_S
     while alive := with_variable(name, value):
+        assert time.monotonic() < deadline, f"cannot be killed: {alive}"
         for process_id in alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process_id, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            handle = os.pidfd_open(alive[0])
-            select.select([handle], [], [], GONE_WITHIN_S)
-            os.close(handle)
+        _await_end(alive[0], KILL_TIMEOUT_S)
+
+
+def _await_end(process_id: int, within_s: float) -> None:
+    """Wait until a process is gone, or for so long."""
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(process_id)
+        select.select([handle], [], [], within_s)
+        os.close(handle)

@@ -34,6 +34,7 @@ AS_FROM_A_TERMINAL: Final = ("env", "--default-signal")
 """What is started in the background, or by nohup, would hand signals down as ignored."""
 
 KILL_TIMEOUT_S: Final = 20.0
+FIFO_BYTES: Final = 64 * 1024  # All that Linux keeps in one: no word is read in two parts.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +149,7 @@ class Run:
                 readable, _, _ = select.select([fifo, end], [], [], self._patience_s)
                 if fifo not in readable:
                     return False
-                told += os.read(fifo, 4096).decode().split()
+                told += os.read(fifo, FIFO_BYTES).decode().split()
         return True
 
     @property
