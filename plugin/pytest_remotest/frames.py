@@ -8,14 +8,27 @@ and types: only ``ProtocolError`` escapes.
 
 import json
 import struct
+import sys
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from pytest_remotest import messages
 from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
 
+MAX_DIGITS = 4300  # Of a number, as interpreters limit it that do: to read millions takes hours.
+
+
+def _to_int(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError("a number of %d digits" % len(digits))
+    return int(digits)
+
+
 # Looked up once: a test may have patched json when its report goes out.
 to_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
-from_json: Callable[[str], Any] = json.JSONDecoder().decode
+_LIMITS_DIGITS = hasattr(sys, "get_int_max_str_digits")
+from_json: Callable[[str], Any] = json.JSONDecoder(
+    parse_int=None if _LIMITS_DIGITS else _to_int
+).decode
 
 # Lists and dicts in each other in a message. A value that is packed at its full depth has 180 of
 # them; what is nested much deeper can just be read, but then not be compared or shown.
