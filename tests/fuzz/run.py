@@ -6,6 +6,7 @@ The targets take turns. What is found is written to the corpus, where it stays a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
 import random
@@ -68,13 +69,14 @@ def main(arguments: Sequence[str]) -> int:
     end = time.monotonic() + options.seconds
     turn_s = min(TURN_S, options.seconds / len(scores))
     turn = 0
-    while time.monotonic() < end and not all(score.found for score in scores):
-        score = scores[turn % len(scores)]
-        # Every other round is guided.
-        is_guided = HAS_ATHERIS and turn // len(scores) % 2 == 1
-        if not score.found:
-            _take_turn(score, turn_s, options.seed + 1000 * turn, is_guided=is_guided)
-        turn += 1
+    with contextlib.suppress(KeyboardInterrupt):  # Then so much is enough.
+        while time.monotonic() < end and not all(score.found for score in scores):
+            score = scores[turn % len(scores)]
+            # Every other round is guided.
+            is_guided = HAS_ATHERIS and turn // len(scores) % 2 == 1
+            if not score.found:
+                _take_turn(score, turn_s, options.seed + 1000 * turn, is_guided=is_guided)
+            turn += 1
     print(f"{'target':18} {'inputs':>9} {'guided':>9}")
     for score in scores:
         print(score)
