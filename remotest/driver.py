@@ -54,6 +54,9 @@ ended, and it has CLOSE_TIMEOUT_S."""
 OPENING_GRACE_S = 2.0
 """For what is just being opened at the end of a run, and was aborted, to be ended on its host."""
 
+NEXT_TOOL_S = 0.1
+"""Between two looks at whether a tool has been started in the place of one that was ended."""
+
 ANSWERS = (
     messages.SyncWant,
     messages.SyncDone,
@@ -150,6 +153,7 @@ class Driver:
         self._threads: list[threading.Thread] = []
         self._errands: defaultdict[str, list[threading.Thread]] = defaultdict(list)
         self._openings: list[threading.Thread] = []
+        self._resolving: list[threading.Thread] = []
         self._heartbeat = Heartbeat(worker_timeout_s)
         self._closing = False
 
@@ -170,7 +174,7 @@ class Driver:
 
     def resolve(self, resolver: Resolver) -> None:
         """Begin to find out what environments consist of."""
-        self._threads.append(self._start("resolve", self._resolve, resolver))
+        self._resolving.append(self._start("resolve", self._resolve, resolver))
 
     def ship(self, agent: str, shipper: Shipper) -> None:
         """Begin to bring an environment to the host of an agent that is not sent a tree now."""
@@ -226,10 +230,21 @@ class Driver:
             self._start(f"close-{agent}", self._part, agent, gateway)
             for agent, gateway in gateways.items()
         ]
+        self._end_resolving()
         now = time.monotonic()
         _join(self._openings, deadline=now + OPENING_GRACE_S)
         errands = [thread for threads in self._errands.values() for thread in threads]
         _join([*self._threads, *errands], deadline=now + 2 * CLOSE_TIMEOUT_S)
+
+    def _end_resolving(self) -> None:
+        """End what this machine does for environments that nobody waits for any more."""
+        deadline = time.monotonic() + OPENING_GRACE_S
+        while time.monotonic() < deadline and any(t.is_alive() for t in self._resolving):
+            # Not at the top: most runs need no tools.
+            from remotest.env.tools import end_all  # noqa: PLC0415
+
+            end_all()
+            _join(self._resolving, deadline=time.monotonic() + NEXT_TOOL_S)  # It may try another.
 
     # -- threads ---------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ PR_SET_CHILD_SUBREAPER = 36  # From <linux/prctl.h>.
 KILL_DEADLINE_S = 5.0  # A killed process that is not gone by then hangs in the kernel.
 KILL_PAUSE_S = 0.01  # Between two looks at the children: a kill takes a moment to show.
 END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # What ends a login's processes, on a shutdown too.
+GUARD_SIGNALS = (signal.SIGCHLD, *END_SIGNALS)
+MAX_SIGNALS_READ = 64  # Told signals that are taken in at once; what is more is seen the next time.
 
 POLLRDHUP = 0x2000  # From <poll.h> of Linux; PyPy's select lacks it.
 LEAVE_S = 9.0  # For an agent to leave when its input has ended: nothing lives on after 10 s.
@@ -41,7 +43,7 @@ def become_subreaper() -> bool:
         return False
 
 
-def guard(input_fd: int) -> None:
+def guard(input_fd: int, leave_s: float = LEAVE_S) -> None:
     """Split this process in two. The child returns from here; the parent never does.
 
     The parent waits for the child's end and then ends in the same way. Where the child did not
@@ -53,50 +55,61 @@ def guard(input_fd: int) -> None:
 
     Args:
         input_fd: what the child reads, a socket or a pipe.
+        leave_s: how long the child may take to leave when that has ended.
     """
     if not become_subreaper():
         return
-    ended_read, ended_write = os.pipe()
+    told_read, told_write = os.pipe()
+    os.set_blocking(told_write, False)
+    before = [(number, signal.signal(number, lambda *_: None)) for number in GUARD_SIGNALS]
+    signal.set_wakeup_fd(told_write)
     child = os.fork()
     if child == 0:
-        os.close(ended_read)
+        signal.set_wakeup_fd(-1)
+        for number, handler in before:
+            signal.signal(number, handler)
+        os.close(told_read)
+        os.close(told_write)
         return
-    os.close(ended_write)
-    _await_end(child, ended_read, input_fd)
-    status = os.waitpid(child, 0)[1]
+    status = _await_end(child, told_read, input_fd, leave_s)
     if status:
         kill_tree()
     if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        if number != signal.SIGKILL:
-            signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        cause = os.WTERMSIG(status)
+        if cause != signal.SIGKILL:
+            signal.signal(cause, signal.SIG_DFL)
+        os.kill(os.getpid(), cause)
     os._exit(os.WEXITSTATUS(status))
 
 
-def _await_end(child: int, ended_fd: int, input_fd: int) -> None:
-    """Return when a process has ended, which then is told by the end of ``ended_fd``."""
-    told_read, told_write = os.pipe()
-    os.set_blocking(told_write, False)
-    signal.set_wakeup_fd(told_write)
-    for number in END_SIGNALS:
-        signal.signal(number, lambda *_: None)
+def _await_end(child: int, told_fd: int, input_fd: int, leave_s: float) -> int:
+    """Wait for the end of the guarded process, see to it that it comes, and return its status.
+
+    ``told_fd`` has the numbers of signals that came, as of ``signal.set_wakeup_fd``.
+    """
     poller = select.poll()
-    for descriptor, events in ((ended_fd, 0), (input_fd, POLLRDHUP), (told_read, select.POLLIN)):
-        poller.register(descriptor, events)
+    poller.register(told_fd, select.POLLIN)
+    poller.register(input_fd, POLLRDHUP)
     deadline_s: Optional[float] = None
+    was_killed = False
     while True:
         left_s = None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
-        ready = [descriptor for descriptor, _ in poller.poll(left_s and left_s * 1000)]
-        if ended_fd in ready:
-            return
-        if deadline_s is not None and time.monotonic() >= deadline_s:
+        ready = {descriptor for descriptor, _ in poller.poll(left_s and left_s * 1000)}
+        now_s = time.monotonic()
+        if told_fd in ready:
+            if not set(os.read(told_fd, MAX_SIGNALS_READ)).isdisjoint(END_SIGNALS):
+                deadline_s = min(deadline_s or sys.maxsize, now_s + END_S)
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid == child:
+                return status
+        if input_fd in ready:
+            poller.unregister(input_fd)
+            deadline_s = min(deadline_s or sys.maxsize, now_s + leave_s)
+        if deadline_s is not None and now_s >= deadline_s:
+            if was_killed:  # It hangs in the kernel.
+                return int(signal.SIGKILL)
             os.kill(child, signal.SIGKILL)
-            return
-        for descriptor, grace_s in ((input_fd, LEAVE_S), (told_read, END_S)):
-            if descriptor in ready:
-                poller.unregister(descriptor)
-                deadline_s = min(deadline_s or sys.maxsize, time.monotonic() + grace_s)
+            was_killed, deadline_s = True, now_s + KILL_DEADLINE_S
 
 
 def end_input(input_fd: int) -> None:

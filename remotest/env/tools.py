@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import os
 import subprocess
+import sys
+import threading
 from typing import TYPE_CHECKING, Final
 
+from pytest_remotest import supervise
 from remotest.env.unavailable import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 TOOL_TIMEOUT_S: Final = 900
 """For one resolution or build: a slow index takes minutes, a large extension module longer."""
+
+
+END_TIMEOUT_S: Final = 3.0
+"""For a tool's guard to end it: a moment, unless it hangs in the kernel."""
+
+_NOT_STARTED: Final = 127
+"""The exit code of a shell for a command that is not there; uv and pip have no such one."""
+
+_GUARDED: Final = f"""\
+{inspect.getsource(supervise)}
+lifeline = int(sys.argv[1])
+guard(lifeline, leave_s=0.0)
+os.close(lifeline)
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    print(error.strerror, file=sys.stderr)
+    sys.exit({_NOT_STARTED})
+"""
+
+_all_running: Final[set[_Running]] = set()
 
 
 class ToolFailed(Unavailable):
@@ -48,29 +74,91 @@ def run_tool(
     """
     tool = os.path.basename(argv[0])  # noqa: PTH119  the first of argv may be text or a path
     try:
-        answer = subprocess.run(
-            [os.fspath(argument) for argument in argv],
-            input=text,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env={**os.environ, **environ},
-            cwd=directory,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Unavailable(
-            f"{tool} did not end within {timeout_s:.0f} s",
-            remedy="see whether the package index answers",
-            is_network=True,
-        ) from None
+        running = _Running(argv, environ, directory)
     except OSError as error:
         raise Unavailable(f"{tool} cannot be started: {error.strerror or error}") from error
-    if answer.returncode:
-        raise ToolFailed(tool, answer.returncode, answer.stderr)
-    return answer.stdout
+    with _noted(running):
+        try:
+            output, words = running.process.communicate(text, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            running.end()
+            raise Unavailable(
+                f"{tool} did not end within {timeout_s:.0f} s",
+                remedy="see whether the package index answers",
+                is_network=True,
+            ) from None
+    if running.process.returncode == _NOT_STARTED:
+        raise Unavailable(f"{tool} cannot be started: {last_line(words)}")
+    if running.process.returncode:
+        raise ToolFailed(tool, running.process.returncode, words)
+    return output
+
+
+def end_all() -> None:
+    """End every tool that runs, with all that it has started: whoever waits for it fails."""
+    for running in list(_all_running):
+        running.end()
+
+
+class _Running:
+    """A tool that runs, guarded: it ends, with all that it has started, when this process does."""
+
+    def __init__(
+        self, argv: Sequence[str | Path], environ: Mapping[str, str], directory: Path
+    ) -> None:
+        lifeline, self._lifeline = os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-I", "-S", "-c", _GUARDED, str(lifeline)),
+                    *(os.fspath(argument) for argument in argv),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env={**os.environ, **environ},
+                cwd=directory,
+                pass_fds=(lifeline,),
+                start_new_session=True,  # A Ctrl-C is for us: we end it.
+            )
+        except BaseException:
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(lifeline)
+        self._closing = threading.Lock()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Close the lifeline, which ends what still runs where there is a guard."""
+        with self._closing:
+            if not self._is_closed:
+                self._is_closed = True
+                os.close(self._lifeline)
+
+    def end(self) -> None:
+        """End the tool, also where there is no guard."""
+        self.close()
+        try:
+            self.process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+@contextlib.contextmanager
+def _noted(running: _Running) -> Iterator[None]:
+    _all_running.add(running)
+    try:
+        yield
+    finally:
+        _all_running.discard(running)
+        running.close()
+        for stream in (running.process.stdin, running.process.stdout, running.process.stderr):
+            assert stream is not None
+            stream.close()
 
 
 def last_line(words: str) -> str:
