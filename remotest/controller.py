@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_remotest import messages
+from remotest import wirefaults
 from remotest.compat.adapter import AdaptedScheduler
 from remotest.compat.coverage import HostCoverage
 from remotest.compat.dsession import DSession, Interrupted, SchedulerView
@@ -23,6 +24,7 @@ from remotest.compat.reruns import HostReruns
 from remotest.discovery import discover
 from remotest.driver import Driver
 from remotest.errors import UsageError
+from remotest.faultywire import FaultyOpener
 from remotest.gateways.opener import GatewayOpener
 from remotest.hosttext import HostText, secrets_of
 from remotest.interrupts import Interrupts
@@ -81,7 +83,11 @@ class Controller:
         self._opener = opener
         self._opener.name({plan.name: plan.spec for plan in self._places.agents})
         host_text = HostText(secrets_of(settings.variables, os.environ), os.environ)
-        self._driver = Driver(self._opener, host_text, worker_timeout_s=settings.worker_timeout_s)
+        self._driver = Driver(
+            FaultyOpener(opener, settings.faults) if settings.faults else opener,
+            host_text,
+            worker_timeout_s=settings.worker_timeout_s,
+        )
         self._interrupts = Interrupts(self._driver.wake)
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)
@@ -138,6 +144,8 @@ class Controller:
         self.config.pluginmanager.register(self._leftovers)
         self._nodes.announce(self._places.environments)
         self._report.workers_created(self._places.declared_worker_count)
+        if self._settings.faults:
+            self._report.note(f"{wirefaults.VARIABLE} is set: things will go wrong")
         self._driver.open(plan.name for plan in self._places.agents)
 
     @pytest.hookimpl

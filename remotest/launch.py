@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_remotest import messages, values
 from pytest_remotest.options import CONTROLLER_OPTIONS
+from remotest import wirefaults
 from remotest.env.model import TREE
 from remotest.pathmap import DONE_HERE, SHOWN_HERE, PathMap, map_arguments
 
@@ -141,6 +142,8 @@ def worker_variables(
     mine = start_up.variables
     # After setup= the agent's environment is this one as that has left it.
     variables = dict(mine) if place.is_local and spec.setup is None else {}
+    if wirefaults.VARIABLE in variables:
+        variables[wirefaults.VARIABLE] = ""  # It is meant for this run, and for none in its tests.
     variables.update({name: mine[name] for name in PASSED_ON_VARIABLES if name in mine})
     variables.update(
         {

@@ -42,6 +42,7 @@ class Worker:
     has_collected: bool = False
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     report_counts: Counter[int] = field(default_factory=Counter)
+    begun_position: int | None = None
     output: list[str] = field(default_factory=list)
     is_finished: bool = False
     has_exited: bool = False
@@ -78,6 +79,7 @@ class Relay:
             messages.WarningRecorded: self._warning_recorded,
             messages.ItemFinished: self._item_finished,
             messages.ItemsReturned: self._items_returned,
+            messages.Idle: self._idle,
             messages.InternalError: self._internal_error,
             messages.SessionOutput: self._session_output,
             messages.SessionFinished: self._session_finished,
@@ -197,7 +199,18 @@ class Relay:
 
     # -- items -----------------------------------------------------------------------------
 
+    def _idle(self, worker: Worker, _: messages.Idle) -> list[Event]:
+        """Miss what must have come before: nobody else would, as nothing comes from it now."""
+        if not worker.has_collected:
+            raise messages.ProtocolError("what it has collected is missing")
+        if worker.begun_position is not None:
+            raise messages.ProtocolError("the end of a test is missing")
+        return []
+
     def _log_start(self, worker: Worker, message: messages.LogStart) -> list[Event]:
+        if worker.begun_position not in (None, message.position):
+            raise messages.ProtocolError("the end of a test is missing")
+        worker.begun_position = message.position
         self._config.hook.pytest_runtest_logstart(
             nodeid=message.node_id, location=as_location(message.location)
         )
@@ -227,6 +240,7 @@ class Relay:
         return []
 
     def _item_finished(self, worker: Worker, message: messages.ItemFinished) -> list[Event]:
+        worker.begun_position = None
         if worker.report_counts.pop(message.position, 0) != message.report_count:
             raise messages.ProtocolError("a report of a test is missing")
         outcome = worker.outcomes.pop(message.position, None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pytest_remotest.options import duration_s
-from remotest import inventory
+from remotest import inventory, wirefaults
 from remotest.env.plugins import active_plugins
 from remotest.environments import host_of
 from remotest.errors import UsageError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from remotest.pathmap import Arity
     from remotest.scheduling.modes import DistMode
     from remotest.sync.rules import Rule
+    from remotest.wirefaults import Fault
 
 OWN_DISTRIBUTION: Final = "remotest"
 """Its plugin travels: no host needs to have it."""
@@ -58,6 +59,7 @@ class Settings:
     min_hosts: int | None
     ramp_s: float
     worker_timeout_s: float | None
+    faults: tuple[Fault, ...]
     keep_orphans: bool
     run_uid: str
     arguments: tuple[str, ...]
@@ -116,6 +118,7 @@ def read_settings(config: pytest.Config) -> Settings:
         min_hosts=_read_min_hosts(config, len({host_of(one.spec) for one in requests})),
         ramp_s=option.ramp,
         worker_timeout_s=_read_worker_timeout(config),
+        faults=wirefaults.parse_faults(os.environ.get(wirefaults.VARIABLE, "")),
         keep_orphans=option.keeporphans or config.getini("keep_orphans"),
         run_uid=option.testrunuid or uuid.uuid4().hex,
         arguments=_read_arguments(config),

@@ -26,6 +26,7 @@ _PLAIN: Final = Settings(
     ramp_s=0.0,
     keep_orphans=False,
     worker_timeout_s=None,
+    faults=(),
     run_uid="run1",
     arguments=(),
     option_arities={"-n": "one", "--tx": "one", "-k": "one", "-v": "none", "--junitxml": "one"},

@@ -90,6 +90,7 @@ EXAMPLES = (
         "UserWarning", "builtins", "h\u00e9", "a.py", 3, "runtest", "test_a.py", None
     ),
     m.ItemFinished(0, 0.25, 3),
+    m.Idle(),
     m.ItemsReturned([2]),
     m.InternalError("Traceback"),
     m.SessionOutput('{"dict":[["exitstatus",0]]}'),

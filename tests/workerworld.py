@@ -82,7 +82,8 @@ class TestWorker:
             poller.register(self._from_worker, select.POLLIN)
             assert poller.poll(WAIT_S * 1000), f"nothing came; it printed:\n{self.printed()}"
             try:
-                self._come = frames.decode_body(read_body(self._from_worker))
+                body = frames.decode_body(read_body(self._from_worker))
+                self._come = [message for message in body if message != messages.Idle()]
             except EOFError:
                 return None
         return self._come.pop(0)

@@ -87,8 +87,6 @@ WORKER_KIND = b"W"
 BLOB_KIND = b"B"
 _BLOB_HEADER = struct.Struct("!I")
 
-IDLE = b"[]"  # A body from a worker to its agent, for which it stands: nothing to run here.
-
 
 def encode(batch: Iterable[Any], worker: Optional[str] = None) -> bytes:
     """Return the frame of some messages, for the agent or (from or to) one worker."""

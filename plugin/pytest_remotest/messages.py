@@ -409,6 +409,10 @@ class ItemsReturned(NamedTuple):
     positions: List[int]
 
 
+class Idle(NamedTuple):
+    """Nothing is left to run, until more comes. It is said again behind whatever follows."""
+
+
 class InternalError(NamedTuple):
     """pytest_internalerror on the worker, as text."""
 
@@ -440,5 +444,6 @@ MESSAGES = (
     EnvOpen, AskCache, SpawnWorker, StopWorker, KeepOrphans, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,
-    WarningRecorded, ItemFinished, ItemsReturned, InternalError, SessionOutput, SessionFinished,
+    WarningRecorded, ItemFinished, ItemsReturned, Idle, InternalError,
+    SessionOutput, SessionFinished,
 )  # fmt: skip

@@ -16,7 +16,7 @@ WAIT_SLICE_S = 3600.0
 class RunQueue:
     """A queue filled by the reader thread and emptied by the main thread.
 
-    The main thread calls ``set_idle`` with True when it begins to wait, with False afterwards.
+    ``take`` calls ``set_idle`` with True when it begins to wait, with False afterwards.
     """
 
     def __init__(self, set_idle: Callable[[bool], None]) -> None:
@@ -69,8 +69,5 @@ class RunQueue:
 
     def pause(self, duration_s: float) -> None:
         """Wait, but not when nothing is to be begun any more."""
-        if duration_s:
-            with self._changed:
-                self._set_idle(True)
-                self._changed.wait_for(lambda: bool(self.stop_reason), duration_s)
-                self._set_idle(False)
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self.stop_reason), duration_s)

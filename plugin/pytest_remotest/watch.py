@@ -5,6 +5,7 @@ What holds Python's global lock, computes, waits or sleeps is not among that: te
 
 from typing import Dict, NamedTuple, Optional
 
+from pytest_remotest import frames, messages
 from pytest_remotest.processstate import FROZEN, HUNG, STOPPED, TRACED, ProcessState
 
 LOOK_INTERVAL_S = 1.0  # Between two looks at a process. It costs as much as reading two files.
@@ -13,6 +14,7 @@ LOOK_INTERVAL_S = 1.0  # Between two looks at a process. It costs as much as rea
 LONGEST_STEP_S = 2 * LOOK_INTERVAL_S
 NEVER_S = float("inf")
 HUNG_LIMIT_S = 120.0  # When Linux itself calls a task hung. A busy disk of the network needs less.
+IDLE = frames.encode_body([messages.Idle()])
 CANNOT_SPEAK = (STOPPED, FROZEN, TRACED)  # No debugger is hurried either.
 
 
@@ -55,18 +57,14 @@ class Watch:
             self._is_idle = False
             self._silent_s = 0.0
 
-    def said(self) -> None:
-        """Note that the worker said something. Where it is idle it says that again behind it."""
-        self._is_idle = False
+    def said(self, body: bytes) -> None:
+        """Note that the worker said something, maybe that it has nothing to run."""
+        self._is_idle = body == IDLE
         self._silent_s = 0.0
 
     def printed(self) -> None:
         """Note that the worker printed something."""
         self._silent_s = 0.0
-
-    def idle(self) -> None:
-        """Note that the worker said that it has nothing to run."""
-        self._is_idle = True
 
     def look(self, now_s: float, state: Optional[ProcessState]) -> Optional[Verdict]:
         """Return the verdict on a worker, None as long as there is none.

@@ -241,11 +241,11 @@ class WorkerSession:
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Run what the controller gives out, each item when its successor is known."""
+        self.link.set_idle(True)
         self.queue.pause(self.worker_input.get("rampdelay", 0.0))
-        try:
-            self.run_queue(session)
-        finally:
-            self.link.set_idle(True)  # For good: there are other limits for the end of a session.
+        self.link.set_idle(False)
+        self.run_queue(session)
+        self.link.set_idle(True)  # For good: there are other limits for the end of a session.
         return True
 
     def run_queue(self, session: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any, List
 from pytest_remotest import forks, frames, messages
 from pytest_remotest.pipes import write_body
 from pytest_remotest.supervise import end_own_group
+from pytest_remotest.watch import IDLE
 
 FORKED_CHILD_STATUS = 70  # EX_SOFTWARE: a test's fork came back into pytest; it must not go on.
 LINK_LOST_STATUS = 74  # EX_IOERR: a test has closed our pipe; nothing can be told any more.
@@ -67,7 +68,7 @@ class WorkerLink:
             self._is_idle = is_idle
             if is_idle:
                 self._write()
-                self._write_body(frames.IDLE)
+                self._write_body(IDLE)
 
     def _write(self) -> None:
         if not self._waiting:
@@ -77,7 +78,7 @@ class WorkerLink:
         self._waiting_bytes = 0
         self._write_body(body)
         if self._is_idle:
-            self._write_body(frames.IDLE)
+            self._write_body(IDLE)
 
     def _write_body(self, body: bytes) -> None:
         try:

@@ -109,7 +109,7 @@ class WorkerProcess:
         return False
 
     def read_bodies(self) -> List[bytes]:
-        """Return the complete bodies that have come for the controller.
+        """Return the complete bodies that have come.
 
         Raises:
             ProtocolError: the worker's stream is none of ours.
@@ -128,11 +128,8 @@ class WorkerProcess:
                 break
             body = bytes(self._incoming[HEADER.size : end])
             del self._incoming[:end]
-            if body == frames.IDLE:
-                self.watch.idle()
-            else:
-                self.watch.said()
-                bodies.append(body)
+            self.watch.said(body)
+            bodies.append(body)
         return bodies
 
     def read_output(self) -> str:

@@ -22,11 +22,11 @@ LAYERS: Final = tuple(
     for parts in (
         "errors spec spec_rules yaml_nodes pathmap",
         (
-            "interpreters inventory settings pytestconfig environments preflight launch lastwords "
-            "hosttext scheduling run sync env"
+            "interpreters inventory wirefaults settings pytestconfig environments preflight launch "
+            "lastwords hosttext scheduling run sync env"
         ),
         "gateways",
-        "driver tidings backlog heartbeat interrupts",
+        "driver faultywire tidings backlog heartbeat interrupts",
         (
             "controller schedulers durations discovery preparation places relay quota reports "
             "workercommands failureshape reporting compat visit check envcommand cachecommand "
@@ -44,6 +44,7 @@ PURE: Final = (
     "interpreters",
     "preflight",
     "lastwords",
+    "wirefaults",
     "hosttext",
     "quota",
     "scheduling",

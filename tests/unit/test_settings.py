@@ -81,6 +81,7 @@ def test_a_whole_command_line(reader: Reader, monkeypatch: pytest.MonkeyPatch) -
         "min_hosts": None,
         "ramp_s": found.ramp_s,
         "worker_timeout_s": None,
+        "faults": (),
         "keep_orphans": False,
         "run_uid": "run1",
         "arguments": ("-k", "not slow", *arguments),

@@ -37,8 +37,7 @@ ENDLESS: Final = {
     ("remotest.gateways.sshstream", "self._channel.recv(READ_BYTES)"),
     ("remotest.gateways.sshagent", "self._socket.recv(size - len(received))"),
     ("remotest.gateways.dial", "super().recv(size, flags)"),
-    # A child that has ended, or was just killed, is collected.
-    ("pytest_remotest.supervise", "os.waitpid(child, 0)"),
+    ("remotest.gateways.dial", "self._inner.recv(size)"),
     # Methods of our own that wait for nothing.
     ("remotest.controller", "self._machine.result()"),
     ("remotest.run.machine", "self.result()"),

@@ -15,7 +15,7 @@ from pytest_remotest.processstate import (
     TRACED,
     ProcessState,
 )
-from pytest_remotest.watch import LONGEST_STEP_S, Verdict, Watch
+from pytest_remotest.watch import IDLE, LONGEST_STEP_S, Verdict, Watch
 
 STOP: Final = ProcessState(STOPPED, "SIGSTOP", "7 1")
 SILENT: Final = Verdict("said nothing for 5 s (--worker-timeout) and was killed", can_speak=True)
@@ -72,9 +72,9 @@ def test_a_silence_counts_while_there_is_something_to_run() -> None:
     assert seconds_until_verdict(watch, moving) == (4, SILENT)
     watch.printed()
     assert seconds_until_verdict(watch, moving) == (4, SILENT)
-    watch.said()
+    watch.said(b"[...]")
     assert seconds_until_verdict(watch, moving) == (4, SILENT)
-    watch.idle()
+    watch.said(IDLE)
     assert seconds_until_verdict(watch, moving) == (200, None)
 
 

@@ -1,0 +1,106 @@
+"""A wire on which what ``REMOTEST_FAULTS`` asks for goes wrong, in both directions.
+
+It stands between the driver and the gateways, where there is one: without faults nobody asks for
+any. So all of it happens here, nothing of it on a host, and to both ends it looks as if the network
+did it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_remotest import frames, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from remotest.driver import Opener
+    from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
+    from remotest.wirefaults import Fault
+
+CUT: Final = "the connection was cut, as REMOTEST_FAULTS says"
+
+
+class FaultyOpener:
+    """Opens gateways whose wires have faults, which are counted over all of them."""
+
+    def __init__(self, opener: Opener, faults: Iterable[Fault]) -> None:
+        self._opener = opener
+        # One step of such a counter is atomic: each wire has a thread that reads.
+        self._counted = [(fault, itertools.count(1)) for fault in faults]
+
+    def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> AgentGateway:
+        """See ``driver.Opener``."""
+        wire = FaultyWire(self._hits)
+        wire.connect(self._opener(agent, lambda frame: wire.carry(frame, on_frame), on_closed))
+        return wire
+
+    def _hits(self, message: Any) -> list[Fault]:
+        """Return what is to happen to a message, and count it."""
+        name = type(message).__name__
+        return [
+            fault
+            for fault, count in self._counted
+            if name in fault.kinds and next(count) == fault.nth
+        ]
+
+
+class FaultyWire:
+    """An ``AgentGateway`` around another."""
+
+    def __init__(self, hits: Callable[[Any], list[Fault]]) -> None:
+        self._hits = hits
+
+    def connect(self, gateway: AgentGateway) -> None:
+        """Take the gateway, once it is open. It may have said something before."""
+        self._gateway = gateway
+        self.is_local = gateway.is_local
+        self.heartbeat_s = gateway.heartbeat_s
+
+    @property
+    def broke_protocol(self) -> bool:
+        """See ``AgentGateway``."""
+        return self._gateway.broke_protocol
+
+    def give_up(self, reason: str) -> None:
+        """See ``AgentGateway``."""
+        self._gateway.give_up(reason)
+
+    def close(self, timeout_s: float) -> None:
+        """See ``AgentGateway``."""
+        self._gateway.close(timeout_s)
+
+    def send(self, frame: bytes) -> None:
+        """See ``AgentGateway``."""
+        self.carry(frame, self._gateway.send)
+
+    def carry(self, frame: bytes, deliver: Callable[[bytes], None]) -> None:
+        """Deliver a frame, unless something goes wrong with it.
+
+        Raises:
+            Exception: what ``deliver`` raises; ``ProtocolError`` where the frame is none.
+        """
+        worker, batch = frames.decode(frame)
+        kept: list[Any] = []
+        actions = set()
+        for message in batch:
+            faults = self._hits(message)
+            happens = {fault.action for fault in faults}
+            actions |= happens
+            time.sleep(sum(fault.delay_s for fault in faults))
+            kept += [message] * (0 if "drop" in happens else 1 + ("double" in happens))
+        if "cut" in actions:
+            self._gateway.give_up(CUT)
+            return
+        if "corrupt" in actions:
+            deliver(b"?" + frame[1:])  # No kind of frame.
+        elif isinstance(batch[0], messages.Blob):  # It is alone.
+            for _ in kept:
+                deliver(frame)
+        elif kept:
+            deliver(frames.encode(kept, worker))
+        if "kill" in actions and worker is not None:
+            self._gateway.send(frames.encode([messages.StopWorker(worker, signal.SIGKILL)]))
