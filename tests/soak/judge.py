@@ -6,6 +6,7 @@ import json
 import re
 import signal
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
@@ -15,7 +16,7 @@ from soak import suite
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from faultlab.scene import Scene, Seen
+    from faultlab.scene import Seen
     from soak.plan import Plan
 
 GREEN: Final = 0
@@ -35,25 +36,47 @@ OWN_FILES: Final = ("junit.xml", "__pycache__")
 """What a run adds to the project here."""
 
 
-def judge(plan: Plan, scene: Scene, seen: Seen, *, has_come: bool) -> list[str]:
-    """Return what does not hold: each item one outcome, nothing left, and no green lie."""
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where a run was.
+
+    Attributes:
+        project: the project's directory here.
+        temporary: the folder here for temporary files, empty before the run.
+        notes: what tests have noted.
+    """
+
+    project: Path
+    temporary: Path
+    notes: Path
+
+
+def judge(plan: Plan, seen: Seen, places: Places, *, has_come: bool) -> list[str]:
+    """Return what does not hold: each item one outcome, nothing left, and no green lie.
+
+    Args:
+        plan: of the run.
+        seen: what was seen of it.
+        places: where it was.
+        has_come: whether what the plan says has gone wrong.
+    """
     wrong = []
     account = seen.account
     if seen.status is None:
         wrong.append("it hung")
     if "INTERNALERROR" in seen.output or "Traceback (most" in seen.output:
         wrong.append("an internal error")
-    wrong += [f"{name} has {count} outcomes" for name, count in _reported_twice(plan, scene)]
-    wrong += [f"{name} began {count} times" for name, count in _begun_too_often(plan, scene)]
+    wrong += [f"{name} has {count} outcomes" for name, count in _reported_twice(plan, places)]
+    wrong += [f"{name} began {count} times" for name, count in _begun_too_often(plan, places)]
     was_ended_by_us = plan.is_ended_by_us and has_come
     if account.lost > _not_listed(seen.output) and not was_ended_by_us:
         wrong.append(f"{account.lost} items lost")
     wrong += [f"left behind: {command}" for command in seen.left]
     wrong += _wrong_status(plan, seen, has_come=has_come)
     wrong += [
-        f"a tree that differs: {what}" for what in trees(scene.notes) if what != "as it was sent"
+        f"a tree that differs: {what}" for what in trees(places.notes) if what != "as it was sent"
     ]
-    wrong += [f"stray on this machine: {path}" for path in strays(plan, scene)]
+    wrong += [f"stray on this machine: {path}" for path in strays(plan, places)]
     return wrong
 
 
@@ -75,9 +98,9 @@ def _wrong_status(plan: Plan, seen: Seen, *, has_come: bool) -> list[str]:
     return [f"exit status {seen.status} with {outcomes} of {wanted}"]
 
 
-def _reported_twice(plan: Plan, scene: Scene) -> list[tuple[str, int]]:
+def _reported_twice(plan: Plan, places: Places) -> list[tuple[str, int]]:
     reported: Counter[str] = Counter()
-    path = scene.project.directory / "junit.xml"
+    path = places.project / "junit.xml"
     for suite_element in ET.parse(path).getroot() if path.exists() else ():
         environment = suite_element.get("name", "") if plan.mode == "each" else ""
         for case in suite_element.iter("testcase"):
@@ -87,7 +110,7 @@ def _reported_twice(plan: Plan, scene: Scene) -> list[tuple[str, int]]:
     return [(name, count) for name, count in reported.items() if count > 1]
 
 
-def _begun_too_often(plan: Plan, scene: Scene) -> list[tuple[str, int]]:
+def _begun_too_often(plan: Plan, places: Places) -> list[tuple[str, int]]:
     """Return which items were run more often than they may be, by what they noted themselves.
 
     Nobody knows of an item that began on a host when its line was gone: so it runs again. A worker
@@ -97,7 +120,7 @@ def _begun_too_often(plan: Plan, scene: Scene) -> list[tuple[str, int]]:
         plan.fault in OF_WORKERS and plan.moment.test is not None
     )
     most = plan.copies + (MOST_LOSSES if can_run_again else 0)
-    began = Counter(row[2] for row in _notes(scene.notes) if row[1] == BEGAN)
+    began = Counter(row[2] for row in _notes(places.notes) if row[1] == BEGAN)
     return [(name, count) for name, count in began.items() if count > most]
 
 
@@ -116,14 +139,13 @@ def trees(notes: Path) -> list[str]:
     return [row[2] for row in _notes(notes) if row[1] == suite.TREE]
 
 
-def strays(plan: Plan, scene: Scene) -> list[str]:
+def strays(plan: Plan, places: Places) -> list[str]:
     """Return what a run has left where it must not: the project and the temporary folder here."""
-    project = scene.project.directory
+    project = places.project
     own = {*suite.files(plan), *OWN_FILES}
     found = [
         str(path.relative_to(project))
         for path in project.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     ]
-    temporary = scene.directory / suite.TEMPORARY
-    return [*(path for path in found if path not in own), *map(str, temporary.rglob("*"))]
+    return [*(path for path in found if path not in own), *map(str, places.temporary.rglob("*"))]

@@ -10,7 +10,7 @@ from faultlab import contenders
 from faultlab.scene import scene
 from soak import suite
 from soak.faults import Fault
-from soak.judge import judge
+from soak.judge import Places, judge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,12 @@ def soak(plan: Plan, folder: Path) -> Soaked:
         )
         fault.await_moment(run)
         seen = run.finish()
-        wrong = judge(plan, stage, seen, has_come=fault.has_come)
+        places = Places(
+            project=stage.project.directory,
+            temporary=stage.directory / suite.TEMPORARY,
+            notes=stage.notes,
+        )
+        wrong = judge(plan, seen, places, has_come=fault.has_come)
     return Soaked(
         plan=plan,
         seen=seen,
