@@ -7,7 +7,6 @@ import inspect
 import os
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING, Final
 
 from pytest_remotest import supervise
@@ -106,7 +105,8 @@ class _Running:
     def __init__(
         self, argv: Sequence[str | Path], environ: Mapping[str, str], directory: Path
     ) -> None:
-        lifeline, self._lifeline = os.pipe()
+        lifeline, ours = os.pipe()
+        self._lifelines = [ours]  # A list: taking something out of it is done by one thread only.
         try:
             self.process = subprocess.Popen(
                 [
@@ -125,19 +125,15 @@ class _Running:
                 start_new_session=True,  # A Ctrl-C is for us: we end it.
             )
         except BaseException:
-            os.close(self._lifeline)
+            self.close()
             raise
         finally:
             os.close(lifeline)
-        self._closing = threading.Lock()
-        self._is_closed = False
 
     def close(self) -> None:
         """Close the lifeline, which ends what still runs where there is a guard."""
-        with self._closing:
-            if not self._is_closed:
-                self._is_closed = True
-                os.close(self._lifeline)
+        with contextlib.suppress(IndexError):
+            os.close(self._lifelines.pop())
 
     def end(self) -> None:
         """End the tool, also where there is no guard."""
