@@ -23,6 +23,10 @@ class Refused(Exception):  # noqa: N818  what the host did, not what it is
         self.remedy = remedy
 
 
+class NoRoom(Refused):
+    """The disk is too small for it, as it is now."""
+
+
 def of_the_disk(error: OSError) -> Tuple[str, str]:
     """Return (reason, remedy) for what went wrong with the disk."""
     words, remedy = _WORDS.get(error.errno or 0, ("the disk refuses", "see to it"))

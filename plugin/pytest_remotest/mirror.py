@@ -21,7 +21,7 @@ from pytest_remotest.entries import (
     to_bytes,
     to_text,
 )
-from pytest_remotest.faults import Refused
+from pytest_remotest.faults import NoRoom, Refused
 
 Signature = Tuple[int, int, int, int]  # Size, mtime and ctime in nanoseconds, inode.
 
@@ -102,8 +102,10 @@ class Mirror:
     def prepare(self) -> None:
         """Remove what is in the way, make directories and links.
 
+        May be called again after that.
+
         Raises:
-            Refused: there is not enough room.
+            NoRoom: there is not enough room.
             OSError: as the disk has it.
         """
         self._clear_the_way()
@@ -185,14 +187,14 @@ class Mirror:
         free_bytes = free.f_bavail * free.f_frsize
         where = to_text(self._top)
         if need_bytes > free_bytes:
-            raise Refused(
+            raise NoRoom(
                 "the disk of %s has %.1f MB free, but the tree needs %.1f MB more"
                 % (where, free_bytes / 1e6, need_bytes / 1e6),
                 "free some, or name a directory on another disk with cache=DIR",
             )
         need_files = sum(_look(self._path(place)) is None for place in self._entries)
         if free.f_files and need_files > free.f_favail:
-            raise Refused(
+            raise NoRoom(
                 "the disk of %s has room for %d more files, but the tree needs %d (inodes)"
                 % (where, free.f_favail, need_files),
                 "remove some, or name a directory on another disk with cache=DIR",

@@ -5,9 +5,10 @@ import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from pytest_remotest import cachefolder, faults, messages, slots
+from pytest_remotest import cachefolder, cleaning, faults, messages, slots
 from pytest_remotest.entries import Entry, check_tree, from_row, to_text
-from pytest_remotest.faults import Refused
+from pytest_remotest.envstore import EnvStore
+from pytest_remotest.faults import NoRoom, Refused
 from pytest_remotest.incoming import Incoming
 from pytest_remotest.messages import ProtocolError
 from pytest_remotest.mirror import Mirror
@@ -41,6 +42,7 @@ class Receiver:
         self._is_committing = False
         self._has_failed = False
         self._notes: List[str] = []
+        self._cache: Optional[bytes] = None  # The root of the one that the tree is in.
         self._incoming: Optional[Incoming] = None
 
     # -- from the controller -----------------------------------------------------------------
@@ -56,6 +58,7 @@ class Receiver:
                 self._slot = slots.take_directory(message.directory, self._environ, message.run_uid)
                 return
             trees, self._notes = cachefolder.find(cachefolder.TREES, message.cache, self._environ)
+            self._cache = os.path.dirname(trees)
             self._slot = slots.take_slot(trees, message.project, message.run_uid)
 
     def entries(self, message: messages.SyncEntries) -> None:
@@ -92,8 +95,22 @@ class Receiver:
             raise ProtocolError("a commit without a manifest")
         self._is_committing = True
         with self._telling_failures():
-            self._mirror.prepare()
+            self._prepare(self._mirror)
             self._finish_if_complete()
+
+    def _prepare(self, mirror: Mirror) -> None:
+        """Prepare the tree; where the disk is too small, without what is overdue in the cache."""
+        try:
+            mirror.prepare()
+        except NoRoom:
+            if self._cache is None:
+                raise
+            removed = cleaning.clean(EnvStore(self._cache))
+            mirror.prepare()
+            self._notes.append(
+                "the disk was full: %d environments and wheels that no run has wanted for long "
+                "were removed, and what was to be deleted" % len(removed)
+            )
 
     def blob(self, message: messages.Blob) -> None:
         """Take a piece of a file that was asked for."""

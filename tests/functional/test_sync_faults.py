@@ -13,6 +13,7 @@ import pytest
 from synctrees import Host, manifest_of, snapshot, trees_in
 
 from pytest_remotest import frames, messages
+from pytest_remotest.envstore import EnvStore
 from pytest_remotest.mirror import find_doubles
 from remotest.errors import ProtocolError, SyncError
 from remotest.sync.push import Destination, Lacking, preview, push
@@ -63,6 +64,28 @@ def test_disk_without_room_is_told_before_it_is_full(
         Host(home).push(manifest_of(project), cache=str(small_disk))
     assert "MB free, but the tree needs 1.0 MB more" in caught.value.cause
     assert caught.value.remedy == "free some, or name a directory on another disk with cache=DIR"
+
+
+def test_disk_without_room_is_rid_of_what_is_overdue(
+    project: Path, home: Path, small_disk: Path
+) -> None:
+    (project / "large").write_bytes(b"x" * 130_000)
+    root = small_disk / "remotest" / "v1"
+    root.mkdir(parents=True, mode=0o700)
+    kept = Path(os.fsdecode(EnvStore(os.fsencode(root)).wheels)) / ("0" * 64)
+    kept.mkdir()
+    wheel = kept / "a-1-py3-none-any.whl"
+    wheel.write_bytes(b"x" * 130_000)
+    with pytest.raises(SyncError, match="MB free, but the tree needs"):
+        Host(home).push(manifest_of(project), cache=str(small_disk))
+    os.utime(wheel, (0, 0))
+
+    pushed = Host(home).push(manifest_of(project), cache=str(small_disk))
+
+    (note,) = pushed.notes
+    assert note.startswith("the disk was full: 1 environments and wheels that no run has wanted")
+    assert not kept.exists()
+    assert snapshot(Path(pushed.tree) / "base") == snapshot(project)
 
 
 def test_disk_without_inodes_is_told(project: Path, home: Path, small_disk: Path) -> None:
