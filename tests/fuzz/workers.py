@@ -28,7 +28,7 @@ from remotest.run.plan import Environment, RunPlan
 FROM_WORKERS: Final = (
     *("SessionStarted", "ItemGroups", "Collected", "LogStart", "LogFinish", "TestReport"),
     *("CollectReport", "WarningRecorded", "ItemFinished", "ItemsReturned", "InternalError"),
-    *("SessionOutput", "SessionFinished"),
+    *("Idle", "SessionOutput", "SessionFinished"),
 )
 A_RUN: Final = [
     STARTED,
@@ -38,6 +38,7 @@ A_RUN: Final = [
     messages.LogFinish(0, "test_a.py::test_a", ["test_a.py", 3, "test_a"]),
     messages.ItemFinished(0, 0.25, 1),
     messages.ItemsReturned([1]),
+    messages.Idle(),
     messages.SessionOutput(values.pack_text({"exitstatus": 0})),
     messages.SessionFinished(""),
 ]
