@@ -76,9 +76,11 @@ class Leftovers:
     fifo: int
 
     @contextlib.contextmanager
-    def started(self, options: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-        """Start a run; where the test fails it is ended."""
-        with self.project.start(["pytest", *options]) as process:
+    def started(
+        self, options: Sequence[str], project: Project | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Start a run, of this project or what was made of it; where the test fails it is ended."""
+        with (project or self.project).start(["pytest", *options]) as process:
             try:
                 yield process
             except BaseException:

@@ -71,3 +71,22 @@ def test_who_ignores_it_or_handles_it_otherwise_goes_on_to() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_else_ends_a_process_counts_alike_and_has_its_own_status(
+    interrupts: Interrupts, number: signal.Signals
+) -> None:
+    ctrl_c()
+    assert (interrupts.take(), interrupts.words, interrupts.status) == (TEARDOWN_GRACE_S, "", None)
+    signal.raise_signal(number)
+    assert interrupts.take() == 0.0
+    assert (interrupts.words, interrupts.status) == (number.name, 128 + number)
+    interrupts.restore()
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_after_the_end_does_not_change_the_status(interrupts: Interrupts) -> None:
+    interrupts.close()
+    signal.raise_signal(signal.SIGTERM)
+    assert (interrupts.words, interrupts.status) == ("", None)
