@@ -106,10 +106,13 @@ class Leftovers:
                     found[f"{directory.name} {name}"] = int(directory.name)
         return found
 
-    def survivors(self) -> list[str]:
-        """Return the processes that are still there when the time that they have is over."""
+    def survivors(self, *, besides: int = 0) -> list[str]:
+        """Return the processes that are still there when the time that they have is over.
+
+        ``besides`` is one that may be.
+        """
         deadline = time.monotonic() + GONE_WITHIN_S
-        while alive := self.processes():
+        while alive := {name: pid for name, pid in self.processes().items() if pid != besides}:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 break

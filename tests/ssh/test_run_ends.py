@@ -167,6 +167,23 @@ def test_a_sudden_end(tmp_path: Path, place: str, end: str) -> None:
         assert run.left.files() == []
 
 
+def test_a_controller_that_stops_for_longer_than_its_host_waits(tmp_path: Path) -> None:
+    """As a laptop does that is suspended: no end of the connection is seen."""
+    with placed(tmp_path, "ssh 3.9", waits="once") as run:
+        options = [option.replace("--tx=ssh=", "--tx=heartbeat=1//ssh=") for option in run.options]
+        with run.left.started(options) as process:
+            run.left.await_start()
+            process.send_signal(signal.SIGSTOP)
+            assert run.left.survivors(besides=process.pid) == []
+            process.send_signal(signal.SIGCONT)
+            output, _ = process.communicate(timeout=END_TIMEOUT_S)
+
+        assert run.left.survivors() == []
+    assert process.returncode == 0, output
+    assert "connected again" in output
+    assert "it runs again elsewhere" in output
+
+
 def test_a_run_that_is_stopped_by_maxfail(tmp_path: Path) -> None:
     with placed(tmp_path, "ssh 3.9", waits="") as run:
         run.left.project.write({"test_a.py": "def test_failing():\n    assert 0\n"})
