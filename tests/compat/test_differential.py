@@ -14,7 +14,11 @@ PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 
 CRASH: Final = {"reports": "crash-setup", "junit": "crash-cause", "headings": "crash-cause"}
 COLLECTION_ERROR: Final = {"phrases": "collection-error-worker"}
-MISSING: Final = dict.fromkeys(("status", "phrases", "headings"), "missing-path")
+INCOMPLETE: Final = dict.fromkeys(("junit", "junit suites"), "junit-incomplete")
+MISSING: Final = {
+    **dict.fromkeys(("status", "phrases", "headings"), "missing-path"),
+    **INCOMPLETE,
+}
 EACH: Final = {
     "session": "each-collected",
     "summary": "each-names",
@@ -38,7 +42,7 @@ NAMED: Final[dict[str, dict[str, str]]] = {
     "crash-signal": CRASH,
     "crash-worksteal": CRASH,
     "crash-last": {**CRASH, "processes": "crash-last", "phrases": "crash-last"},
-    "crash-no-restart": CRASH,
+    "crash-no-restart": {**INCOMPLETE, **CRASH},
     "crash-one-restart": CRASH,
     "crash-in-fixture": {"junit": "crash-cause", "headings": "crash-cause"},
     "crash-in-scope": everything_but("status", "notes", "cache", row="crash-in-scope"),
