@@ -7,6 +7,7 @@ judged as they come, and the first value obtained for an option wins.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shlex
@@ -215,7 +216,12 @@ class _Reader:
         base = system_directory if is_system else self._surroundings.home / ".ssh"
         for pattern in patterns:
             full = base / _expand_home(pattern, self._surroundings.home)
-            yield from sorted(Path(full.anchor).glob(str(full.relative_to(full.anchor))))
+            try:
+                # As glob(3), which ssh asks: hidden files are not meant, and "**" is "*".
+                names = glob.glob(str(full))  # noqa: PTH207  see above
+            except ValueError:  # A pattern with a NUL in it.
+                names = []
+            yield from map(Path, sorted(names))
 
     def _matches_all(self, arguments: Sequence[str]) -> bool:
         """Judge a Match line: all of its criteria must hold."""
