@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from remotest.run.commands import (
     Command,
     StartWorker,
@@ -16,10 +18,19 @@ from remotest.run.events import (
 )
 from remotest.run.machine import RunMachine
 from remotest.run.plan import Environment, RunPlan
+from remotest.scheduling.modes import make_scheduler
 
 
 def plan(*environments: Environment, dist: str = "load", restarts: int | None = None) -> RunPlan:
     return RunPlan(environments=environments, dist=dist, max_worker_restart=restarts)
+
+
+def new_machine(run_plan: RunPlan, **options: Any) -> RunMachine:
+    """Return a machine that gives items out as the plan says; ``options`` are those it has."""
+    scheduler = make_scheduler(
+        run_plan.dist, max_chunk=run_plan.max_chunk, reorder_scopes=run_plan.reorder_scopes
+    )
+    return RunMachine(run_plan, scheduler=scheduler, **options)
 
 
 def box(count: int | str = 1, *, name: str = "box", ids: tuple[str, ...] = ()) -> Environment:
@@ -56,7 +67,7 @@ def start(worker: str, environment: str = "box", *, replaces: str | None = None)
 
 def running(run_plan: RunPlan, *workers: str, ids: tuple[str, ...]) -> RunMachine:
     """Return a machine whose agents are ready and whose workers have collected."""
-    machine = RunMachine(run_plan)
+    machine = new_machine(run_plan)
     machine.start(0.0)
     feed(machine, *(ready(environment.agent) for environment in run_plan.environments))
     for worker in workers:

@@ -38,7 +38,6 @@ from remotest.run.fleet import EnvironmentState, Fleet, Phase, WorkerState
 from remotest.run.losses import Losses
 from remotest.run.restarts import Restarts
 from remotest.scheduling.catalogue import Catalogue
-from remotest.scheduling.modes import make_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,7 +62,7 @@ class Crew:
         self,
         plan: RunPlan,
         *,
-        scheduler: Scheduler | None,
+        scheduler: Scheduler,
         runs_again: Callable[[str, str, str], bool] | None,
     ) -> None:
         """See ``RunMachine``."""
@@ -73,9 +72,7 @@ class Crew:
         self.summary = ""
         self.fleet = Fleet(plan)
         self.catalogue = Catalogue()
-        self.scheduler = scheduler or make_scheduler(
-            plan.dist, max_chunk=plan.max_chunk, reorder_scopes=plan.reorder_scopes
-        )
+        self.scheduler = scheduler
         self.losses = Losses(runs_again)
         self._deadlines = Deadlines()
         self._restarts = Restarts(plan.max_worker_restart)

@@ -47,17 +47,16 @@ class RunMachine:
     """One run. The driver calls it from one thread, first ``start``, and last ``result``.
 
     It knows when agents come and go, when items are given out and when all is over; what workers do
-    in between is its ``Crew``'s. Items are given out by ``scheduler``, where one is given, instead
-    of the one that the plan's ``dist`` names. ``runs_again`` is asked before a lost item is
-    reported (worker, node id, reason): True lets it run once more. ``chance``, from 0 up to 1,
-    spreads the attempts to connect to hosts that were lost together.
+    in between is its ``Crew``'s. Items are given out by ``scheduler``. ``runs_again`` is asked
+    before a lost item is reported (worker, node id, reason): True lets it run once more.
+    ``chance``, from 0 up to 1, spreads the attempts to connect to hosts that were lost together.
     """
 
     def __init__(
         self,
         plan: RunPlan,
         *,
-        scheduler: Scheduler | None = None,
+        scheduler: Scheduler,
         runs_again: Callable[[str, str, str], bool] | None = None,
         chance: Callable[[], float] = lambda: 0.5,
     ) -> None:

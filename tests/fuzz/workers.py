@@ -16,13 +16,13 @@ from fuzz.inputs import ODD_NUMBERS, TEXTS, edited, to_json, with_changes
 from fuzz.target import Target
 from hypothesis import strategies as st
 from relayworld import STARTED, make_worker
+from runsteps import new_machine
 from wireexamples import EXAMPLES, REPORT
 
 from pytest_remotest import frames, messages, values
 from remotest.lastwords import describe_end
 from remotest.relay import InternalErrorOnWorkerError, Relay
 from remotest.run.events import AgentReady, DeadlineReached
-from remotest.run.machine import RunMachine
 from remotest.run.plan import Environment, RunPlan
 
 FROM_WORKERS: Final = (
@@ -59,7 +59,7 @@ class _Run:
         self._worker = make_worker(config)
         self._relay = Relay(config, "run1")
         environment = Environment(name="environment0", agent="popen")
-        self._machine = RunMachine(RunPlan(environments=(environment,), dist="load"))
+        self._machine = new_machine(RunPlan(environments=(environment,), dist="load"))
         self._machine.start(0.0)
         self._machine.handle(AgentReady(agent="popen", cpu_count=1), 0.0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from runsteps import box, comes, ends, feed, plan, ready, running, start
+from runsteps import box, comes, ends, feed, new_machine, plan, ready, running, start
 
 from remotest.run.commands import (
     EndRun,
@@ -34,14 +34,13 @@ from remotest.run.events import (
     WorkerLost,
     WorkerReady,
 )
-from remotest.run.machine import RunMachine
 from remotest.run.plan import RunPlan
 from remotest.run.restarts import RESTARTS_PER_WORKER
 from remotest.run.result import EnvironmentResult, RunResult, WorkerLoss
 
 
 def test_one_worker_runs_two_items_to_the_end() -> None:
-    machine = RunMachine(plan(box()))
+    machine = new_machine(plan(box()))
     assert machine.start(0.0) == []
     assert machine.handle(ready(), 1.0) == [start("gw0")]
     assert machine.next_deadline() == 1.0 + WORKER_START_TIMEOUT_S
@@ -68,8 +67,8 @@ def test_one_worker_runs_two_items_to_the_end() -> None:
 
 
 def test_without_environments_or_items_the_run_ends_cleanly() -> None:
-    assert RunMachine(plan()).start(0.0) == [EndRun()]
-    machine = RunMachine(plan(box()))
+    assert new_machine(plan()).start(0.0) == [EndRun()]
+    machine = new_machine(plan(box()))
     machine.start(0.0)
     assert feed(machine, ready(), *comes("gw0")) == [
         ReportSchedulingStarted(),
@@ -79,7 +78,7 @@ def test_without_environments_or_items_the_run_ends_cleanly() -> None:
 
 
 def test_workers_are_named_in_declared_order_and_ids_of_specs_are_kept() -> None:
-    machine = RunMachine(
+    machine = new_machine(
         plan(box(2, name="one", ids=("gw1",)), box("auto", name="many"), box(2, name="two"))
     )
     machine.start(0.0)
@@ -89,20 +88,20 @@ def test_workers_are_named_in_declared_order_and_ids_of_specs_are_kept() -> None
 
 
 def test_under_each_auto_becomes_one_environment_for_each_cpu() -> None:
-    machine = RunMachine(plan(box("auto"), dist="each"))
+    machine = new_machine(plan(box("auto"), dist="each"))
     machine.start(0.0)
     assert feed(machine, ready(cpu_count=2)) == [
         SplitEnvironment(environment="box", into=("box#1", "box#2")),
         start("gw0", "box#1"),
         start("gw1", "box#2"),
     ]
-    single = RunMachine(plan(box("auto"), dist="each"))
+    single = new_machine(plan(box("auto"), dist="each"))
     single.start(0.0)
     assert feed(single, ready(cpu_count=1)) == [start("gw0", "box")]
 
 
 def test_a_host_with_an_impossible_number_of_cpus_is_not_believed() -> None:
-    machine = RunMachine(plan(box("auto")))
+    machine = new_machine(plan(box("auto")))
     machine.start(0.0)
     reason = "its host claims to have 1000000 CPUs"
     assert feed(machine, ready(cpu_count=1_000_000)) == [
@@ -112,7 +111,7 @@ def test_a_host_with_an_impossible_number_of_cpus_is_not_believed() -> None:
 
 
 def test_an_agent_that_fails_takes_only_its_environments_with_it() -> None:
-    machine = RunMachine(plan(box(), box(name="bad"), dist="each"))
+    machine = new_machine(plan(box(), box(name="bad"), dist="each"))
     machine.start(0.0)
     feed(machine, ready(), *comes("gw0", "a"))
     assert feed(machine, AgentFailed(agent="bad", reason="refused")) == [
@@ -130,7 +129,7 @@ def test_an_agent_that_fails_takes_only_its_environments_with_it() -> None:
 
 @pytest.mark.parametrize("is_ready", [False, True])
 def test_a_worker_that_never_collected_is_not_started_again(is_ready: bool) -> None:
-    machine = RunMachine(plan(box()))
+    machine = new_machine(plan(box()))
     machine.start(0.0)
     feed(machine, ready(), *([WorkerReady(worker="gw0")] if is_ready else []))
     assert feed(machine, WorkerLost(worker="gw0", reason="exit status 4")) == [
@@ -333,7 +332,7 @@ def test_a_worker_that_breaks_the_protocol_is_killed_and_replaced(event: Event, 
 
 
 def test_items_before_the_collection_are_a_broken_protocol() -> None:
-    machine = RunMachine(plan(box()))
+    machine = new_machine(plan(box()))
     machine.start(0.0)
     feed(machine, ready())
     what = "broken protocol: it spoke of item 0, which it does not hold"
@@ -384,7 +383,7 @@ def test_a_session_that_ends_too_early_is_a_loss() -> None:
 def test_every_wait_has_a_deadline(
     events: tuple[Event, ...], timeout_s: float, what: str, told: str
 ) -> None:
-    machine = RunMachine(plan(box()))
+    machine = new_machine(plan(box()))
     machine.start(0.0)
     feed(machine, ready(), *events)
     assert machine.next_deadline() == timeout_s
@@ -417,7 +416,7 @@ def test_stopping_lets_what_runs_end_and_begins_nothing() -> None:
 
 
 def test_a_stop_does_not_wait_for_hosts_and_kills_who_is_still_collecting() -> None:
-    machine = RunMachine(plan(box(), box(name="slow")))
+    machine = new_machine(plan(box(), box(name="slow")))
     machine.start(0.0)
     feed(machine, ready())
     assert feed(machine, StopRequested(reason="Ctrl-C")) == [
@@ -442,7 +441,7 @@ def test_a_second_stop_without_grace_kills_what_still_runs() -> None:
 
 
 def test_an_environment_fails_for_its_first_reason() -> None:
-    machine = RunMachine(plan(box(2)))
+    machine = new_machine(plan(box(2)))
     machine.start(0.0)
     feed(machine, ready(), WorkerLost(worker="gw0", reason="first"))
     assert feed(machine, WorkerLost(worker="gw1", reason="second")) == [EndRun()]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from runsteps import box, comes, ends, feed, plan, ready, start
+from runsteps import box, comes, ends, feed, new_machine, plan, ready, start
 
 from remotest.run.agents import FAULTS_TO_QUARANTINE
 from remotest.run.commands import (
@@ -32,11 +32,11 @@ from remotest.run.events import (
     WorkerFinished,
     WorkerLost,
 )
-from remotest.run.machine import RunMachine
 from remotest.run.result import HostTrouble
 from remotest.run.verdict import exit_code
 
 if TYPE_CHECKING:
+    from remotest.run.machine import RunMachine
     from remotest.run.plan import Environment, RunPlan
 
 CUT = AgentLost(agent="box", reason="cut")
@@ -51,7 +51,7 @@ def asked(*environments: Environment, min_hosts: int | None = None, dist: str = 
 
 def begun(run_plan: RunPlan, *workers: str, ids: tuple[str, ...] = ("a", "b")) -> RunMachine:
     """Return a machine at time 0 whose workers have collected."""
-    machine = RunMachine(run_plan)
+    machine = new_machine(run_plan)
     machine.start(0.0)
     feed(machine, *(ready(environment.agent) for environment in run_plan.environments))
     for worker in workers:
@@ -108,7 +108,7 @@ def test_a_host_that_broke_the_protocol_is_not_connected_again() -> None:
 def test_attempts_get_rarer_and_the_last_is_made_at_the_limit(
     chance: float, delays_s: list[float]
 ) -> None:
-    machine = RunMachine(asked(box()), chance=lambda: chance)
+    machine = new_machine(asked(box()), chance=lambda: chance)
     machine.start(0.0)
     feed(machine, ready(), *comes("gw0", "a", "b"), CUT)
     now, delays = 0.0, []
@@ -152,7 +152,7 @@ def test_a_host_that_is_lost_again_and_again_is_quarantined() -> None:
     ]
     assert feed(machine, ready(), now=501.0) == []
     assert machine.next_deadline() is None
-    (trouble,) = RunMachine.result(machine).troubles
+    (trouble,) = machine.result().troubles
     assert (trouble.loss_count, trouble.is_back, trouble.is_quarantined) == (4, False, True)
 
 
@@ -193,7 +193,7 @@ def test_a_run_does_not_wait_for_a_host_that_it_does_not_need() -> None:
 
 
 def test_a_host_that_is_lost_before_it_is_ready_may_come_yet() -> None:
-    machine = RunMachine(asked(box("auto")))
+    machine = new_machine(asked(box("auto")))
     machine.start(0.0)
     assert feed(machine, CUT) == [AGAIN]
     assert feed(machine, DeadlineReached(), now=1.0) == [CONNECT]
@@ -241,7 +241,7 @@ def test_under_each_a_host_is_not_connected_again() -> None:
 
 @pytest.mark.parametrize("min_hosts", [None, 1])
 def test_a_host_that_the_user_can_do_without_is_no_fault(min_hosts: int | None) -> None:
-    machine = RunMachine(asked(box(), box(name="other"), min_hosts=min_hosts))
+    machine = new_machine(asked(box(), box(name="other"), min_hosts=min_hosts))
     machine.start(0.0)
     feed(machine, REFUSED, ready("other"), *comes("gw1", "a"))
     assert feed(machine, *ends("gw1", 0), WorkerFinished(worker="gw1")) == [EndRun()]
@@ -256,7 +256,7 @@ def test_a_host_that_the_user_can_do_without_is_no_fault(min_hosts: int | None) 
 
 def test_an_interpreter_that_is_missing_on_a_host_that_is_there_is_a_fault() -> None:
     hosts = (replace(box(name="py1"), host="box"), replace(box(name="py2"), host="box"))
-    machine = RunMachine(asked(*hosts, min_hosts=1))
+    machine = new_machine(asked(*hosts, min_hosts=1))
     machine.start(0.0)
     feed(machine, AgentFailed(agent="py1", reason="not found"), ready("py2"), *comes("gw1", "a"))
     feed(machine, *ends("gw1", 0), WorkerFinished(worker="gw1"))
@@ -290,7 +290,7 @@ def test_with_fewer_hosts_than_asked_for_the_run_is_given_up() -> None:
 
 
 def test_too_few_hosts_from_the_start_run_nothing() -> None:
-    machine = RunMachine(asked(box(), box(name="other"), min_hosts=2))
+    machine = new_machine(asked(box(), box(name="other"), min_hosts=2))
     machine.start(0.0)
     text = "the run is given up: 1 of 2 hosts are left, and it asks for 2 (--min-hosts)"
     assert feed(machine, REFUSED) == [

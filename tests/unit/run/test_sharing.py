@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from runsteps import box, comes, ends, feed, plan, ready, running, start
+from typing import TYPE_CHECKING
+
+from runsteps import box, comes, ends, feed, new_machine, plan, ready, running, start
 
 from remotest.run.commands import (
     Command,
@@ -26,10 +28,12 @@ from remotest.run.events import (
     WorkerFinished,
     WorkerReady,
 )
-from remotest.run.machine import RunMachine
 from remotest.run.plan import RunPlan
 from remotest.run.result import CollectionGap
 from remotest.run.verdict import exit_code
+
+if TYPE_CHECKING:
+    from remotest.run.machine import RunMachine
 
 
 def test_a_worker_gives_back_only_what_it_was_asked_for_and_has_not_begun() -> None:
@@ -95,7 +99,7 @@ def test_groups_keep_items_together() -> None:
 
 
 def differing(*, strict: bool) -> tuple[RunMachine, list[Command]]:
-    machine = RunMachine(
+    machine = new_machine(
         RunPlan(environments=(box(3),), dist="load", strict_collection=strict),
     )
     machine.start(0.0)
@@ -144,7 +148,7 @@ def test_a_strict_run_ends_where_workers_differ_and_runs_nothing() -> None:
 
 
 def test_another_order_is_no_difference() -> None:
-    machine = RunMachine(RunPlan(environments=(box(2),), dist="load", strict_collection=True))
+    machine = new_machine(RunPlan(environments=(box(2),), dist="load", strict_collection=True))
     machine.start(0.0)
     feed(machine, ready(), *comes("gw0", "a", "b", "a"))
     assert feed(machine, *comes("gw1", "b", "a", "a"))[0] == ReportSchedulingStarted()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runsteps import box, comes, feed, plan, ready
+from runsteps import box, comes, feed, new_machine, plan, ready
 
 from remotest.run.commands import ReportNote
 from remotest.run.events import AgentFailed, DeadlineReached, WorkerCollected, WorkerReady
-from remotest.run.machine import RunMachine
 
 
 def test_whom_a_run_waits_for_is_told_until_tests_are_given_out() -> None:
-    machine = RunMachine(replace(plan(box(6), box(name="slow")), slow_start_s=30.0))
+    machine = new_machine(replace(plan(box(6), box(name="slow")), slow_start_s=30.0))
     machine.start(0.0)
     feed(machine, ready(), *(e for n in range(5) for e in comes(f"gw{n}", "a", "b")), now=1.0)
     assert machine.next_deadline() == 30.0
