@@ -28,6 +28,7 @@ from pytest_remotest.workerprocess import WorkerProcess
 REAP_INTERVAL_S = 0.2  # Between looks at workers whose pipes a child of theirs still holds open.
 DRAIN_READS = 64  # Pipe reads after a worker's exit: what it wrote before fits 4 MB of them.
 MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come in 1 MB pieces.
+WAKE_READ_BYTES = 4096  # Of the pipe that wakes the main thread: a byte a frame or signal.
 ROOM_LOOK_S = 1.0  # Between looks, while there is no room for a frame, at whether this is over.
 FIRST_WORD_S = 60.0  # From our greeting to the first order: the line may have fallen silent.
 PING = frames.encode([messages.Ping()])
@@ -149,7 +150,7 @@ class Agent:
         timeout_s = REAP_INTERVAL_S if self._workers else self._silence_s
         for key, _ in self._selector.select(timeout_s):
             if key.fd == self._wake_read:
-                os.read(self._wake_read, MAX_WAITING_FRAMES)
+                os.read(self._wake_read, WAKE_READ_BYTES)
                 continue
             worker = key.data
             if key.fd == worker.in_fd:
@@ -158,7 +159,10 @@ class Agent:
                 self._relay(worker)
             else:
                 self._relay_output(worker)
-        while self._frames and not self._leaving:
+        # Not also what comes meanwhile: workers wait, and the pipe that wakes us fills.
+        for _ in range(len(self._frames)):
+            if self._leaving:
+                break
             frame = self._frames.popleft()
             self._room.release()
             self._handle(frame)
