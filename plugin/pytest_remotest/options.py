@@ -4,6 +4,7 @@ A worker takes them too, because ``addopts`` in a config file that travels may h
 ignores every one.
 """
 
+import argparse
 from typing import Any, Union
 
 DISTRIBUTION_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
@@ -60,6 +61,24 @@ def duration_s(text: str) -> float:
     return value
 
 
+def worker_count_argument(text: str) -> Union[int, str]:
+    """Return the same for argparse, which writes the text of this error alone."""
+    try:
+        return worker_count(text)
+    except ValueError:
+        message = "%r is no number of workers: write 4, auto or logical" % text
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def duration_argument(text: str) -> float:
+    """Return a duration for argparse, which writes the text of this error alone."""
+    try:
+        return duration_s(text)
+    except ValueError:
+        message = "%r is no duration: write 90, 90s, 10m or 1h" % text
+        raise argparse.ArgumentTypeError(message) from None
+
+
 class _Group:
     """A group of pytest's parser to which pytest-xdist may have added the same options before."""
 
@@ -85,7 +104,7 @@ def add_options(parser: Any) -> None:
         dest="numprocesses",
         metavar="N",
         action="store",
-        type=worker_count,
+        type=worker_count_argument,
         help="Run on N worker processes of this machine: short for '--dist=load --tx N*popen'. "
         "'auto' is one for each CPU. 0 turns distribution off.",
     )
@@ -165,7 +184,7 @@ def add_options(parser: Any) -> None:
     group.addoption(
         "--reconnect",
         action="store",
-        type=duration_s,
+        type=duration_argument,
         metavar="DURATION",
         default=RECONNECT_S,
         help="Connect again to a host that was lost, for so long: 90, 90s, 5m. 0 never does. "
@@ -237,7 +256,7 @@ def add_options(parser: Any) -> None:
     group.addoption(
         "--ramp",
         action="store",
-        type=duration_s,
+        type=duration_argument,
         metavar="DURATION",
         default=0.0,
         help="Let workers begin their first tests one after the other, spread over this time: "
@@ -255,7 +274,7 @@ def add_options(parser: Any) -> None:
         "--worker-timeout",
         dest="worker_timeout",
         action="store",
-        type=duration_s,
+        type=duration_argument,
         metavar="DURATION",
         default=None,
         help="Kill a worker that has tests to run and says nothing for so long, and fail the test "

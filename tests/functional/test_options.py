@@ -88,7 +88,8 @@ def test_what_only_shows_something_starts_no_worker(
         ("-n-1", "-n -1: a run cannot have fewer than 0 workers"),
         ("-n2 --pdb", "--pdb needs the test in this process"),
         ("-d --tx popen --pdb", "Try -n0, which runs the tests here."),
-        ("-n many", "argument -n/--numprocesses: invalid worker_count value: 'many'"),
+        ("-n many", "-n/--numprocesses: 'many' is no number of workers: write 4, auto or logical"),
+        ("-n2 --ramp=soon", "argument --ramp: 'soon' is no duration: write 90, 90s, 10m or 1h"),
     ],
 )
 def test_what_cannot_be_is_refused(project: projects.Project, arguments: str, words: str) -> None:
