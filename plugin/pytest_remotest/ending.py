@@ -3,9 +3,8 @@
 import contextlib
 import os
 import signal
-from typing import Set
 
-from pytest_remotest.supervise import KILL_DEADLINE_S, signal_group, stats
+from pytest_remotest.supervise import KILL_DEADLINE_S, descendants, signal_group
 from pytest_remotest.watch import Verdict
 
 # For the dump that pytest's faulthandler makes on SIGABRT, to a pipe that we read: far less.
@@ -26,7 +25,7 @@ class Ending:
         self._words = verdict.words
         self._pid = pid
         # Now, as its children are nobody's once it is gone.
-        self._started_by_it = descendants(pid)
+        self._started_by_it = set(descendants(pid))
         self._kill_at_s = now_s
         self._is_stuck = False
         if verdict.can_speak:
@@ -46,7 +45,7 @@ class Ending:
         """Kill the worker and what it has started."""
         signal_group(self._pid, signal.SIGKILL)
         # Whoever is not below us is somebody else by now, with a number that was used again.
-        for pid in self._started_by_it & descendants(os.getpid()):
+        for pid in self._started_by_it.intersection(descendants(os.getpid())):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -54,14 +53,3 @@ class Ending:
     def words(self) -> str:
         """Why and how it was ended, in words that follow its name."""
         return self._words + (", but does not go away" if self._is_stuck else "")
-
-
-def descendants(ancestor: int) -> Set[int]:
-    """Return the process ids of the living processes below one, where /proc tells them."""
-    parents = {pid: stat.parent for pid, stat in stats().items()}
-    found: Set[int] = set()
-    generation = {ancestor}
-    while generation:
-        generation = {pid for pid, parent in parents.items() if parent in generation} - found
-        found |= generation
-    return found

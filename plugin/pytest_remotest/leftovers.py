@@ -7,9 +7,10 @@ killed together with its guard. Only /proc shows it: elsewhere nothing is found.
 
 import contextlib
 import os
+import re
 import signal
 import time
-from typing import Any, Dict, Iterable, List, NamedTuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from pytest_remotest import holders, supervise, values
 
@@ -21,6 +22,9 @@ PAUSE_S = 0.01  # Between two looks within that.
 MAX_TOLD = 100  # Processes that a host names; the rest is counted.
 MAX_COMMAND_CHARS = 200
 WORKER_MARK = "pytest_remotest.loader"  # In the command line of a worker, and of its forks.
+
+# Of an agent whose processes are not kept: where its number counts, the number, when it began.
+_COOKIE = re.compile(r"([^/]*)/([0-9]{1,10})/([^/]*)")
 
 
 class Left(NamedTuple):
@@ -62,19 +66,7 @@ class Leftovers:
     def _find(self) -> List[Left]:
         stats = supervise.stats()
         found = set(self.carriers()) | set(supervise.descendants(os.getpid(), stats))
-        tops = sorted(pid for pid in found if pid in stats and stats[pid].parent not in found)
-        return [self._describe(pid, stats) for pid in tops]
-
-    def _describe(self, pid: int, stats: Dict[int, supervise.Stat]) -> Left:
-        environment = environment_of(pid)
-        told = environment if VARIABLE in environment else {}
-        return Left(
-            pid,
-            command_of(pid),
-            told.get("PYTEST_XDIST_WORKER") or self._workers.get(stats[pid].session, ""),
-            told.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0],
-            len(supervise.descendants(pid, stats)),
-        )
+        return [_describe(pid, stats, self._workers) for pid in _tops(found, stats)]
 
     def carriers(self) -> List[int]:
         """Return the living processes that have our cookie."""
@@ -108,22 +100,45 @@ class Leftovers:
 
 
 def end_those_of_dead_agents() -> List[Left]:
-    """End what agents of this user left on this machine that were killed; return what that was."""
+    """End what agents of this user left on this machine that were killed; return what that was.
+
+    What is below such a process is ended as well, also without a cookie. Not ended is what this
+    process itself is part of: a terminal that a test has opened, where somebody works now.
+    """
+    own = os.environ.get(VARIABLE)
+    found = {pid for pid, cookie in _cookies() if cookie != own and _is_of_dead_agent(cookie)}
     stats = supervise.stats()
-    found = []
-    for pid, cookie in _cookies():
-        space, owner, start, *kept = [*cookie.split("/"), "", ""][:4]
-        is_dead = owner.isdigit() and not holders.runs(int(owner), start)
-        if is_dead and space == holders.process_space() and not any(kept):
-            environment = environment_of(pid)
-            test = environment.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
-            worker = environment.get("PYTEST_XDIST_WORKER", "")
-            below = len(supervise.descendants(pid, stats))
-            found.append(Left(pid, command_of(pid), worker, test, below))
-    for left in found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(left.pid, signal.SIGKILL)
-    return found
+    left = [_describe(pid, stats, {}) for pid in _tops(found, stats)]
+    below = {pid for top in left for pid in supervise.descendants(top.pid, stats)}
+    for pid in found | below:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return left
+
+
+def _is_of_dead_agent(cookie: str) -> bool:
+    parts = _COOKIE.fullmatch(cookie)
+    if parts is None or parts.group(1) != holders.process_space():
+        return False
+    return not holders.runs(int(parts.group(2)), parts.group(3))
+
+
+def _tops(found: Set[int], stats: Dict[int, supervise.Stat]) -> List[int]:
+    """Return those of some processes that still live and are not below others of them."""
+    return sorted(pid for pid in found if pid in stats and stats[pid].parent not in found)
+
+
+def _describe(pid: int, stats: Dict[int, supervise.Stat], workers: Dict[int, str]) -> Left:
+    """Return what is told of a process; ``workers`` are known by their sessions."""
+    environment = environment_of(pid)
+    told = environment if VARIABLE in environment else {}
+    return Left(
+        pid,
+        command_of(pid),
+        told.get("PYTEST_XDIST_WORKER") or workers.get(stats[pid].session, ""),
+        told.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0],
+        len(supervise.descendants(pid, stats)),
+    )
 
 
 def to_rows(found: Iterable[Left]) -> List[List[Any]]:
@@ -145,7 +160,7 @@ def command_of(pid: int) -> str:
     return values.safe_str(command)[:MAX_COMMAND_CHARS]
 
 
-def _cookies() -> "List[tuple[int, str]]":
+def _cookies() -> List[Tuple[int, str]]:
     """Return the living processes of this user that have any cookie, with it."""
     own = os.geteuid()
     found = []

@@ -157,7 +157,8 @@ def descendants(pid: int, known: Optional[Dict[int, Stat]] = None) -> List[int]:
     found: List[int] = []
     to_visit = [pid]
     while to_visit:
-        nearest = below.get(to_visit.pop(), [])
+        # Each once: what is read at different moments may show processes below each other.
+        nearest = below.pop(to_visit.pop(), [])
         found += nearest
         to_visit += nearest
     return found

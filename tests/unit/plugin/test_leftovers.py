@@ -75,23 +75,29 @@ def test_what_has_the_cookie_of_an_agent_is_found_and_ended(pids: dict[str, int]
     with begin_agent() as agent:
         assert agent.stdout is not None
         cookie = agent.stdout.readline().strip()
-        pids.update((text, start(text)) for text in (cookie, cookie + "0"))
+        pids.update((text, start(text)) for text in (cookie, "elsewhere " + cookie))
         output, _ = agent.communicate("\n")
     pid = pids[cookie]
     assert json.loads(output) == [[[pid, "sleep 1000", "gw3", "test_a.py::test_a[b (c)]", 0]], []]
-    assert [text for text in pids if pids[text] in supervise.stats()] == [cookie + "0"]
+    assert [text for text in pids if pids[text] in supervise.stats()] == ["elsewhere " + cookie]
+
+
+def cookie_of_dead_agent() -> str:
+    with begin_agent() as agent:
+        assert agent.stdout is not None
+        cookie = agent.stdout.readline().strip()
+        agent.communicate("\n")
+    return cookie
 
 
 def test_what_has_the_cookie_of_a_dead_agent_is_ended_unless_it_is_kept(
     pids: dict[str, int],
 ) -> None:
-    with begin_agent() as agent:
-        assert agent.stdout is not None
-        cookie = agent.stdout.readline().strip()
-        agent.communicate("\n")
-    _, process = cookie.split("/", 1)
+    cookie = cookie_of_dead_agent()
+    space, process = cookie.split("/", 1)
     mine = leftovers.Leftovers().cookie()
-    stays = [cookie + "/kept", "pid:[1]/" + process, mine, "nonsense", ""]
+    no_number = f"{space}/\N{SUPERSCRIPT TWO}/1"
+    stays = [cookie + "/kept", "pid:[1]/" + process, mine, no_number, "nonsense", ""]
     pids.update((text, start(text)) for text in (cookie, *stays))
     handle = os.pidfd_open(pids[cookie])
     leftovers.end_those_of_dead_agents()
@@ -99,6 +105,32 @@ def test_what_has_the_cookie_of_a_dead_agent_is_ended_unless_it_is_kept(
     os.close(handle)
     # Another run of this user, just now, does the same.
     assert [text for text in pids if pids[text] in supervise.stats()] == stays
+
+
+def test_what_this_process_is_part_of_is_not_ended(
+    pids: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = cookie_of_dead_agent()
+    monkeypatch.setenv(leftovers.VARIABLE, cookie)
+    pids[cookie] = start(cookie)
+    # Another run of this user, just now, ends it.
+    assert pids[cookie] not in [left.pid for left in leftovers.end_those_of_dead_agents()]
+
+
+def test_what_a_process_of_a_dead_agent_has_started_is_ended_also_without_its_cookie() -> None:
+    child = "env -i /bin/sh -c 'echo started; exec sleep 1000'; exit 1"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", child],
+        env={"PATH": os.environ["PATH"], leftovers.VARIABLE: cookie_of_dead_agent()},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        leftovers.end_those_of_dead_agents()
+        # It ends when nobody has it any more.
+        assert process.communicate(timeout=WAIT_S) == ("", None)
+    assert process.returncode == -signal.SIGKILL
 
 
 # From 3.12 on Python warns where a process with threads forks.
