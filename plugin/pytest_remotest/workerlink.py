@@ -65,10 +65,10 @@ class WorkerLink:
         While that is so, it is repeated behind whatever is sent by other threads.
         """
         with self._lock:
-            self._is_idle = is_idle
             if is_idle:
                 self._write()
                 self._write_body(IDLE)
+            self._is_idle = is_idle
 
     def _write(self) -> None:
         if not self._waiting:
