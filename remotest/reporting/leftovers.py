@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SHOWN: Final = 20
 """Processes that the summary names; the rest is counted."""
 
-OF_DEAD_RUN: Final = "an earlier run whose agent was killed"
+OF_DEAD_RUN: Final = "; of an earlier run whose agent was killed, and ended now"
 
 
 class LeftoversReport:
@@ -33,8 +33,8 @@ class LeftoversReport:
 
     def take(self, agent: str, message: messages.ProcessesLeft) -> None:
         """Take in what an agent has found."""
-        whose = OF_DEAD_RUN if message.of_dead_run else ""
-        self._lines += lines(message.rows, place=self._label(agent), whose=whose)
+        origin = OF_DEAD_RUN if message.of_dead_run else ""
+        self._lines += lines(message.rows, place=self._label(agent), origin=origin)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Name the processes, if there are any."""
@@ -48,22 +48,23 @@ class LeftoversReport:
             terminalreporter.write_line(f"... and {len(self._lines) - SHOWN} more")
 
 
-def lines(rows: Iterable[list[Any]], *, place: str, whose: str) -> Iterator[str]:
+def lines(rows: Iterable[list[Any]], *, place: str, origin: str) -> Iterator[str]:
     """Yield a line for each process of a ``ProcessesLeft``; what is no row of it has none.
 
     Args:
         rows: as the host has sent them.
         place: what to call the host where the worker is not known.
-        whose: whose the processes are where no test is known to have started them.
+        origin: said of each process behind its id; empty for those of this run.
 
     >>> row = [12, "sleep 9", "gw0", "test_a.py::test_a", 1]
-    >>> list(lines([row], place="local-py311", whose=""))
+    >>> list(lines([row], place="local-py311", origin=""))
     ['[gw0] test_a.py::test_a: sleep 9 (process 12, and 1 below it)']
     """
     for row in rows:
         match row:
             case [int(pid), str(command), str(worker), str(test), int(below)]:
-                starter = one_line(test) or whose or "some test"
+                starter = one_line(test) or "some test"
                 more = f", and {below} below it" if below else ""
                 name = one_line(command) or "no command line"
-                yield f"[{one_line(worker) or place}] {starter}: {name} (process {pid}{more})"
+                where = one_line(worker) or place
+                yield f"[{where}] {starter}: {name} (process {pid}{more}{origin})"
