@@ -219,7 +219,8 @@ def _read_min_hosts(config: pytest.Config, host_count: int) -> int | None:
     if is_each:
         raise UsageError("--min-hosts: under --dist=each every environment has to run to its end")
     if not 1 <= given <= host_count:
-        raise UsageError(f"--min-hosts {given}: this run has {host_count}, and 1 is the least")
+        text = f"it must be from 1 to {host_count}, the number of hosts of this run"
+        raise UsageError(f"--min-hosts {given}: {text}")
     return given
 
 

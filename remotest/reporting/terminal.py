@@ -151,7 +151,7 @@ class TerminalReport:
         if command.reason in self._told_causes:
             return
         label = self._places.label(command.environment)
-        reason = printable(command.reason.splitlines()[0])
+        reason = printable(command.reason.partition("\n")[0])
         self._line(f"environment {label} failed: {reason}", red=True)
 
     def worker_died(self, worker: str, error: str) -> None:

@@ -172,8 +172,8 @@ def test_how_many_hosts_must_be_left(
 @pytest.mark.parametrize(
     ("arguments", "ini", "text"),
     [
-        (["-d", "--tx=ssh=a", "--min-hosts=2"], "", "--min-hosts 2: this run has 1, and 1 is the"),
-        (["-d", "--tx=ssh=a", "--min-hosts=0"], "", "--min-hosts 0: this run has 1, and 1 is the"),
+        (["-d", "--tx=ssh=a", "--min-hosts=2"], "", "--min-hosts 2: it must be from 1 to 1"),
+        (["-d", "--tx=ssh=a", "--min-hosts=0"], "", "--min-hosts 0: it must be from 1 to 1"),
         (["--dist=each", "--tx=ssh=a", "--min-hosts=1"], "", "--min-hosts: under --dist=each"),
         (["-d", "--tx=ssh=a"], "min_hosts = most", "min_hosts = most: it must be a whole number"),
     ],
