@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from remotest.run.commands import Command
     from remotest.run.events import Event
 
+LOOK_S = 1.0
+"""The longest wait at once: a signal that comes right before a wait does not end it."""
+
 EXIT_GRACE_S = 1.0
 """For workers that ended in order to leave by themselves after Ctrl-C: somebody waits."""
 
@@ -214,12 +217,12 @@ class Controller:
 
     def _handle_next_event(self) -> None:
         deadline = self._machine.next_deadline()
-        timeout_s = None if deadline is None else max(0.0, deadline - self._now())
-        event = self._driver.receive(timeout_s)
-        if event is None:
-            self._tell(events.DeadlineReached())
-        else:
+        left_s = LOOK_S if deadline is None else max(0.0, deadline - self._now())
+        event = self._driver.receive(min(left_s, LOOK_S))
+        if event is not None:
             self._handle(event)
+        elif left_s <= LOOK_S and deadline is not None:
+            self._tell(events.DeadlineReached())
 
     def _handle(self, event: DriverEvent) -> None:
         for note in self._opener.take_notes():
