@@ -11,6 +11,8 @@ import leftovers
 import pytest
 from leftovers import KINDS, parent_of
 
+from remotest.reporting.leftovers import OF_DEAD_RUN
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,11 +40,11 @@ KILLED: Final = """
     """
 
 
-def named(answer: Answer, left: Leftovers, what: str) -> list[tuple[str, str]]:
+def named(answer: Answer, left: Leftovers, what: str, *, more: str = "") -> list[tuple[str, str]]:
     """Return (whose, kind) of what a summary names, in the order of the kinds."""
     mark = re.escape(left.project.environment["FIFO"])
     found = [
-        re.fullmatch(rf"(.*): /bin/sh .* {mark}:(\w+) \(process \d+, and 1 below it\)", line)
+        re.fullmatch(rf"(.*): /bin/sh .* {mark}:(\w+) \(process \d+, and 1 below it{more}\)", line)
         for line in answer.section(f"processes that tests have left ({what})")
     ]
     rows = [(match[1], match[2]) for match in found if match is not None]
@@ -94,7 +96,7 @@ def test_what_a_killed_agent_has_left_is_ended_by_the_next_one(tmp_path: Path) -
         alive = left.processes()
         assert [kind for kind in KINDS if any(f":{kind}" in name for name in alive)] == [STRANGER]
         if "processes that tests have left" in answer.output:
-            found = named(answer, left, "ended")
+            found = named(answer, left, "ended", more=OF_DEAD_RUN)
             assert {whose for whose, _ in found} == {f"[gw0] {TEST}"}
         assert left.files() == []
 
