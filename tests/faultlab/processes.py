@@ -8,7 +8,10 @@ import select
 import signal
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GONE_WITHIN_S: Final = 10.0
 """After the controller's end: the promise to users."""
@@ -29,10 +32,19 @@ def with_variable(name: str, value: str) -> list[int]:
     return found
 
 
-def left_after(name: str, value: str, within_s: float = GONE_WITHIN_S) -> list[int]:
-    """Return those that are still there when the time that they have is over."""
+def is_alive(process_id: int) -> bool:
+    """Return whether there is such a process, and it is not dead and only not collected yet."""
+    try:
+        stat = Path(f"/proc/{process_id}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+
+
+def left_after(find: Callable[[], list[int]], within_s: float = GONE_WITHIN_S) -> list[int]:
+    """Return the processes that are still found when the time that they have is over."""
     deadline = time.monotonic() + within_s
-    while alive := with_variable(name, value):
+    while alive := find():
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             break
@@ -49,14 +61,14 @@ def describe(process_id: int) -> str:
     return " ".join(word.decode("utf-8", "replace") for word in words[:3])
 
 
-def kill_all(name: str, value: str) -> None:
-    """End every process that was started with ``name=value``; wait until they are gone.
+def kill_all(find: Callable[[], list[int]]) -> None:
+    """End every process that is found; wait until they are gone.
 
     Raises:
         AssertionError: one of them cannot be ended.
     """
     deadline = time.monotonic() + KILL_TIMEOUT_S
-    while alive := with_variable(name, value):
+    while alive := find():
         assert time.monotonic() < deadline, f"cannot be killed: {alive}"
         for process_id in alive:
             with contextlib.suppress(ProcessLookupError):

@@ -149,7 +149,7 @@ class Run:
                 readable, _, _ = select.select([fifo, end], [], [], self._patience_s)
                 if fifo not in readable:
                     return False
-                told += os.read(fifo, FIFO_BYTES).decode().split()
+                self._scene.listen()
         return True
 
     @property
@@ -172,7 +172,7 @@ class Run:
             self.signal(signal.SIGKILL)
             self.process.wait(KILL_TIMEOUT_S)
         seconds = time.monotonic() - self._began_s
-        left = processes.left_after(COOKIE, self._scene.cookie)
+        left = processes.left_after(self._scene.alive)
         return Seen(
             status=status,
             output=self.output,
@@ -201,7 +201,22 @@ class Scene:
         shell.pop("SSH_AUTH_SOCK", None)
         self.project = projects.make(directory / "project", shell, sample.PLAIN)
         # After the hosts were stopped, or what a dead run left there would go on.
-        stack.callback(processes.kill_all, COOKIE, self.cookie)
+        stack.callback(processes.kill_all, self.alive)
+
+    def listen(self) -> None:
+        """Take in what tests have told, without waiting."""
+        with contextlib.suppress(BlockingIOError):
+            self.told += os.read(self.fifo, FIFO_BYTES).decode().split()
+
+    def alive(self) -> list[int]:
+        """Return what lives of the runs, also what tests have told by its process id.
+
+        That is for those that are started with an empty environment.
+        """
+        self.listen()
+        named = {int(word[4:]) for word in self.told if word.startswith("pid:")}
+        found = set(filter(processes.is_alive, named))
+        return sorted(found.union(processes.with_variable(COOKIE, self.cookie)))
 
     def _open_fifo(self, name: str) -> int:
         """Make a FIFO on which nobody's opening blocks, as we hold both of its ends."""

@@ -45,6 +45,9 @@ def test_daemons(tell):
     subprocess.Popen(["sh", "-c", STUBBORN], preexec_fn=os.setsid)
     # A daemon as of old: its parent is gone, and so is its session.
     subprocess.Popen(["sh", "-c", "setsid sh -c \\"%s\\" &" % STUBBORN]).wait()
+    # One that nothing in its environment tells of.
+    cookieless = subprocess.Popen(["sh", "-c", STUBBORN], env={{{{}}}}, preexec_fn=os.setsid)
+    tell("pid:%d" % cookieless.pid)
 
 def test_the_end(tell):
     tell("here")
@@ -169,7 +172,7 @@ def fork_returns(scene: Scene) -> Seen:
     cheap=True,
 )
 def daemons(scene: Scene) -> Seen:
-    """A test leaves a child, a stubborn one, one in another session, and a daemon."""
+    """A test leaves a child, stubborn ones, a daemon, and one with an empty environment."""
     scene.write_tests(DAEMONS.format(wait="pass"))
     return scene.run(scene.host("first"))
 
