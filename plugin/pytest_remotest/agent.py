@@ -270,7 +270,7 @@ class Agent:
         name = worker.name.encode("ascii")
         prefix = frames.WORKER_KIND + bytes([len(name)]) + name
         try:
-            for body in worker.read_bodies():
+            for body in frames.merge_bodies(worker.read_bodies()):
                 self._send(prefix + body)
         except messages.ProtocolError:
             worker.kill()

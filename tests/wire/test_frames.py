@@ -91,6 +91,44 @@ def test_a_worker_frame_is_split_without_a_look_inside(batch: list[Any], worker:
     )
 
 
+# -- bodies are merged -------------------------------------------------------------------------
+
+LARGE: Final = m.SessionOutput("x" * (m.MAX_BATCH_BYTES // 2 - 100))
+
+
+@given(st.lists(st.lists(st.sampled_from([LARGE, m.Idle(), m.Finish()]), max_size=3), max_size=5))
+def test_merged_bodies_hold_the_same_messages_in_the_same_order(batches: list[list[Any]]) -> None:
+    bodies = [frames.encode_body(batch) for batch in batches]
+    merged = frames.merge_bodies(bodies)
+    assert [message for body in merged for message in frames.decode_body(body)] == [
+        message for batch in batches for message in batch
+    ]
+    assert all(len(body) <= m.MAX_BATCH_BYTES or body in bodies for body in merged)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "merged"),
+    [
+        ([], []),
+        ([b"[1]"], [b"[1]"]),
+        ([b"[1]", b"[2,3]", b"[4]"], [b"[1,2,3,4]"]),
+        ([b"[1]", b"[]", b"[2]", b"[3]"], [b"[1]", b"[]", b"[2,3]"]),
+        (
+            [b"[1]", b"", b"[", b"]", b"{}", b"[2", b"[3]"],
+            [b"[1]", b"", b"[", b"]", b"{}", b"[2", b"[3]"],
+        ),
+    ],
+)
+def test_what_is_no_body_of_ours_stays_alone(bodies: list[bytes], merged: list[bytes]) -> None:
+    assert frames.merge_bodies(bodies) == merged
+
+
+def test_as_many_bodies_are_merged_as_fit() -> None:
+    bodies = [frames.encode_body([LARGE])] * 5
+    sizes = [len(frames.decode_body(body)) for body in frames.merge_bodies(bodies)]
+    assert sizes == [2, 2, 1]
+
+
 # -- only ProtocolError escapes ----------------------------------------------------------------
 
 FRAMES: Final = (
