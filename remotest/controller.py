@@ -170,14 +170,14 @@ class Controller:
         self._apply(self._machine.start(self._now()))
         try:
             while not self._ended:
-                self._handle_next_event()
-                self._tell_stop(session)
+                self._handle_events(session)
         except UsageError as error:  # What shows only when an interpreter is known.
             raise pytest.UsageError(str(error)) from None
         self.dsession.shuttingdown = True
         result = self._machine.result()
         self._report.finished(result, self._relay)
         if self._interrupts.count:
+            self._report.interrupted(self._workers.values())
             raise KeyboardInterrupt(*filter(None, [self._interrupts.words]))
         if result.stopped_reason is not None:
             raise Interrupted(result.stopped_reason)
@@ -215,13 +215,22 @@ class Controller:
     def _now() -> float:
         return time.monotonic()
 
-    def _handle_next_event(self) -> None:
+    def _handle_events(self, session: pytest.Session) -> None:
+        """Handle the next event; where a deadline has come, all that came before, and then that.
+
+        Events may come without an end: no deadline waits for a moment in which there is none.
+        """
         deadline = self._machine.next_deadline()
         left_s = LOOK_S if deadline is None else max(0.0, deadline - self._now())
-        event = self._driver.receive(min(left_s, LOOK_S))
-        if event is not None:
-            self._handle(event)
-        elif left_s <= LOOK_S and deadline is not None:
+        is_due = left_s == 0.0
+        for _ in range(max(1, self._driver.inbox.qsize()) if is_due else 1):
+            event = self._driver.receive(min(left_s, LOOK_S))
+            if event is not None:
+                self._handle(event)
+            self._tell_stop(session)
+            if event is None or self._ended:
+                break
+        if is_due:
             self._tell(events.DeadlineReached())
 
     def _handle(self, event: DriverEvent) -> None:
@@ -287,7 +296,8 @@ class Controller:
         while any(
             worker.is_finished and not worker.has_exited for worker in self._workers.values()
         ):
-            event = self._driver.receive(max(0.0, deadline - self._now()))
+            left_s = deadline - self._now()
+            event = self._driver.receive(left_s) if left_s > 0 else None
             if event is None:
                 return
             if isinstance(event, GatewayClosed):

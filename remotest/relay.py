@@ -51,6 +51,14 @@ class Worker:
     killed: str = ""
     """Why and how its agent has ended it, in words that follow its name."""
 
+    @property
+    def running(self) -> str | None:
+        """The node id of the test that has begun and neither ended nor been lost, or None."""
+        position = self.begun_position
+        if position is None or self.lost_with_host or not 0 <= position < len(self.ids):
+            return None
+        return self.ids[position]
+
 
 class InternalErrorOnWorkerError(Exception):
     """pytest or a plugin broke on a worker; the text is the worker's own."""
@@ -106,6 +114,7 @@ class Relay:
         ``error`` is what plugins are told, ``reason`` the whole story.
         """
         worker.node.is_down = True
+        worker.begun_position = None
         self._config.hook.pytest_testnodedown(node=worker.node, error=error)
         return [events.WorkerLost(worker=worker.name, reason=reason)]
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MISSING_SHOWN = 20
 """Tests without an outcome that the summary names; the rest is counted."""
 
+RUNNING_SHOWN = 20
+"""Tests that are named after Ctrl-C: those that it has interrupted, one for each worker."""
+
 OUTPUT_SHOWN_LINES = 30
 """Last lines of a dead worker's output that are shown at once: a faulthandler dump fits."""
 
@@ -138,6 +141,14 @@ class TerminalReport:
     def item_moved(self, worker: str, node_id: str) -> None:
         """Write that a test runs once more because its host was lost."""
         self._important(f"{worker} was lost while running {node_id}: it runs again elsewhere")
+
+    def interrupted(self, workers: Iterable[Worker]) -> None:
+        """Write what ran when the user stopped the run: it may be why."""
+        running = [(worker.name, worker.running) for worker in workers if worker.running]
+        for name, node_id in running[:RUNNING_SHOWN]:
+            self._line(f"[{name}] was running {one_line(node_id)}")
+        if len(running) > RUNNING_SHOWN:
+            self._line(f"... and {len(running) - RUNNING_SHOWN} more")
 
     def _agent_given_up(self, command: commands.ReportAgentGivenUp) -> None:
         self._told_causes.add(command.reason)

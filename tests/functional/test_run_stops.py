@@ -108,6 +108,8 @@ def test_ctrl_c_interrupts_the_tests_and_tears_their_fixtures_down(
     assert [line for line in lines if "!! KeyboardInterrupt !!" in line], lines
     assert re.match(r"=+ 2 passed in ", lines[-1]), lines
     assert sorted(fifo.rest()) == ["began-gw0", "began-gw1", "closed-gw0", "closed-gw1"]
+    running = sorted(line.partition("] was running ")[2] for line in lines if " was " in line)
+    assert running == ["test_it.py::test_it[1]", "test_it.py::test_it[3]"], lines
 
 
 def test_a_second_ctrl_c_does_not_wait_for_tests_that_go_on(tmp_path: Path, fifo: Fifo) -> None:
@@ -132,6 +134,47 @@ def test_a_second_ctrl_c_does_not_wait_for_tests_that_go_on(tmp_path: Path, fifo
         status, lines = end_of(process)
     assert status == pytest.ExitCode.INTERRUPTED
     assert [line for line in lines if "!! KeyboardInterrupt !!" in line], lines
+    assert re.match(r"=+ no tests ran in ", lines[-1]), lines
+
+
+@pytest.mark.slow
+def test_a_deadline_comes_although_events_have_no_end(tmp_path: Path, fifo: Fifo) -> None:
+    """The tests go on after Ctrl-C, so they are killed when their time is over."""
+    project = make(
+        tmp_path,
+        """
+    @pytest.mark.parametrize("number", range(2))
+    def test_it(number):
+        try:
+            tell("began")
+            time.sleep(1000)
+        except KeyboardInterrupt:
+            time.sleep(1000)
+    """,
+    )
+    project.write(
+        {
+            "conftest.py": """
+        import os
+        import threading
+
+        def pytest_sessionstart(session):
+            if "PYTEST_XDIST_WORKER" not in os.environ:
+                dsession = session.config.pluginmanager.get_plugin("dsession")
+                threading.Thread(target=flood, args=(dsession,), daemon=True).start()
+
+        def flood(dsession):
+            while True:
+                if dsession.queue.qsize() < 10_000:
+                    dsession._wake()
+        """
+        }
+    )
+    with project.start(["pytest", "-n1"]) as process:
+        fifo.await_words("began")
+        ctrl_c(process)
+        status, lines = end_of(process)
+    assert status == pytest.ExitCode.INTERRUPTED
     assert re.match(r"=+ no tests ran in ", lines[-1]), lines
 
 
