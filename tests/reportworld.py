@@ -13,7 +13,7 @@ from _pytest.junitxml import LogXML
 from _pytest.terminal import TerminalReporter
 
 from pytest_remotest import hookspecs
-from pytest_remotest.reportwire import report_to_wire
+from pytest_remotest.reportwire import report_to_json
 from remotest.reporting.junit import escape_attributes
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def failure(style: Any) -> Any:
 
 def wire_of(config: pytest.Config, report: Any) -> dict[str, Any]:
     data = config.hook.pytest_report_to_serializable(config=config, report=report)
-    return report_to_wire(data)
+    wire: dict[str, Any] = json.loads(report_to_json(data).text)
+    return wire
 
 
 def made_by_pytest(config: pytest.Config) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ and types: only ``ProtocolError`` escapes.
 import json
 import struct
 import sys
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from pytest_remotest import messages
 from pytest_remotest.messages import MAX_BATCH_BYTES, MAX_FRAME_BYTES, ProtocolError
@@ -88,6 +88,12 @@ BLOB_KIND = b"B"
 _BLOB_HEADER = struct.Struct("!I")
 
 
+class Encoded(NamedTuple):
+    """What stands for the last field of a message whose JSON is there already, as ``to_json``'s."""
+
+    text: str
+
+
 def encode(batch: Iterable[Any], worker: Optional[str] = None) -> bytes:
     """Return the frame of some messages, for the agent or (from or to) one worker."""
     body = encode_body(batch)
@@ -103,9 +109,12 @@ def encode_body(batch: Iterable[Any]) -> bytes:
 
 
 def encode_message(message: Any) -> bytes:
-    """Return the JSON of one message, for ``join_messages``."""
+    """Return the JSON of one message, for ``join_messages``; its last field may be ``Encoded``."""
     row = [type(message).__name__, *message]
-    return to_json(row).encode("ascii")
+    if type(row[-1]) is not Encoded:
+        return to_json(row).encode("ascii")
+    text = row.pop().text
+    return ("%s,%s]" % (to_json(row)[:-1], text)).encode("ascii")
 
 
 def join_messages(encoded: Iterable[bytes]) -> bytes:

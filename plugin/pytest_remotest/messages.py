@@ -366,7 +366,7 @@ class LogFinish(NamedTuple):
 
 
 class TestReport(NamedTuple):
-    """pytest_runtest_logreport. ``data`` as ``reportwire.report_to_wire`` makes it.
+    """pytest_runtest_logreport. ``data`` as ``reportwire.report_to_json`` makes it.
 
     ``number`` counts the reports of the item from 0, so that none is lost or taken twice.
     """

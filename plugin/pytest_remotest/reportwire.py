@@ -7,7 +7,7 @@ and tests put values of any type in.
 import re
 from typing import Any, Callable, Dict, List, Optional
 
-from pytest_remotest.frames import to_json
+from pytest_remotest.frames import Encoded, to_json
 from pytest_remotest.messages import MAX_MESSAGE_BYTES, ProtocolError
 from pytest_remotest.values import (
     MAX_DECIMAL_BITS,
@@ -40,8 +40,8 @@ _REPORT_BYTES = MAX_MESSAGE_BYTES - 1024
 _LONG_NUMBER = re.compile(r"\d{%d}" % len(str(1 << MAX_DECIMAL_BITS)))
 
 
-def report_to_wire(data: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the serialised form of a report as JSON holds it, small enough for a message.
+def report_to_json(data: Dict[str, Any]) -> Encoded:
+    """Return the serialised form of a report as JSON, small enough for a message.
 
     A field that has not the shape that reports have becomes text. Where a report is too large its
     texts and lists are cut, and a section of it says so.
@@ -56,24 +56,20 @@ def report_to_wire(data: Dict[str, Any]) -> Dict[str, Any]:
         wire["user_properties"] = extra.pop("user_properties")
     if extra:
         wire["extra"] = pack(extra)
-    size = _size_if_exact(wire)
-    if size is None:
+    text = _json_if_exact(wire)
+    if text is None:
         wire = {key: _nearest(value, MAX_DEPTH) for key, value in wire.items()}
-        size = _size(wire)
-    return wire if size <= _REPORT_BYTES else _shorter(wire, size)
+        text = to_json(wire)
+    return Encoded(text if len(text) <= _REPORT_BYTES else _shorter(wire, len(text)))
 
 
-def _size(value: Any) -> int:
-    return len(to_json(value))
-
-
-def _size_if_exact(value: Any) -> Optional[int]:
-    """Return the size of a value as JSON, or None where JSON does not hold it for certain."""
+def _json_if_exact(value: Any) -> Optional[str]:
+    """Return a value as JSON, or None where JSON does not hold it for certain."""
     try:
         text = to_json(value)
     except Exception:  # noqa: BLE001  a user's object may raise anything
         return None
-    return None if _LONG_NUMBER.search(text) else len(text)
+    return None if _LONG_NUMBER.search(text) else text
 
 
 def _misshapen(data: Dict[str, Any]) -> List[str]:
@@ -161,18 +157,19 @@ def _nearest(value: Any, depth: int) -> Any:
     return safe_repr(value)
 
 
-def _shorter(wire: Dict[str, Any], size: int) -> Dict[str, Any]:
-    """Return a report that fits a message, with a section that says what happened to it."""
+def _shorter(wire: Dict[str, Any], size: int) -> str:
+    """Return the JSON of a report that fits, with a section that says what happened to it."""
     note = "this report had %d bytes: texts, lists or properties of it were left out" % size
     for chars in _SHORTER_CHARS:
         small = cut_texts(wire, chars, note)
         del small["extra"]
         # A packed value with a cut in it may be none any more: the extra fields go as a whole.
-        if _size(wire.get("extra")) <= _REPORT_BYTES // 2:
+        if len(to_json(wire.get("extra"))) <= _REPORT_BYTES // 2:
             small["extra"] = wire.get("extra", {"dict": []})
-        if _size(small) <= _REPORT_BYTES:
+        text = to_json(small)
+        if len(text) <= _REPORT_BYTES:
             break
-    return small
+    return text
 
 
 def cut_texts(wire: Dict[str, Any], chars: int, note: str) -> Dict[str, Any]:

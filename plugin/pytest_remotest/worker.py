@@ -29,7 +29,7 @@ from pytest_remotest import (
     xdist_module,
 )
 from pytest_remotest.pipes import read_body
-from pytest_remotest.reportwire import is_location, report_to_wire
+from pytest_remotest.reportwire import is_location, report_to_json
 from pytest_remotest.runqueue import RunQueue
 from pytest_remotest.supervise import end_own_group
 from pytest_remotest.workerlink import WorkerLink
@@ -328,8 +328,8 @@ class WorkerSession:
             flush=False,
         )
 
-    def serialise(self, report: Any) -> Dict[str, Any]:
-        """Return a report in the form that the wire carries, made by pytest's own hooks.
+    def serialise(self, report: Any) -> Any:
+        """Return a report in the form that the wire carries, encoded, made by pytest's own hooks.
 
         Where those fail, or do not know this kind of report, the plain text of it has to do: a
         report is never lost.
@@ -338,7 +338,7 @@ class WorkerSession:
             data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
         except Exception:  # noqa: BLE001  a user's object in it may raise anything
             data = None
-        return report_to_wire(data or plain_data(report))
+        return report_to_json(data or plain_data(report))
 
     # -- the end ---------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ from _pytest.config import get_config
 from relayworld import INFO, STARTED, make_worker
 
 from pytest_remotest import hookspecs, messages, values
-from pytest_remotest.reportwire import report_to_wire
+from pytest_remotest.reportwire import report_to_json
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
 from remotest.run import events
 
@@ -89,8 +90,8 @@ class Scene:
             when=when,
         )
         hook = self.config.hook.pytest_report_to_serializable
-        data = report_to_wire(hook(config=self.config, report=report))
-        return messages.TestReport(0, NUMBERS[when], data)
+        wire = report_to_json(hook(config=self.config, report=report))
+        return messages.TestReport(0, NUMBERS[when], json.loads(wire.text))
 
 
 @pytest.fixture
@@ -216,7 +217,8 @@ def test_maxfail_of_a_worker_stops_the_run(scene: Scene) -> None:
 def test_a_collection_error_is_told_once_for_each_environment(scene: Scene) -> None:
     report = pytest.CollectReport("test_a.py", "failed", "no module x", None)
     hook = scene.config.hook.pytest_report_to_serializable
-    message = messages.CollectReport(report_to_wire(hook(config=scene.config, report=report)))
+    wire = report_to_json(hook(config=scene.config, report=report))
+    message = messages.CollectReport(json.loads(wire.text))
     same = make_worker(scene.config, "gw1")
     other = make_worker(scene.config, "gw2", "environment1")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import types
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_remotest import messages
-from pytest_remotest.reportwire import report_to_wire
+from pytest_remotest.reportwire import report_to_json
 from remotest.reports import combine_outcomes, lost_item_report, rebuild_report, rebuild_warning
 
 
@@ -29,7 +30,8 @@ def report(when: str = "call", outcome: str = "passed", **fields: Any) -> pytest
 
 def wire_of(config: pytest.Config, original: object) -> dict[str, Any]:
     data = config.hook.pytest_report_to_serializable(config=config, report=original)
-    return report_to_wire(data)
+    wire: dict[str, Any] = json.loads(report_to_json(data).text)
+    return wire
 
 
 def test_a_report_comes_back_as_it_was(pytestconfig: pytest.Config) -> None:

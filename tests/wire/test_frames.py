@@ -78,6 +78,12 @@ def test_what_is_sent_arrives(batch: list[Any], worker: str | None) -> None:
     assert [type(message) for message in received[1]] == [type(message) for message in batch]
 
 
+@given(st.one_of(messages_of(m.TestReport), messages_of(m.CollectReport)))
+def test_a_last_field_that_is_encoded_already_makes_the_same_bytes(message: Any) -> None:
+    encoded = frames.Encoded(frames.to_json(message.data))
+    assert frames.encode_message(message._replace(data=encoded)) == frames.encode_message(message)
+
+
 @given(messages_of(m.Blob))
 def test_a_blob_arrives(blob: m.Blob) -> None:
     assert frames.decode(frames.encode_blob(blob)) == (None, [blob])

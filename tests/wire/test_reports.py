@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_remotest import messages
 from pytest_remotest.frames import encode_message
 from pytest_remotest.messages import MAX_MESSAGE_BYTES, ProtocolError
-from pytest_remotest.reportwire import report_from_wire, report_to_wire
+from pytest_remotest.reportwire import report_from_wire, report_to_json
 
 
 class Mute:
@@ -40,8 +40,7 @@ def report(**fields: Any) -> dict[str, Any]:
 
 
 def there_and_back(data: dict[str, Any]) -> dict[str, Any]:
-    text = json.dumps(report_to_wire(data))
-    return report_from_wire(json.loads(text))
+    return report_from_wire(json.loads(report_to_json(data).text))
 
 
 @pytest.mark.parametrize(
@@ -121,9 +120,9 @@ SIZES = {
 
 @pytest.mark.parametrize("name", SIZES)
 def test_a_report_that_is_too_large_arrives_cut_and_says_so(name: str) -> None:
-    wire = report_to_wire(report(**SIZES[name]))
-    assert len(encode_message(messages.TestReport(0, 0, wire))) <= MAX_MESSAGE_BYTES
-    title, text = report_from_wire(wire)["sections"][-1]
+    row = encode_message(messages.TestReport(0, 0, report_to_json(report(**SIZES[name]))))
+    assert len(row) <= MAX_MESSAGE_BYTES
+    title, text = report_from_wire(json.loads(row)[-1])["sections"][-1]
     assert title == "cut by remotest"
     assert text.endswith("texts, lists or properties of it were left out")
 
@@ -177,6 +176,6 @@ def test_what_a_worker_makes_of_any_report_is_read(fields: dict[str, Any]) -> No
     ],
 )
 def test_a_host_cannot_send_other_shapes(field: str, value: Any) -> None:
-    wire = {**report_to_wire(report()), field: value}
+    wire = {**json.loads(report_to_json(report()).text), field: value}
     with pytest.raises(ProtocolError, match="a report's"):
         report_from_wire(wire)
