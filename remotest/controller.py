@@ -59,7 +59,9 @@ NOT_TERMINATED = "Not properly terminated"
 
 
 def make_controller(config: pytest.Config) -> Controller:
-    """Return the controller of the run that the options ask for; nothing is dialled yet.
+    """Return the controller of the run that the options ask for.
+
+    No host is dialled yet but those that a spec like ``python=all`` has to be asked about.
 
     Raises:
         pytest.UsageError: what is asked for cannot be.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_remotest import frames, messages
 from remotest.backlog import Answers, Backlog
-from remotest.errors import ConnectError, HostError, HostLost, UsageError
+from remotest.errors import ConnectError, HostError, HostLost, ProtocolError, UsageError
 from remotest.heartbeat import Heartbeat
 from remotest.hosttext import HostText
 from remotest.tidings import (
@@ -305,10 +305,15 @@ class Driver:
             greeting = greetings.get(timeout=GREETING_TIMEOUT_S)
         except queue.Empty:
             greeting = f"no greeting within {GREETING_TIMEOUT_S:.0f} s"
-        if isinstance(greeting, messages.Greeting) and greeting.protocol == messages.PROTOCOL:
-            return greeting
+        is_foreign = isinstance(greeting, messages.Greeting)
+        if isinstance(greeting, messages.Greeting):
+            if greeting.protocol == messages.PROTOCOL:
+                return greeting
+            # Our own agent, which was sent there, has no other.
+            greeting = f"it speaks version {greeting.protocol} of the protocol"
+        kind = ProtocolError if is_foreign or gateway.broke_protocol else ConnectError
         gateway.close(CLOSE_TIMEOUT_S)
-        raise ConnectError(host=agent, phase="start the agent", cause=str(greeting))
+        raise kind(host=agent, phase="start the agent", cause=greeting)
 
     def _on_frame(self, agent: str, frame: bytes, greetings: queue.SimpleQueue[Any]) -> None:
         """Decode a frame and put it where it belongs. Called by the gateway's reader thread.

@@ -87,6 +87,11 @@ def greet_from_the_future(gateway: MemoryGateway) -> None:
     gateway.say(frames.encode([messages.Greeting(messages.PROTOCOL + 1, INFO)]))
 
 
+def break_the_protocol(gateway: MemoryGateway) -> None:
+    gateway.broke_protocol = True
+    gateway.hang_up("it said nonsense")
+
+
 def leave(gateway: MemoryGateway) -> None:
     gateway.hang_up("it is gone")
 
@@ -174,8 +179,22 @@ def test_an_agent_of_another_protocol_is_closed(hosts: MemoryHosts) -> None:
     failed = receive(driver)
 
     assert isinstance(failed, GatewayFailed)
-    assert failed.error.phase == "start the agent"
+    cause = f"it speaks version {messages.PROTOCOL + 1} of the protocol"
+    assert failed.error.paragraph() == f"a: start the agent failed: {cause}"
+    assert failed.error.fault == "wrong"  # It is not tried again.
     assert hosts.gateways["a"].is_closed.wait(WAIT_S)
+
+
+def test_an_agent_that_breaks_the_protocol_in_place_of_a_greeting(hosts: MemoryHosts) -> None:
+    hosts.greetings["a"] = break_the_protocol
+    driver = Driver(hosts)
+    driver.open(["a"])
+
+    found = [receive(driver), receive(driver)]
+
+    assert isinstance(found[1], GatewayFailed)
+    assert found[1].error.paragraph() == "a: start the agent failed: it said nonsense"
+    assert found[1].error.fault == "wrong"
 
 
 def test_an_agent_that_ends_before_it_greets(hosts: MemoryHosts) -> None:
