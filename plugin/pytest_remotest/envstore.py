@@ -23,6 +23,7 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tu
 from pytest_remotest import holders
 from pytest_remotest.cachefolder import make_private
 from pytest_remotest.entries import to_bytes, to_text
+from pytest_remotest.faults import BROKEN_ZIP
 from pytest_remotest.leases import Leases
 
 SCHEMA = 1  # Raised when an environment that an older version has built would not do.
@@ -150,7 +151,7 @@ class EnvStore:
         return self.wheel_path(digest, ARRIVING + to_text(holders.unique()))
 
     def find_built(self, key: str) -> Optional[WheelFile]:
-        """Return the wheel that was built here under a key; None where none is whole.
+        """Return the wheel that was built here under a key; None where none can be read whole.
 
         Raises:
             OSError: as the disk has it.
@@ -161,7 +162,7 @@ class EnvStore:
             with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
                 if archive.testzip() is not None:
                     return None
-        except (FileNotFoundError, IsADirectoryError, zipfile.BadZipFile):
+        except BROKEN_ZIP:
             return None
         os.utime(path)  # It was used last now.
         return WheelFile(key, filename, size)

@@ -8,24 +8,19 @@ import contextlib
 import lzma
 import os
 import stat
-import struct
 import tarfile
 import zipfile
-import zlib
 from typing import IO, Any, Iterable, Iterator, List, NamedTuple, Tuple
 
 from pytest_remotest.entries import to_bytes
+from pytest_remotest.faults import BROKEN_ZIP
 from pytest_remotest.wheelnames import MAX_FILES, WheelError, check_path
 
 MAX_UNPACKED_BYTES = 4 * 1024**3  # Of one source; the largest on the registry have some 100 MB.
 CHUNK_BYTES = 1024**2  # Of what is unpacked at once: bounds the memory.
 ZIP = ".zip"  # All other sources are tar archives, packed in one way or another.
 
-# What tarfile and zipfile raise for an archive that is broken, or meant to be.
-_BROKEN = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
-    ValueError, LookupError, RuntimeError, OverflowError, OSError,
-)  # fmt: skip
+_BROKEN = (*BROKEN_ZIP, tarfile.TarError, lzma.LZMAError)
 
 
 class _Entry(NamedTuple):

@@ -5,13 +5,12 @@ import hashlib
 import io
 import os
 import stat
-import struct
 import zipfile
-import zlib
 from typing import BinaryIO, Dict, Iterable, Iterator, Mapping, NamedTuple, Set
 
 from pytest_remotest import wheelnames, wheeltexts
 from pytest_remotest.entries import to_bytes, to_text
+from pytest_remotest.faults import BROKEN_ZIP
 from pytest_remotest.wheelnames import Contents, Member, WheelError
 from pytest_remotest.wheeltexts import Row
 
@@ -20,12 +19,6 @@ MAX_RECORD_BYTES = 64 * 1024**2  # MAX_FILES lines of 300 bytes.
 MAX_TEXT_BYTES = 1024**2  # Of WHEEL, and of entry_points.txt: a few kB each.
 CHUNK_BYTES = 1024**2  # Of what is unpacked at once: bounds the memory.
 INSTALLER = b"remotest\n"
-
-# What zipfile raises for an archive that is broken, or meant to be.
-_BROKEN = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, LookupError, RuntimeError,
-    OverflowError, OSError,
-)  # fmt: skip
 
 
 class Layout(NamedTuple):
@@ -77,7 +70,7 @@ class _Archive:
         self._left = MAX_UNPACKED_BYTES
         try:
             self._zip = zipfile.ZipFile(stream)
-        except _BROKEN as error:
+        except BROKEN_ZIP as error:
             raise WheelError("it is no zip file: %s" % error) from error
         self.infos = self._zip.infolist()
 
@@ -93,7 +86,7 @@ class _Archive:
                     if self._left < 0:
                         raise WheelError("it unpacks to more than %d bytes" % MAX_UNPACKED_BYTES)
                     yield piece
-        except _BROKEN as error:
+        except BROKEN_ZIP as error:
             raise WheelError("%r cannot be unpacked: %s" % (info.filename, error)) from error
 
     def text(self, info: zipfile.ZipInfo, limit_bytes: int) -> str:
