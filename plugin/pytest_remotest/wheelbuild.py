@@ -195,7 +195,8 @@ def _run(
                 raise BuildError(order, reason, _text(tail))
     finally:
         signal_group(process.pid, signal.SIGKILL)  # Whatever it has left behind.
-        process.wait(KILL_DEADLINE_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # It hangs in the kernel.
+            process.wait(KILL_DEADLINE_S)
         process.stdout.close()
     return process.returncode, _text(tail)
 
