@@ -46,7 +46,7 @@ class Durations:
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add up the phases of a test. One that did not pass may have ended early."""
+        """Add up the phases of a test; one that failed early is measured again the next time."""
         node: Any = getattr(report, "node", None)
         if node is None:
             return
