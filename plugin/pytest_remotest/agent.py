@@ -269,11 +269,8 @@ class Agent:
     def _relay(self, worker: WorkerProcess) -> None:
         name = worker.name.encode("ascii")
         prefix = frames.WORKER_KIND + bytes([len(name)]) + name
-        try:
-            for body in frames.merge_bodies(worker.read_bodies()):
-                self._send(prefix + body)
-        except messages.ProtocolError:
-            worker.kill()
+        for body in frames.merge_bodies(worker.read_bodies(time.monotonic())):
+            self._send(prefix + body)
         if not worker.protocol_open:
             self._forget(worker.out_fd)
 

@@ -122,25 +122,25 @@ def join_messages(encoded: Iterable[bytes]) -> bytes:
     return b"[" + b",".join(encoded) + b"]"
 
 
-def merge_bodies(bodies: Iterable[bytes]) -> List[bytes]:
-    """Return the same messages in their order in fewer bodies, without a look inside.
+def is_body(body: bytes) -> bool:
+    """Return whether this may be a body that has messages, after a look at its ends."""
+    return len(body) > len(b"[]") and body[:1] == b"[" and body[-1:] == b"]"
 
-    A body that is made here has at most ``MAX_BATCH_BYTES``. What is no JSON array with something
-    in it is returned as it is.
+
+def merge_bodies(bodies: Iterable[bytes]) -> List[bytes]:
+    """Return the same messages in their order in as few bodies as fit ``MAX_BATCH_BYTES``.
+
+    One that is larger by itself stays alone. Each ``is_body``; nobody looks inside.
     """
     merged: List[bytes] = []
     waiting: List[bytes] = []  # Each without its brackets.
     size = 0
     for body in bodies:
-        is_array = len(body) > len(b"[]") and body[:1] == b"[" and body[-1:] == b"]"
-        if waiting and not (is_array and size + len(body) <= MAX_BATCH_BYTES):
+        if waiting and size + len(body) > MAX_BATCH_BYTES:
             merged.append(join_messages(waiting))
             waiting, size = [], 0
-        if is_array:
-            waiting.append(body[1:-1])
-            size += len(body)
-        else:
-            merged.append(body)
+        waiting.append(body[1:-1])
+        size += len(body)
     if waiting:
         merged.append(join_messages(waiting))
     return merged

@@ -15,11 +15,12 @@ from pytest_remotest.overlay import Overlay
 from pytest_remotest.pipes import HEADER
 from pytest_remotest.processstate import ProcessState
 from pytest_remotest.supervise import signal_group
-from pytest_remotest.watch import Watch
+from pytest_remotest.watch import Verdict, Watch
 from pytest_remotest.workerlink import LINK_LOST_STATUS
 
 READ_BYTES = 64 * 1024  # The size of a pipe's buffer on Linux: more cannot be there at once.
 OUTPUT_TAIL_BYTES = 8 * 1024  # Of what a worker printed last: a traceback and faulthandler's dump.
+NO_MESSAGE = "wrote to its agent what is no message, and was killed"
 UTF8_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")  # As Python itself tries them.
 
 
@@ -108,11 +109,11 @@ class WorkerProcess:
             del self._outgoing[:written]
         return False
 
-    def read_bodies(self) -> List[bytes]:
-        """Return the complete bodies that have come.
+    def read_bodies(self, now_s: float) -> List[bytes]:
+        """Return the complete bodies that have come; end a worker from which something else comes.
 
-        Raises:
-            ProtocolError: the worker's stream is none of ours.
+        Args:
+            now_s: a time that never goes back.
         """
         data = self._read(self.out_fd)
         if data == b"":
@@ -121,12 +122,14 @@ class WorkerProcess:
         bodies = []
         while len(self._incoming) >= HEADER.size:
             (size,) = HEADER.unpack_from(self._incoming)
-            if size > messages.MAX_FRAME_BYTES:
-                raise messages.ProtocolError("a body of %d bytes is over the limit" % size)
             end = HEADER.size + size
-            if len(self._incoming) < end:
+            is_over_limit = size > messages.MAX_FRAME_BYTES
+            if len(self._incoming) < end and not is_over_limit:
                 break
             body = bytes(self._incoming[HEADER.size : end])
+            if is_over_limit or not frames.is_body(body):
+                self._end(Verdict(NO_MESSAGE, can_speak=False), now_s)
+                break
             del self._incoming[:end]
             self.watch.said(body)
             bodies.append(body)
@@ -149,12 +152,15 @@ class WorkerProcess:
             now_s: a time that never goes back.
             state: what it is doing, None where that cannot be known.
         """
+        verdict = None if self._ending else self.watch.look(now_s, state)
+        if verdict is not None:
+            self._end(verdict, now_s)
+        return self._ending is not None and self._ending.go_on(now_s)
+
+    def _end(self, verdict: Verdict, now_s: float) -> None:
         if self._ending is None:
-            verdict = self.watch.look(now_s, state)
-            if verdict is None:
-                return False
             self._ending = Ending(self.process.pid, verdict, now_s)
-        return self._ending.go_on(now_s)
+        self._ending.go_on(now_s)
 
     def epitaph(self) -> messages.WorkerExited:
         """Return what is told of the end: how, its last words, and why where only we know.
@@ -188,10 +194,6 @@ class WorkerProcess:
         self._was_killed |= number == signal.SIGKILL
         if self.process.poll() is None:
             signal_group(self.process.pid, number)
-
-    def kill(self) -> None:
-        """End the worker and its process group at once."""
-        self.signal(signal.SIGKILL)
 
     def close(self) -> None:
         """Close the pipes."""

@@ -159,6 +159,41 @@ def test_who_prints_or_has_no_test_to_run_has_time(tmp_path: Path) -> None:
     assert (answer.status, answer.lines[-1].split()[1:3]) == (0, ["2", "passed"]), answer.output
 
 
+@pytest.mark.parametrize("letter", ["~", "\\0"])
+def test_a_worker_whose_pipe_a_test_writes_to_is_ended_and_named(
+    tmp_path: Path, letter: str
+) -> None:
+    body = """
+    import os
+    import stat
+    import time
+
+    def test_that_passes():
+        pass
+
+    def test_that_writes_to_all_pipes():
+        with open("runs", "a") as file:
+            file.write("x")
+        for descriptor in range(3, 64):
+            try:
+                if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                    os.write(descriptor, b"LETTER" * 100)
+            except OSError:
+                pass
+        time.sleep(1000)
+    """.replace("LETTER", letter)
+    project = make(tmp_path, body)
+
+    answer = project.pytest("-n1")
+
+    assert (
+        "worker 'gw0' wrote to its agent what is no message, and was killed while running "
+        "'test_it.py::test_that_writes_to_all_pipes'"
+    ) in answer.lines, answer.output
+    assert " 1 failed, 1 passed in " in answer.lines[-1]
+    assert (project.directory / "runs").read_text() == "x"
+
+
 def test_a_worker_timeout_that_is_none(tmp_path: Path) -> None:
     project = make(tmp_path, HANGING, ini="worker_timeout = soon\n")
 
