@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from faultlab import contenders
+from faultlab import contenders, processes
 from faultlab.scene import scene
 from soak import suite
 from soak.faults import Fault
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from soak.plan import Plan
 
 SPEC_KEYS: Final = "heartbeat=2"
+DEAFENING: Final = ("swallow all", "swallow what it hears")
+DEAF_S: Final = 75.0
+"""For a host that nobody can tell any more that the run is over: an interpreter that waits for its
+engine leaves after 60 s, and before there is one, sshd ends the session after 3 times 15 s."""
+
 WORKER_TIMEOUT: Final = "--worker-timeout=4"
 
 
@@ -57,6 +62,9 @@ def soak(plan: Plan, folder: Path) -> Soaked:
         )
         fault.await_moment(run)
         seen = run.finish()
+        if seen.left and plan.fault in DEAFENING:
+            left = processes.left_after(stage.alive, within_s=DEAF_S)
+            seen = replace(seen, left=tuple(map(processes.describe, left)))
         places = Places(
             project=stage.project.directory,
             temporary=stage.directory / suite.TEMPORARY,
