@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 TEARDOWN_GRACE_S: Final = 8.0
-"""How long tests that are interrupted may take to tear their fixtures down: after 10 s the prompt is
-back, and the hosts are to be cleaned before."""
+"""How long tests that are interrupted may take to tear their fixtures down: after 10 s the prompt
+is back, and the hosts are to be cleaned before."""
 
 _USUAL: Final[Mapping[signal.Signals, Any]] = {
     signal.SIGINT: signal.default_int_handler,
