@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import tempfile
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import probes
 from fuzz.frames import as_received
 from fuzz.guard import watching
 from fuzz.inputs import JSON, TEXTS, edited, to_json, with_changes
-from fuzz.target import Target
+from fuzz.target import Target, scratch
 from hypothesis import strategies as st
 
 from pytest_remotest import frames, messages
@@ -33,6 +31,7 @@ from remotest.sync.plan import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 MARK: Final = b"<marker>"
 """Stands in an input for the marker of the boot, which is random."""
@@ -161,7 +160,7 @@ DIGEST: Final = hashlib.sha256(CONTENT).hexdigest()
 
 @functools.cache
 def _file() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="remotest-fuzz-"), "demo-1.0-py3-none-any.whl")
+    path = scratch("conversation") / "demo-1.0-py3-none-any.whl"
     path.write_bytes(CONTENT)
     return path
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from fuzz.guard import watching
 from fuzz.inputs import edited, lines_of
-from fuzz.target import Target
+from fuzz.target import Target, scratch
 
 from remotest.errors import ConnectError
 from remotest.gateways import hostkeys, sshconfig
@@ -78,7 +77,7 @@ CONFIG_WORDS: Final = (
 
 @functools.cache
 def _home() -> Path:
-    home = Path(tempfile.mkdtemp(prefix="remotest-fuzz-"))
+    home = scratch("ssh")
     (home / ".ssh").mkdir()
     return home
 

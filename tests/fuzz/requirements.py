@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import probes
 from fuzz.guard import watching
 from fuzz.inputs import edited, lines_of
-from fuzz.target import Target
+from fuzz.target import Target, scratch
 from hypothesis import strategies as st
 
 from remotest.env import declare, lock, tool_table
@@ -32,17 +29,11 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-@functools.cache
-def _folder(name: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="remotest-fuzz-"), name)
-    folder.mkdir()
-    return folder
+    from pathlib import Path
 
 
 def _written(name: str, data: bytes) -> Path:
-    path = _folder(name.replace(".", "-")) / name
+    path = scratch(name) / name
     path.write_bytes(data)
     return path
 
@@ -394,7 +385,7 @@ def check_lock(data: bytes) -> None:
         document = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError):
         return
-    target, base = read_target(probes.example(), host="h"), _folder("lock")
+    target, base = read_target(probes.example(), host="h"), scratch("lock")
     with watching(), contextlib.suppress(Unavailable):
         clean = lock.without_secrets(document)
         assert "://u:p@h/" not in str(list(_texts(clean)))

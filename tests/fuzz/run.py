@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import hashlib
 import importlib.util
+import os
 import random
 import re
 import subprocess
@@ -105,7 +106,10 @@ def _take_turn(score: Score, seconds: float, seed: int, *, is_guided: bool) -> N
 def _search_guided(target: Target, seconds: float) -> tuple[int, Finding | None]:
     kept = KEPT / target.name
     kept.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="remotest-fuzz-") as findings:
+    with tempfile.TemporaryDirectory(prefix="remotest-fuzz-") as folder:
+        findings, temporary = Path(folder, "findings"), Path(folder, "tmp")
+        findings.mkdir()
+        temporary.mkdir()
         answer = subprocess.run(
             [sys.executable, GUIDED, target.name, str(max(1, round(seconds))), findings, kept],
             stdout=subprocess.PIPE,
@@ -113,10 +117,11 @@ def _search_guided(target: Target, seconds: float) -> tuple[int, Finding | None]
             text=True,
             errors="replace",
             check=False,
+            env={**os.environ, "TMPDIR": str(temporary)},  # libFuzzer ends without cleaning up.
             timeout=seconds + END_S,
         )
         tries = re.search(r"number_of_executed_units: (\d+)", answer.stdout)
-        files = sorted(Path(findings).iterdir())
+        files = sorted(findings.iterdir())
         if not files and answer.returncode:
             raise RuntimeError(f"the guided search of {target.name} failed:\n{answer.stdout}")
         if not files:

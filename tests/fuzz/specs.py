@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import tempfile
-from pathlib import Path
 from typing import Final
 
 from fuzz.guard import watching
 from fuzz.inputs import edited, lines_of
-from fuzz.target import Target
+from fuzz.target import Target, scratch
 from hostile_specs import HOSTILE_SPECS
 from hypothesis import strategies as st
 
@@ -79,13 +76,8 @@ YAML_WORDS: Final = (
 )
 
 
-@functools.cache
-def _file() -> Path:
-    return Path(tempfile.mkdtemp(prefix="remotest-fuzz-"), inventory.FILE_NAME)
-
-
 def check_inventory(data: bytes) -> None:
-    path = _file()
+    path = scratch("inventory") / inventory.FILE_NAME
     path.write_bytes(data)
     with watching(), contextlib.suppress(SpecError, UsageError):
         found = inventory.load(path)

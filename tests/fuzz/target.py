@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +17,14 @@ if TYPE_CHECKING:
 
 CORPUS: Final = Path(__file__).with_name("corpus")
 """A folder for each target: what was found once, and what is worth beginning with."""
+
+
+@functools.cache
+def scratch(name: str) -> Path:
+    """Return a folder of this process's own, by a name; it is gone at the end."""
+    folder = Path(tempfile.mkdtemp(prefix=f"remotest-fuzz-{name}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import tempfile
-from pathlib import Path
 from typing import Any, Final
 
 import reportworld
 from fuzz.frames import as_received
 from fuzz.guard import watching
 from fuzz.inputs import ODD_NUMBERS, TEXTS, edited, to_json, with_changes
-from fuzz.target import Target
+from fuzz.target import Target, scratch
 from hypothesis import strategies as st
 from relayworld import STARTED, make_worker
 from runsteps import new_machine
@@ -47,7 +45,7 @@ A_RUN: Final = [
 @functools.cache
 def world() -> reportworld.Shown:
     """Return the screen and the JUnit file of a run, one for the whole process."""
-    folder = Path(tempfile.mkdtemp(prefix="remotest-fuzz-"))
+    folder = scratch("worker")
     return reportworld.Shown(reportworld.configured(folder), folder)
 
 
