@@ -285,7 +285,9 @@ class AgentLink:
         if fault := self._given_up or self._callback_fault or self._io.fault:
             return fault
         if agent_errors:
-            return f"the agent failed:\n{cut(agent_errors[0], STDERR_TAIL_BYTES)}"
+            story = cut(agent_errors[0], STDERR_TAIL_BYTES).strip()
+            before, _, last = story.rpartition("\n")  # Tables show the first line alone.
+            return f"the agent failed: {last}\n{story}" if before else f"the agent failed: {last}"
         if not self._io.channel_is_open:
             return AGENT_ENDED
         cause = describe_end(self._stream.exit_status(EXIT_STATUS_WAIT_S))

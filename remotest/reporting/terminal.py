@@ -22,7 +22,7 @@ from remotest.reporting.matrix import (
 )
 from remotest.reporting.outputlines import OutputLines
 from remotest.reporting.status import Stage, status_line
-from remotest.reporting.troubles import return_lines
+from remotest.reporting.troubles import loss_lines, return_lines
 from remotest.run import commands
 
 if TYPE_CHECKING:
@@ -364,9 +364,13 @@ class TerminalReport:
             terminal.write_line(harmless_line(quiet_count))
 
     def _write_troubles(self, terminal: Any, result: RunResult) -> None:
-        """List the hosts that were lost, and say why the run was given up for want of them."""
+        """List hosts and workers that were lost; say why a run was given up for want of hosts."""
         if lines := return_lines(result.troubles):
             terminal.write_sep("=", "hosts that were lost and came back")
+        for line in lines:
+            terminal.write_line(self._host_text.line(line))
+        if lines := loss_lines(result):
+            terminal.write_sep("=", "workers that were lost between tests", red=True)
         for line in lines:
             terminal.write_line(self._host_text.line(line))
         if result.too_few_hosts:

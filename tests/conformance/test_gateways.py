@@ -166,7 +166,7 @@ def test_an_agent_that_fails_is_told_with_its_lines(world: World, recorder: Reco
     """Lone surrogates in the message, which execnet cannot send, arrive as text."""
     world.open(recorder, bundle=stub_bundle(agent="def main(channel):\n    {}['\\ud800']\n"))
     (reason,) = recorder.closed()
-    assert reason.startswith("the agent failed:\nTraceback")
+    assert reason.startswith("the agent failed: KeyError: '\\ud800'\nTraceback")
     assert (
         "  File \"<remotest>/pytest_remotest/agent.py\", line 2, in main\n    {}['\\ud800']\n"
     ) in reason

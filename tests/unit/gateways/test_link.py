@@ -172,8 +172,8 @@ def test_an_end_is_told_and_nothing_after_it_is_heard(
 def test_an_error_of_the_agent_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     """By us alone: execnet prints what nobody took from a channel that is no longer used."""
     host = Host()
-    host.say(message(CLOSE_ERROR, item("Traceback \u2603".encode(), b"N")))
-    assert host.reason() == "the agent failed:\nTraceback \u2603"
+    host.say(message(CLOSE_ERROR, item("Traceback\n\u2603\n".encode(), b"N")))
+    assert host.reason() == "the agent failed: \u2603\nTraceback\n\u2603"
     host.socket.close()
     host.link.close(WAIT_S)
     del host
