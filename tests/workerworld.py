@@ -144,11 +144,14 @@ def write_suite(directory: Path, **files: str) -> Path:
 
 
 def in_short(told: list[Any]) -> list[Any]:
-    """Return messages as short rows that do not depend on versions, times and addresses."""
+    """Return messages as short rows that do not depend on versions, times and addresses.
+
+    Whether a worker waits for its next test, and says so, depends on time.
+    """
     return [
         _ROWS.get(type(message), _whole)(message)
         for message in told
-        if not isinstance(message, messages.SessionOutput)
+        if not isinstance(message, messages.SessionOutput | messages.Idle)
     ]
 
 

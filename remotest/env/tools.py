@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import subprocess
 import sys
+from importlib.abc import InspectLoader
 from typing import TYPE_CHECKING, Final
 
 from pytest_remotest import supervise
@@ -20,6 +20,15 @@ TOOL_TIMEOUT_S: Final = 900
 """For one resolution or build: a slow index takes minutes, a large extension module longer."""
 
 
+def _source_of_guard() -> str:
+    """Return the source of ``supervise``, which a worker has from memory alone."""
+    loader = supervise.__spec__.loader
+    assert isinstance(loader, InspectLoader)
+    source = loader.get_source(supervise.__name__)
+    assert source is not None
+    return source
+
+
 END_TIMEOUT_S: Final = 3.0
 """For a tool's guard to end it: a moment, unless it hangs in the kernel."""
 
@@ -27,7 +36,7 @@ _NOT_STARTED: Final = 127
 """The exit code of a shell for a command that is not there; uv and pip have no such one."""
 
 _GUARDED: Final = f"""\
-{inspect.getsource(supervise)}
+{_source_of_guard()}
 lifeline = int(sys.argv[1])
 guard(lifeline, leave_s=0.0)
 os.close(lifeline)

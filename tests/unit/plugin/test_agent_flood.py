@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import pytest_remotest
+PLUGIN: Final = Path(__file__).resolve().parents[3] / "plugin"
 
 WAIT_S: Final = 60.0
 
@@ -54,7 +54,7 @@ print(channel.sent - COUNT)
 def test_what_comes_faster_than_it_is_handled_is_handled() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", AGENT],
-        env={"PYTHONPATH": str(Path(pytest_remotest.__file__).parents[1])},
+        env={"PYTHONPATH": str(PLUGIN)},
         capture_output=True,
         text=True,
         timeout=WAIT_S,

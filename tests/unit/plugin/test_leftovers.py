@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-import pytest_remotest
 from pytest_remotest import leftovers, supervise
 from pytest_remotest.forks import MEMORY_BYTES, ForkNotes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+PLUGIN: Final = Path(__file__).resolve().parents[3] / "plugin"
 
 WAIT_S: Final = 30.0
 
@@ -64,7 +65,7 @@ def start(cookie: str) -> int:
 def begin_agent() -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", AGENT],
-        env={"PYTHONPATH": str(Path(pytest_remotest.__file__).parents[1])},
+        env={"PYTHONPATH": str(PLUGIN)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -130,7 +131,8 @@ def test_what_a_process_of_a_dead_agent_has_started_is_ended_also_without_its_co
         leftovers.end_those_of_dead_agents()
         # It ends when nobody has it any more.
         assert process.communicate(timeout=WAIT_S) == ("", None)
-    assert process.returncode == -signal.SIGKILL
+    # It is killed, or told first that its child was.
+    assert process.returncode in (-signal.SIGKILL, 1)
 
 
 # From 3.12 on Python warns where a process with threads forks.
