@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import subprocess
 import sys
-from importlib.abc import InspectLoader
 from typing import TYPE_CHECKING, Final
 
-from pytest_remotest import supervise
+from pytest_remotest import loader, supervise
 from remotest.env.unavailable import Unavailable
 
 if TYPE_CHECKING:
@@ -22,11 +22,7 @@ TOOL_TIMEOUT_S: Final = 900
 
 def _source_of_guard() -> str:
     """Return the source of ``supervise``, which a worker has from memory alone."""
-    loader = supervise.__spec__.loader
-    assert isinstance(loader, InspectLoader)
-    source = loader.get_source(supervise.__name__)
-    assert source is not None
-    return source
+    return loader.bundle().get(supervise.__name__) or inspect.getsource(supervise)
 
 
 END_TIMEOUT_S: Final = 3.0
