@@ -29,6 +29,14 @@ PASSING: Final = {
 
 WAITING: Final = {
     "pytest.ini": "[pytest]\n",
+    "conftest.py": """
+        import os
+
+        def pytest_runtest_logstart(nodeid):
+            if "PYTEST_XDIST_WORKER" not in os.environ:
+                with open(os.environ["FIFO"], "w") as stream:
+                    stream.write("seen %s\\n" % nodeid)
+        """,
     "test_it.py": """
         import os
         import time
@@ -36,10 +44,10 @@ WAITING: Final = {
         import pytest
 
         @pytest.mark.parametrize("number", range(10))
-        def test_number(number, worker_id):
+        def test_number(number, worker_id, request):
             if worker_id == "doomed":
                 with open(os.environ["FIFO"], "w") as stream:
-                    stream.write("here")
+                    stream.write("here %s\\n" % request.node.nodeid)
                 time.sleep(1000)
         """,
 }
@@ -113,6 +121,23 @@ def test_interpreters_without_pytest_stop_the_run(project: Project, tmp_path: Pa
     assert "workers [" not in answer.output
 
 
+def wait_until_both_know(handle: int, *, beginnings: int) -> None:
+    """Wait until the host runs a test of the waiting suite and the controller knows that it does.
+
+    Args:
+        handle: what both are told by.
+        beginnings: how often that test begins in the run until then.
+    """
+    told = ""
+    while True:
+        readable, _, _ = select.select([handle], [], [], START_TIMEOUT_S)
+        assert readable, f"no test has begun: {told}"
+        told += os.read(handle, select.PIPE_BUF).decode()
+        here = re.search(r"^here (.*)$", told, re.MULTILINE)
+        if here and told.splitlines().count(f"seen {here[1]}") >= beginnings:
+            return
+
+
 def lose_a_host(tmp_path: Path, *arguments: str) -> tuple[Project, projects.Answer]:
     """Run the waiting suite; cut the line to ``first`` while its worker ``doomed`` runs a test."""
     fifo = tmp_path / "fifo"
@@ -131,8 +156,7 @@ def lose_a_host(tmp_path: Path, *arguments: str) -> tuple[Project, projects.Answ
                 f"--tx={second.spec}//python={python}",
             ]
             with project.start(command) as process:
-                readable, _, _ = select.select([handle], [], [], START_TIMEOUT_S)
-                assert readable, "no test has begun"
+                wait_until_both_know(handle, beginnings=2 if "--dist=each" in arguments else 1)
                 first.cut_connections()
                 output, _ = process.communicate(timeout=START_TIMEOUT_S)
     finally:
