@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WAIT_S: Final = 30.0
 SHORT_S: Final = 0.03
 MEDIUM_S: Final = 0.9
+LONGER_S: Final = 2 * MEDIUM_S
 
 
 class Gateway:
@@ -85,19 +86,19 @@ def test_an_agent_of_this_machine_expects_nothing_but_of_its_workers() -> None:
 
 
 def test_of_a_forgotten_agent_nothing_is_expected(heartbeat: Heartbeat) -> None:
-    gateway, other = Gateway(SHORT_S, is_local=True), Gateway(SHORT_S)
+    gateway, other = Gateway(MEDIUM_S, is_local=True), Gateway(LONGER_S)
     heartbeat.watch("gone", gateway)
     heartbeat.forget("gone")
     heartbeat.watch("other", other)
     until_given_up(other)
-    assert gateway.heard.get(timeout=WAIT_S) == [messages.WatchWorkers(SHORT_S, None)]
+    assert gateway.heard.get(timeout=WAIT_S) == [messages.WatchWorkers(MEDIUM_S, None)]
     assert gateway.heard.empty()
 
 
 def test_of_the_gateway_by_which_an_agent_was_reached_before_nothing_is_expected(
     heartbeat: Heartbeat,
 ) -> None:
-    former, gateway = Gateway(SHORT_S), Gateway(MEDIUM_S)
+    former, gateway = Gateway(MEDIUM_S), Gateway(LONGER_S)
     heartbeat.watch("box", former)
     heartbeat.forget("box")
     heartbeat.watch("box", gateway)
