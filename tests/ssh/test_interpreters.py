@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import barehost
 import interpreters
 import projects
+import pytest
 import pythonmirror
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def matrix(answer: Answer) -> list[list[str]]:
     ]
 
 
+@pytest.mark.slow
 def test_the_uv_of_a_host_installs_what_is_absent_if_it_may(tmp_path: Path) -> None:
     """The host has a uv that can have 3.8; nobody can have 3.99."""
     with barehost.running(tmp_path, ["3.9"]) as shell:
