@@ -14,7 +14,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-import pytest
 import sshclient
 import sshd
 
@@ -199,13 +198,3 @@ def socket_pair() -> tuple[SocketStream, socket.socket]:
     ours, theirs = socket.socketpair()
     theirs.settimeout(WAIT_S)
     return SocketStream(ours), theirs
-
-
-def require_shell(name: str) -> str:
-    """Return the path of a shell; where it is missing skip the test, or fail it in CI."""
-    for folder in os.get_exec_path():
-        if os.access(Path(folder, name), os.X_OK):
-            return str(Path(folder, name))
-    if os.environ.get("CI"):
-        pytest.fail(f"no {name} here")
-    pytest.skip(f"no {name} here")

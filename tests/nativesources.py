@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 import tarfile
 import textwrap
 from typing import TYPE_CHECKING
-
-import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,15 +80,6 @@ _MODULE = """
     static struct PyModuleDef module = {{PyModuleDef_HEAD_INIT, "_fast", "", -1, methods}};
     PyMODINIT_FUNC PyInit__fast(void) {{ return PyModule_Create(&module); }}
     """
-
-
-def need_compiler() -> None:
-    """Skip the test where there is no C compiler; fail it in CI."""
-    if shutil.which("cc") is None:
-        message = "no C compiler, cc, on PATH"
-        if "CI" in os.environ:
-            pytest.fail(message)
-        pytest.skip(message)
 
 
 def files(

@@ -8,6 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import interpreters
+import needs
 import pytest
 from gatewayworld import (
     WAIT_S,
@@ -15,7 +16,6 @@ from gatewayworld import (
     World,
     executable,
     make_world,
-    require_shell,
 )
 
 from remotest.errors import AbsentError, ConnectError
@@ -139,6 +139,6 @@ def test_an_interpreter_that_is_not_there_after_it(world: World, recorder: Recor
 def test_any_login_shell_will_do(world: World, tmp_path: Path, shell: str) -> None:
     script = tmp_path / "it's an env.sh"
     script.write_text("export ORCHARD='$HOME !x \"\\'\n")
-    world.log_in_through(require_shell(shell))
+    world.log_in_through(needs.program(shell))
     setup = f". {shlex.quote(str(script))}"
     assert asked(world, "os.environ['ORCHARD']", setup=setup) == repr('$HOME !x "\\')

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import interpreters
+import needs
 import pytest
 from gatewayworld import (
     WAIT_S,
@@ -18,7 +19,6 @@ from gatewayworld import (
     World,
     executable,
     make_world,
-    require_shell,
     stub_bundle,
 )
 
@@ -362,7 +362,7 @@ def test_any_login_shell_will_do(
 ) -> None:
     python = tmp_path / "it's a \\ $(touch x); python"
     python.symlink_to(Path(sys.executable).resolve())
-    world.log_in_through(require_shell(shell))
+    world.log_in_through(needs.program(shell))
     gateway = world.open(recorder, python=python)
     gateway.send(b"there")
     assert [recorder.frame() for _ in range(2)][1] == b"there"
@@ -372,7 +372,7 @@ def test_any_login_shell_will_do(
 @pytest.mark.parametrize("world", ["ssh"], indirect=True)
 def test_a_login_script_may_print(world: World, recorder: Recorder, tmp_path: Path) -> None:
     shell = executable(
-        tmp_path / "shell", f'#!/bin/sh\necho Hello\nexec {shlex.quote(require_shell("sh"))} "$@"\n'
+        tmp_path / "shell", f'#!/bin/sh\necho Hello\nexec {shlex.quote(needs.program("sh"))} "$@"\n'
     )
     world.log_in_through(str(shell))
     assert world.open(recorder).noise == "Hello"

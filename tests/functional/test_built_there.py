@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import interpreters
 import nativesources
+import needs
 import packageindex
 import pytest
 from envhosts import KEY, Host, HostProcess
@@ -38,7 +39,7 @@ OTHER = "3.9"
 
 @pytest.fixture(autouse=True)
 def compiler() -> None:
-    nativesources.need_compiler()
+    needs.program("cc")
 
 
 @pytest.fixture

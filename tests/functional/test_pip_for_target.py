@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
 from typing import Final
 
+import needs
 import pytest
 from packageindex import target
 
 from remotest.env.pip_for_target import EXIT_NOT_DECIDING
 from remotest.env.piptool import SCRIPT
 
-pytest.importorskip("pip")
+if importlib.util.find_spec("pip") is None:
+    needs.lacking("no pip here")
 
 PYPY: Final = target("3.9", "PyPy")
 DESCRIPTION: Final = json.dumps(

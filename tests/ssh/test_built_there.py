@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import barehost
 import nativesources
+import needs
 import projects
 import pytest
 
@@ -44,7 +45,7 @@ TESTS: Final = """
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A shell in which every host is such a one."""
-    nativesources.need_compiler()
+    needs.program("cc")
     with barehost.running(tmp_path_factory.mktemp("bare"), NAMES) as environment:
         yield environment
 

@@ -6,8 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-import gatewayworld
 import interpreters
+import needs
 import projects
 import pytest
 import sshd
@@ -69,7 +69,7 @@ def test_noise_of_the_login_scripts(client: Project, tmp_path: Path) -> None:
 def test_other_login_shells(client: Project, tmp_path: Path, shell: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    with sshd.running(tmp_path, home=home, shell=gatewayworld.require_shell(shell)) as server:
+    with sshd.running(tmp_path, home=home, shell=needs.program(shell)) as server:
         answer = client.pytest("-d", f"--tx=2*{server.spec}//python={python()}")
 
     assert_all_pass(answer)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import barehost
 import interpreters
-import pytest
+import needs
 from faultlab import stubs
 from faultlab.catalogue import GREEN, HOST_FAILED, WRONG_USAGE, fault
 
@@ -122,19 +121,19 @@ def noisy_interpreter(scene: Scene) -> Seen:
 @fault("11", "login shell fish", exits=GREEN, outcomes=ALL_RAN)
 def fish(scene: Scene) -> Seen:
     """The account's login shell is fish."""
-    return scene.run(scene.host("first", shell=_shell("fish")))
+    return scene.run(scene.host("first", shell=needs.program("fish")))
 
 
 @fault("11b", "login shell tcsh", exits=GREEN, outcomes=ALL_RAN)
 def tcsh(scene: Scene) -> Seen:
     """The account's login shell is tcsh."""
-    return scene.run(scene.host("first", shell=_shell("tcsh")))
+    return scene.run(scene.host("first", shell=needs.program("tcsh")))
 
 
 @fault("11c", "login shell dash", exits=GREEN, outcomes=ALL_RAN)
 def dash(scene: Scene) -> Seen:
     """The account's login shell is dash."""
-    return scene.run(scene.host("first", shell=_shell("dash")))
+    return scene.run(scene.host("first", shell=needs.program("dash")))
 
 
 @fault("12", "space in the path of the interpreter", exits=GREEN, outcomes=ALL_RAN)
@@ -204,13 +203,6 @@ def _home(scene: Scene) -> Path:
     home = scene.directory / "home"
     home.mkdir()
     return home
-
-
-def _shell(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"no {name} here")
-    return path
 
 
 def _bare(scene: Scene) -> Path:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import socket
 from typing import TYPE_CHECKING
 
-import pytest
+import needs
 from faultlab import watching
 from faultlab.catalogue import GREEN, HOST_FAILED, fault
 from faultlab.proxy import TO_HOST
@@ -58,9 +57,7 @@ def vanishing(scene: Scene) -> Seen:
 )
 def unreadable(scene: Scene) -> Seen:
     """A file of the project, which no test needs, may not be read by the user who runs pytest."""
-    program = shutil.which("setpriv")
-    if program is None:
-        pytest.skip("no setpriv here")
+    program = needs.program("setpriv")
     scene.write({"secret.txt": "secret"})
     (scene.project.directory / "secret.txt").chmod(0)
     bound = "--bounding-set=-dac_override,-dac_read_search"
