@@ -48,7 +48,9 @@ def prepare_scheduler(
     durations = Durations(getattr(config, "cache", None), kind_of)
     if plan.dist != "each":
         config.pluginmanager.register(durations)
-        config.pluginmanager.register(IdleTail(config))
+        shown = config.getoption("durations", None)
+        if shown is not None:
+            config.pluginmanager.register(IdleTail(shown))
     return make_scheduler(
         plan.dist,
         max_chunk=plan.max_chunk,

@@ -28,8 +28,9 @@ class LastTest:
 class IdleTail:
     """A pytest plugin that tells how long workers had nothing to do while others ran."""
 
-    def __init__(self, config: pytest.Config, now: Callable[[], float] = time.monotonic) -> None:
-        self._shown = config.getoption("durations", None)
+    def __init__(self, shown: int, now: Callable[[], float] = time.monotonic) -> None:
+        """Begin to watch; ``shown`` is the value of ``--durations``, 0 for all."""
+        self._shown = shown
         self._now = now
         self._last: dict[str, LastTest] = {}
         self._phases_s: dict[str, float] = {}
@@ -38,7 +39,7 @@ class IdleTail:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the last test of each worker."""
         node: Any = getattr(report, "node", None)
-        if node is None or self._shown is None:
+        if node is None:
             return
         name = node.gateway.id
         before_s = 0.0 if report.when == "setup" else self._phases_s.get(name, 0.0)
@@ -53,7 +54,7 @@ class IdleTail:
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write what kept the run from ending, longest waited for first."""
-        lines = tell_tail(list(self._last.values()), self._shown or 0)
+        lines = tell_tail(list(self._last.values()), self._shown)
         if lines:
             terminalreporter.section("idle at the end")
             for line in lines:
