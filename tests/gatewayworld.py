@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import sshclient
 import sshd
 
+from remotest.bundle import read_bundle
 from remotest.gateways.bootlines import REMOTE_COMMAND
-from remotest.gateways.bundle import read_bundle
 from remotest.gateways.opening import connect_here, open_gateway
 from remotest.gateways.tcp import SocketStream
 from remotest.spec import GatewaySpec, SocketTarget

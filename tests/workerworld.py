@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_remotest import frames, loader, messages, values
 from pytest_remotest.pipes import read_body, write_body
 from pytest_remotest.reportwire import report_from_wire
-from remotest.gateways.bundle import read_bundle
+from remotest.bundle import read_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

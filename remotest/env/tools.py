@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from pytest_remotest import loader, supervise
+from remotest.bundle import SUPERVISE, read_bundle
 from remotest.env.unavailable import Unavailable
 
 if TYPE_CHECKING:
@@ -20,11 +19,6 @@ TOOL_TIMEOUT_S: Final = 900
 """For one resolution or build: a slow index takes minutes, a large extension module longer."""
 
 
-def _source_of_guard() -> str:
-    """Return the source of ``supervise``, which a worker has from memory alone."""
-    return loader.bundle().get(supervise.__name__) or inspect.getsource(supervise)
-
-
 END_TIMEOUT_S: Final = 3.0
 """For a tool's guard to end it: a moment, unless it hangs in the kernel."""
 
@@ -32,7 +26,6 @@ _NOT_STARTED: Final = 127
 """The exit code of a shell for a command that is not there; uv and pip have no such one."""
 
 _GUARDED: Final = f"""\
-{_source_of_guard()}
 lifeline = int(sys.argv[1])
 guard(lifeline, leave_s=0.0)
 os.close(lifeline)
@@ -42,6 +35,7 @@ except OSError as error:
     print(error.strerror, file=sys.stderr)
     sys.exit({_NOT_STARTED})
 """
+"""Run behind the source of ``supervise``."""
 
 _all_running: Final[set[_Running]] = set()
 
@@ -110,12 +104,13 @@ class _Running:
     def __init__(
         self, argv: Sequence[str | Path], environ: Mapping[str, str], directory: Path
     ) -> None:
+        program = read_bundle()[SUPERVISE] + _GUARDED
         lifeline, ours = os.pipe()
         self._lifelines = [ours]  # A list: taking something out of it is done by one thread only.
         try:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-I", "-S", "-c", _GUARDED, str(lifeline)),
+                    *(sys.executable, "-I", "-S", "-c", program, str(lifeline)),
                     *(os.fspath(argument) for argument in argv),
                 ],
                 stdin=subprocess.PIPE,

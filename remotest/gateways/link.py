@@ -19,11 +19,11 @@ from execnet import gateway_base
 
 from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
 from pytest_remotest.values import cut
+from remotest.bundle import LOADER, SUPERVISE, encode_bundle, read_bundle
 from remotest.errors import STDERR_TAIL_BYTES, HostLost
 from remotest.gateways.base import WRITE_STALL_S
 from remotest.gateways.bootlines import engine_message
 from remotest.gateways.bootstrap import EXIT_STATUS_WAIT_S, describe_end
-from remotest.gateways.bundle import LOADER, SUPERVISE, encode_bundle, read_bundle
 from remotest.gateways.downlevel import engine_source
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from workerworld import in_short, passed, properties, write_suite
 
 from pytest_remotest import basetemp, frames, messages, values
 from pytest_remotest.workerlink import LINK_LOST_STATUS
-from remotest.gateways.bundle import read_bundle
+from remotest.bundle import read_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

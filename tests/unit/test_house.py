@@ -20,7 +20,7 @@ PLUGIN: Final = ROOT / "plugin" / "pytest_remotest"
 LAYERS: Final = tuple(
     parts.split()
     for parts in (
-        "errors spec spec_rules yaml_nodes pathmap",
+        "errors bundle spec spec_rules yaml_nodes pathmap",
         (
             "interpreters inventory wirefaults settings pytestconfig environments preflight launch "
             "lastwords hosttext scheduling run sync env"

@@ -13,7 +13,7 @@ import pytest
 from gatewayworld import WAIT_S, stub_bundle
 
 from pytest_remotest import loader
-from remotest.gateways.bundle import bundle_digest, encode_bundle, read_bundle
+from remotest.bundle import bundle_digest, encode_bundle, read_bundle
 
 PLUGIN = Path(__file__).parents[3] / "plugin"
 
