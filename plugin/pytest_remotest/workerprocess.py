@@ -6,7 +6,7 @@ import locale
 import os
 import signal
 import subprocess
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from pytest_remotest import frames, loader, messages, shortage
 from pytest_remotest.ending import Ending
@@ -59,8 +59,7 @@ class WorkerProcess:
         if overlay is not None:
             overlay.activate(environment)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        child_in, self.in_fd = os.pipe()
-        self.out_fd, child_out = os.pipe()
+        child_in, self.in_fd, self.out_fd, child_out = _two_pipes()
         try:
             self.process = subprocess.Popen(
                 loader.worker_command(child_in, child_out, overlay and overlay.python),
@@ -201,6 +200,17 @@ class WorkerProcess:
         os.close(self.out_fd)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def _two_pipes() -> Tuple[int, int, int, int]:
+    """Return the ends of two pipes, of each the reading one first; both, or none and OSError."""
+    first = os.pipe()
+    try:
+        return first + os.pipe()
+    except OSError:
+        os.close(first[0])
+        os.close(first[1])
+        raise
 
 
 def worker_environment(start: messages.SpawnWorker) -> Dict[bytes, bytes]:
