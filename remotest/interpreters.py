@@ -10,13 +10,13 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from remotest.errors import SpecError, UsageError
 from remotest.spec_rules import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from packaging.specifiers import SpecifierSet
 
     from remotest.spec import TxRequest
 
@@ -120,6 +120,9 @@ def _executable(part: str) -> str:
 
 
 def _read_requirement(text: str) -> SpecifierSet:
+    # Not at the top: most runs name their interpreters, and need not import this.
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+
     try:
         return SpecifierSet(text)
     except InvalidSpecifier:

@@ -45,12 +45,13 @@ from remotest.spec_rules import (
     unknown_key,
     venv_of,
 )
-from remotest.yaml_nodes import MappingEntry, YamlFile, read_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import yaml
+
+    from remotest.yaml_nodes import MappingEntry, YamlFile
 
 FILE_NAME: Final = "remotest.yaml"
 """The inventory beside the config file."""
@@ -179,6 +180,9 @@ def load(path: Path) -> Inventory:
         UsageError: the file cannot be read.
         SpecError: it holds no valid inventory; the message begins with ``file:line``.
     """
+    # Not at the top: most runs have no inventory, and PyYAML takes longer to import than all this.
+    from remotest.yaml_nodes import read_root  # noqa: PLC0415
+
     file, root = read_root(path)
     top = file.mapping(root, "an inventory", TOP_KEYS)
     if "hosts" not in top:

@@ -13,7 +13,6 @@ import pytest
 
 from pytest_remotest.options import duration_s
 from remotest import inventory, wirefaults
-from remotest.env.plugins import active_plugins
 from remotest.environments import host_of
 from remotest.errors import UsageError
 from remotest.interpreters import expand
@@ -134,9 +133,9 @@ def read_settings(config: pytest.Config) -> Settings:
         ),
         argument_paths=_read_argument_paths(config, invocation_dir),
         plugins={
-            name: version
-            for name, version in active_plugins(config.pluginmanager).items()
-            if name != OWN_DISTRIBUTION
+            distribution.metadata["Name"]: distribution.version
+            for _, distribution in config.pluginmanager.list_plugin_distinfo()
+            if distribution.metadata["Name"] != OWN_DISTRIBUTION
         },
         local_base_folder=lambda: _base_folder(config),
     )

@@ -17,18 +17,8 @@ from remotest.preflight import OLDEST_PYTEST
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import pluggy
-
 STAY_HOME: Final = frozenset({"remotest", "pytest-xdist"})
 """Workers get their part of remotest by another way, and pytest-xdist's place is taken."""
-
-
-def active_plugins(manager: pluggy.PluginManager) -> dict[str, str]:
-    """Return name -> version of the distributions whose plugins are active here."""
-    return {
-        canonicalize_name(distribution.metadata["Name"]): distribution.version
-        for _, distribution in manager.list_plugin_distinfo()
-    }
 
 
 def additions(
@@ -42,7 +32,7 @@ def additions(
 
     Args:
         pytest_version: the controller's.
-        plugins: name -> version, see ``active_plugins``.
+        plugins: name -> version of the distributions whose plugins are active here.
         exclude: names that the project's ``worker_plugins_exclude`` holds.
         project: the name of the project under test, which comes by another way.
     """
