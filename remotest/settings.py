@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import uuid
 from dataclasses import dataclass
@@ -133,12 +134,20 @@ def read_settings(config: pytest.Config) -> Settings:
         ),
         argument_paths=_read_argument_paths(config, invocation_dir),
         plugins={
-            distribution.metadata["Name"]: distribution.version
-            for _, distribution in config.pluginmanager.list_plugin_distinfo()
-            if distribution.metadata["Name"] != OWN_DISTRIBUTION
+            name: version
+            for name, version in active_plugins(config.pluginmanager).items()
+            if name != OWN_DISTRIBUTION
         },
         local_base_folder=lambda: _base_folder(config),
     )
+
+
+def active_plugins(manager: pytest.PytestPluginManager) -> dict[str, str]:
+    """Return name (normalized, PEP 503) -> version of the distributions with active plugins."""
+    return {
+        re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower(): distribution.version
+        for _, distribution in manager.list_plugin_distinfo()
+    }
 
 
 def _read_arguments(config: pytest.Config) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ def additions(
 
     Args:
         pytest_version: the controller's.
-        plugins: name -> version of the distributions whose plugins are active here.
+        plugins: name -> version, of ``settings.active_plugins``.
         exclude: names that the project's ``worker_plugins_exclude`` holds.
         project: the name of the project under test, which comes by another way.
     """

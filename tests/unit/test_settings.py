@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from _pytest.config import get_config
 
 from remotest.errors import UsageError
-from remotest.settings import Settings, read_settings
+from remotest.settings import Settings, active_plugins, read_settings
 from remotest.spec import parse_spec, parse_tx
 from remotest.sync.rules import parse_rule
 
@@ -51,6 +52,12 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     return Reader(tmp_path)
+
+
+def test_active_plugins_are_those_of_pytest(pytestconfig: pytest.Config) -> None:
+    active = active_plugins(pytestconfig.pluginmanager)
+    assert active["pytest-timeout"] == version("pytest-timeout")
+    assert "packaging" not in active
 
 
 def compared(settings: Settings) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import pytest
 from packaging.requirements import Requirement
 
-from remotest.env.plugins import active_plugins, additions, not_newer
+from remotest.env.plugins import additions, not_newer
 
 
 @pytest.mark.parametrize(
@@ -64,9 +62,3 @@ def test_pytest_and_the_plugins_of_here() -> None:
 
 def test_a_pytest_from_a_checkout() -> None:
     assert additions("9.3.0.dev12+gabc", {}) == ("pytest>=7.0,<9.3.0",)
-
-
-def test_active_plugins_are_those_of_pytest(pytestconfig: pytest.Config) -> None:
-    active = active_plugins(pytestconfig.pluginmanager)
-    assert active["pytest-timeout"] == version("pytest-timeout")
-    assert "packaging" not in active
