@@ -7,7 +7,7 @@
 #   make faults ARGS="--rows 1-6" faults made for real, with remotest and with pytest-xdist
 #   make soak ARGS="--runs 200 --seed 1"                      runs with something bad in each
 #   make fuzz ARGS="--seconds 600 --target frame"             inputs that break what reads them
-#   make bench                    speed, beside pytest-xdist, pip and uv
+#   make bench ARGS="--rows 3,4"  speed, beside pytest-xdist and rsync
 
 PYTHON ?= python3
 HOST ?=
@@ -42,10 +42,9 @@ fuzz: $(READY)
 soak: $(READY)
 	@$(BIN)/python tests/soak/run.py $(ARGS)
 
+# All rows take half an hour and write docs/performance.md.
 bench: $(READY)
-	@$(BIN)/python bench/run.py $(ARGS)
-	@$(BIN)/python bench/environments.py
-	@$(BIN)/python bench/scheduling.py
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 clean:
 	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -21,11 +21,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import uv
-from run import ENVIRONMENTS, ROOT, make_environment
-
-sys.path.append(str(ROOT / "tests"))
 import interpreters
+import uv
+
+from bench.contenders import KEPT, OURS, ROOT, python_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +145,7 @@ def call(*command: str | Path, within: Path = ROOT) -> str:
         cwd=within,
         env={
             **os.environ,
-            "XDG_CACHE_HOME": str(ENVIRONMENTS / "cache"),
+            "XDG_CACHE_HOME": str(KEPT / "cache"),
             # All take packages from the same place: uv does not read pip's configuration.
             "PIP_CONFIG_FILE": os.devnull,
             "PATH": f"{Path(uv.find_uv_bin()).parent}{os.pathsep}{os.environ['PATH']}",
@@ -165,7 +164,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("interpreter", nargs="*", default=interpreters.ALL)
     arguments = parser.parse_args()
-    remotest = make_environment("remotest", "--editable", str(ROOT))
+    remotest = python_of(OURS)
     print(f"what an environment adds to a run: median of {arguments.rounds} rounds in seconds\n")
     columns = (*WAYS, "pip / cold", "uv / cold")
     print(f"{'':10}" + "".join(f"{name:>12}" for name in columns))

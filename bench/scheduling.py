@@ -9,13 +9,9 @@ from __future__ import annotations
 import argparse
 import heapq
 import statistics
-import sys
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from run import ROOT
-
-sys.path.append(str(ROOT / "tests"))
 from sim.world import Host, Scenario, World
 
 from remotest.run.plan import Environment, RunPlan
