@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_remotest.searchpath import SEARCH_PATH
+from remotest.env.decision import choose_at_once
 from remotest.env.model import Overlay
 from remotest.environments import EnvironmentPlan, host_of, plan_agents, plan_environments
 from remotest.launch import Place, StartUp, project_entries, spawn_message
@@ -207,9 +208,16 @@ class Places:
             and greeting.get("version") == sys.version
         )
 
-    def asks_for_environment(self, agent: str) -> bool:
-        """Return whether an agent's spec wants an environment made, whatever is there."""
-        return self._agents_by_name[agent].spec.env_mode in ("managed", "fresh")
+    def is_used_as_it_is(self, agent: str) -> bool:
+        """Return whether an agent that is up runs in its interpreter, whatever the suite needs."""
+        probe = self._greetings[agent].get("probe")
+        told = probe if isinstance(probe, dict) else {}
+        decision = choose_at_once(
+            self._agents_by_name[agent].spec,
+            is_own=told.get("is_virtual") is True or told.get("is_conda") is True,
+            is_controllers_own=self.is_controllers_own(agent),
+        )
+        return decision is not None
 
     def set_environment(self, agent: str, overlay: Overlay, shipped: Shipped) -> None:
         """Take in the environment that was made for an agent."""

@@ -123,9 +123,9 @@ class Preparation:
             self._note_start(event.agent, None)
 
     def _is_managed(self, event: GatewayOpened) -> bool:
-        is_own = self._places.is_controllers_own(event.agent)
-        if is_own and not self._places.asks_for_environment(event.agent):
+        if self._places.is_used_as_it_is(event.agent):
             return False  # The run of every day: nothing more is read or imported for it.
+        is_own = self._places.is_controllers_own(event.agent)
         return self._provision.judge(event.agent, event.info, is_controllers_own=is_own)
 
     def _gateway_failed(self, event: GatewayFailed) -> None:

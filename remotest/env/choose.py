@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from remotest.env.decision import Decision, choose_at_once
 from remotest.env.lock import interpreter_title
 from remotest.errors import EnvError
 
@@ -20,46 +20,6 @@ if TYPE_CHECKING:
 
 LACKING_SHOWN: Final = 3
 """Of what an interpreter lacks: enough to see why, short enough for one line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What the workers of one agent run in, and why, in a few words for the user.
-
-    ``use`` is the interpreter ``as it is``, a ``managed`` environment that is kept, or a ``fresh``
-    one that is removed after the run.
-    """
-
-    use: Literal["as it is", "managed", "fresh"]
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.use}: {self.reason}"
-
-    @property
-    def is_built(self) -> bool:
-        """Whether an environment is made."""
-        return self.use != "as it is"
-
-
-def choose_at_once(
-    spec: GatewaySpec, target: Target, *, is_controllers_own: bool
-) -> Decision | None:
-    """Return the decision where it does not depend on what is wanted, else None.
-
-    See ``choose``. What is wanted need not be known, and may be wrong, where this decides.
-    """
-    if spec.venv is not None:
-        return Decision(use="as it is", reason="env=venv: names it")
-    if spec.env_mode == "system":
-        return Decision(use="as it is", reason="env=system")
-    if spec.env_mode in ("managed", "fresh"):
-        return None
-    if is_controllers_own:
-        return Decision(use="as it is", reason="the interpreter that runs this command")
-    if target.is_own:
-        return Decision(use="as it is", reason="it lies in a virtual or conda environment")
-    return None
 
 
 def choose(
@@ -85,7 +45,9 @@ def choose(
         EnvError: an environment would have to be made for an interpreter that the project's
             requires-python excludes.
     """
-    decision = choose_at_once(spec, target, is_controllers_own=is_controllers_own)
+    decision = choose_at_once(
+        spec, is_own=target.is_own, is_controllers_own=is_controllers_own
+    )
     if decision is not None:
         return decision
     _check_python(target, wanted, host)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from remotest.env.choose import Decision, choose, choose_at_once
+from remotest.env.choose import choose
+from remotest.env.decision import Decision, choose_at_once
 from remotest.env.declare import find_wanted
 from remotest.env.inputs import Inputs, Memory, differences
 from remotest.env.key import environment_key
@@ -73,7 +74,9 @@ class Provision:
         """
         spec = self._specs[agent]
         target = read_target(info, host=agent)
-        decision = choose_at_once(spec, target, is_controllers_own=is_controllers_own)
+        decision = choose_at_once(
+            spec, is_own=target.is_own, is_controllers_own=is_controllers_own
+        )
         if decision is None:
             wanted = self._find_wanted(spec)
             decision = choose(

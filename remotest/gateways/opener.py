@@ -143,7 +143,10 @@ class GatewayOpener:
 
 
 def _make_pool(lookup: Callable[[str], GatewaySpec]) -> HostPool:
-    # Not at the top: paramiko takes a quarter of a second to import, and popen needs none.
+    # Not at the top: paramiko takes long to import, and popen needs none.
+    from remotest.gateways.lean import import_paramiko  # noqa: PLC0415
+
+    import_paramiko()
     from remotest.gateways.hostpool import HostPool  # noqa: PLC0415
     from remotest.gateways.surroundings import surroundings_here  # noqa: PLC0415
 

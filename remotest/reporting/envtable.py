@@ -14,7 +14,7 @@ from remotest.reporting.columns import GAP, lined_up
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from remotest.env.choose import Decision
+    from remotest.env.decision import Decision
     from remotest.env.origins import Package
     from remotest.errors import HostError
 

@@ -56,6 +56,7 @@ PURE: Final = (
     "reporting.columns",
     "reporting.envtable",
     "env.choose",
+    "env.decision",
     "env.key",
     "env.plugins",
     "env.poetry_needs",

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotest.env.choose import Decision, choose, choose_at_once
+from remotest.env.choose import choose
+from remotest.env.decision import Decision, choose_at_once
 from remotest.env.key import environment_key
 from remotest.env.model import Target, Wanted
 from remotest.env.target import read_target
@@ -145,10 +146,10 @@ def test_requires_python(allowed: str, full_version: str, is_allowed: bool) -> N
 
 
 def test_what_is_wanted_need_not_be_known_where_it_does_not_count() -> None:
-    own = target(is_virtual=True)
-    known = choose_at_once(parse_spec("ssh=h"), own, is_controllers_own=False)
+    spec = parse_spec("ssh=h")
+    known = choose_at_once(spec, is_own=True, is_controllers_own=False)
     assert known == Decision(use="as it is", reason="it lies in a virtual or conda environment")
-    assert choose_at_once(parse_spec("ssh=h"), target(), is_controllers_own=False) is None
+    assert choose_at_once(spec, is_own=False, is_controllers_own=False) is None
 
 
 @given(st.lists(st.sampled_from(["a1", "b2", "c3"])))

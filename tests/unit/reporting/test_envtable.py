@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from remotest.env.choose import Decision
+from remotest.env.decision import Decision
 from remotest.env.origins import Package
 from remotest.errors import EnvError
 from remotest.reporting.envtable import Managed, Row, screen
