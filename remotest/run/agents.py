@@ -5,6 +5,7 @@ Part of the run machine, as pure as that: the time and chance come in as argumen
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from remotest.run.result import HostTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Collection as AnyCollection
 
     from remotest.errors import Fault
     from remotest.run.plan import RunPlan
@@ -71,10 +73,10 @@ class AgentState:
 
 
 class Agents:
-    """The agents of one run.
+    """The agents of one run. What is asked after each event takes the same time for any number.
 
     Attributes:
-        ready: the names of those under which workers can be started.
+        host_count: how many hosts were declared.
     """
 
     def __init__(self, plan: RunPlan, chance: Callable[[], float]) -> None:
@@ -82,20 +84,29 @@ class Agents:
         self._chance = chance
         self._states = {e.agent: AgentState(e.agent, e.host or e.agent) for e in plan.environments}
         self._attempts = Deadlines()
-        self.ready: set[str] = set()
+        self._at: dict[Stand, dict[str, None]] = {stand: {} for stand in Stand}
+        self._at[Stand.AWAITED].update(dict.fromkeys(self._states))
+        self._left_counts = Counter(state.host for state in self._states.values())
+        self._missing_count = 0
+        self.host_count = len(self._left_counts)
 
     def __getitem__(self, name: str) -> AgentState:
         return self._states[name]
 
     @property
-    def awaited(self) -> list[str]:
-        """Those that have neither come nor failed."""
-        return [name for name, state in self._states.items() if state.stand is Stand.AWAITED]
+    def ready(self) -> AnyCollection[str]:
+        """Those under which workers can be started."""
+        return self._at[Stand.READY]
+
+    @property
+    def awaited(self) -> AnyCollection[str]:
+        """Those that have neither come nor failed, in declared order."""
+        return self._at[Stand.AWAITED]
 
     @property
     def may_return(self) -> bool:
         """Whether one that is away may come again."""
-        return any(state.may_return for state in self._states.values())
+        return bool(self._at[Stand.AWAY] or self._at[Stand.CONNECTING])
 
     def next_attempt(self) -> float | None:
         """Return when the next attempt to connect is due, or None."""
@@ -106,8 +117,7 @@ class Agents:
         state = self._states[name]
         if state.stand not in (Stand.AWAITED, Stand.CONNECTING):
             return False
-        state.stand = Stand.READY
-        self.ready.add(name)
+        self._move(state, Stand.READY)
         return True
 
     def lose(self, name: str, reason: str, now: float, *, is_wanted: bool) -> None:
@@ -116,7 +126,6 @@ class Agents:
         It may come again if it ``is_wanted``.
         """
         state = self._states[name]
-        self.ready.discard(name)
         if state.stand is not Stand.CONNECTING:  # Else it has not been back.
             state.lost_at, state.attempt_count = now, 0
         state.loss_count += 1
@@ -124,13 +133,13 @@ class Agents:
         if is_wanted:
             self._take_fault(state, now)
         else:
-            state.stand = Stand.GONE
+            self._move(state, Stand.GONE)
 
     def fail(self, name: str, reason: str, fault: Fault, now: float) -> None:
         """Take in that an agent did not come; if it had been there, maybe it is tried again."""
         state = self._states[name]
         if state.stand is Stand.AWAITED or fault == "wrong":
-            state.stand = Stand.GONE
+            self._move(state, Stand.GONE)
             state.reason = f"{state.reason}; then: {reason}" if state.loss_count else reason
             return
         state.reason = reason
@@ -143,22 +152,21 @@ class Agents:
         """Return the agents that are to be connected now."""
         names = self._attempts.pop_due(now)
         for name in names:
-            self._states[name].stand = Stand.CONNECTING
+            self._move(self._states[name], Stand.CONNECTING)
             self._states[name].attempt_count += 1
         return names
 
     def stop(self) -> None:
         """Connect nobody any more: the run is over, or as good as that."""
-        for state in self._states.values():
-            if state.may_return:
-                self._attempts.drop(state.name)
-                state.stand = Stand.GONE
-                state.reason += "; not back when the run ended"
+        for name in [*self._at[Stand.AWAY], *self._at[Stand.CONNECTING]]:
+            self._attempts.drop(name)
+            self._move(self._states[name], Stand.GONE)
+            self._states[name].reason += "; not back when the run ended"
 
     def _take_fault(self, state: AgentState, now: float) -> None:
         state.fault_count += 1
         if self._reconnect_s and state.fault_count >= FAULTS_TO_QUARANTINE:
-            state.stand = Stand.GONE
+            self._move(state, Stand.GONE)
             state.is_quarantined = True
             state.reason = (
                 f"quarantined: lost or not started {state.fault_count} times; the last time: "
@@ -172,30 +180,36 @@ class Agents:
         limit = state.lost_at + self._reconnect_s
         if now < limit:
             delay_s = min(MAX_RECONNECT_DELAY_S, RECONNECT_DELAY_S * 2.0**state.attempt_count)
-            state.stand = Stand.AWAY
+            self._move(state, Stand.AWAY)
             self._attempts.set(state.name, min(limit, now + delay_s * (0.5 + self._chance())))
             return
-        state.stand = Stand.GONE
+        self._move(state, Stand.GONE)
         if state.attempt_count:
             state.reason = (
                 f"not back {now - state.lost_at:.0f} s after it was lost, tried "
                 f"{state.attempt_count} times; the last time: {state.reason}"
             )
 
+    def _move(self, state: AgentState, stand: Stand) -> None:
+        """Let an agent stand elsewhere. Nothing comes back from where it is gone."""
+        del self._at[state.stand][state.name]
+        self._at[stand][state.name] = None
+        state.stand = stand
+        if stand is Stand.GONE:
+            self._left_counts[state.host] -= 1
+            self._missing_count += not self._left_counts[state.host]
+
     # -- hosts ---------------------------------------------------------------------------------
+
+    @property
+    def left_count(self) -> int:
+        """How many hosts there are of which an agent is there or may come."""
+        return self.host_count - self._missing_count
 
     def missing_hosts(self) -> dict[str, str]:
         """Return the hosts of which no agent is there or may come: host -> why."""
-        missing = {s.host: s.reason for s in self._states.values() if s.stand is Stand.GONE}
-        for state in self._states.values():
-            if state.stand is not Stand.GONE:
-                missing.pop(state.host, None)
-        return missing
-
-    @property
-    def host_count(self) -> int:
-        """How many hosts were declared."""
-        return len({state.host for state in self._states.values()})
+        gone = [state for state in self._states.values() if state.stand is Stand.GONE]
+        return {state.host: state.reason for state in gone if not self._left_counts[state.host]}
 
     def troubles(self) -> tuple[HostTrouble, ...]:
         """Return what there is to tell of agents that were lost."""

@@ -260,8 +260,9 @@ class Crew:
     def _count_crash(self, worker: WorkerState, *, is_needed: bool) -> None:
         """Start another worker in the place of a lost one, if it is needed, within the limit."""
         environment = worker.environment
-        declared_count = sum(e.worker_count for e in self.fleet.environments)
-        is_within_limit, text = self._restarts.crash(worker.name, declared_count=declared_count)
+        is_within_limit, text = self._restarts.crash(
+            worker.name, declared_count=self.fleet.declared_worker_count
+        )
         if is_within_limit and not is_needed:
             return
         self.commands.append(ReportNote(text=text))

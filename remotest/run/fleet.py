@@ -76,6 +76,8 @@ class EnvironmentState:
 
     def collected_count(self) -> int:
         """Return how many different items the workers of this environment announced."""
+        if len(self.collections) == 1:  # As a rule; an item is in a collection once at most.
+            return len(next(iter(self.collections)).items)
         return len(set().union(*(collection.items for collection in self.collections)))
 
     def has_collected(self, item: int) -> bool:
@@ -120,20 +122,33 @@ class WorkerState:
 
 
 class Fleet:
-    """All environments, in declared order, and all living workers."""
+    """All environments, in declared order, and all living workers.
+
+    Attributes:
+        declared_worker_count: of all environments together, as far as it is known.
+    """
 
     def __init__(self, plan: RunPlan) -> None:
         self._is_each = plan.dist == "each"
         self._shared_ledger = Ledger()
         self._reserved_names = {name for e in plan.environments for name in e.worker_ids}
         self._next_number = 0
-        self.environments = [self._new_environment(e.name, e) for e in plan.environments]
+        self._parts = {e.name: [self._new_environment(e.name, e)] for e in plan.environments}
+        self._names_of: dict[str, list[str]] = {}  # Of the declared environments, by agent.
+        for declared in plan.environments:
+            self._names_of.setdefault(declared.agent, []).append(declared.name)
+        self.declared_worker_count = 0
         self.workers: dict[str, WorkerState] = {}
         self.coming: dict[str, None] = {}  # Names of the workers that have not collected.
 
     def _new_environment(self, name: str, declared: Environment) -> EnvironmentState:
         ledger = Ledger() if self._is_each else self._shared_ledger
         return EnvironmentState(name, declared, ledger)
+
+    @property
+    def environments(self) -> list[EnvironmentState]:
+        """All of them, split ones in the place of what they were split from."""
+        return [part for parts in self._parts.values() for part in parts]
 
     @property
     def open_count(self) -> int:
@@ -151,6 +166,7 @@ class Fleet:
         """Choose how many workers an environment has, and what they are called."""
         given = environment.declared.worker_ids[:count]
         made = tuple(self.new_name() for _ in range(count - len(given)))
+        self.declared_worker_count += count - environment.worker_count
         environment.worker_count = count
         environment.first_names = given + made
 
@@ -170,13 +186,12 @@ class Fleet:
         for part, name in zip(parts, environment.first_names, strict=True):
             part.worker_count = 1
             part.first_names = (name,)
-        place = self.environments.index(environment)
-        self.environments[place : place + 1] = parts
+        self._parts[environment.name] = parts
         return tuple(part.name for part in parts)
 
     def of_agent(self, agent: str) -> list[EnvironmentState]:
         """Return the environments whose workers run under an agent."""
-        return [e for e in self.environments if e.declared.agent == agent]
+        return [part for name in self._names_of[agent] for part in self._parts[name]]
 
     def proven_environment(self, agents: AnyCollection[str]) -> EnvironmentState | None:
         """Return the first environment of some agents that has had a worker which collected."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from remotest.run.fleet import EnvironmentState
     from remotest.run.plan import RunPlan
-    from remotest.scheduling.catalogue import Catalogue
+    from remotest.scheduling.catalogue import Catalogue, Collection
 
 GAPS_NAMED: Final = 4
 """Gaps that one line names: there may be one for each worker of hundreds."""
@@ -32,12 +32,15 @@ def find_gaps(
     That the order is another is no gap.
     """
     found: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    lacking: dict[Collection, tuple[int, ...]] = {}  # Many environments may share a collection.
     for environment in environments:
         for collection, workers in environment.collections.items():
             if len(collection.items) == len(catalogue):
                 continue  # An item is in a collection once at most.
-            lacking = [n for n in range(len(catalogue)) if collection.position(n) is None]
-            found.setdefault((environment.name, tuple(lacking)), []).extend(workers)
+            if collection not in lacking:
+                numbers = range(len(catalogue))
+                lacking[collection] = tuple(n for n in numbers if collection.position(n) is None)
+            found.setdefault((environment.name, lacking[collection]), []).extend(workers)
     return tuple(
         CollectionGap(
             environment=environment,
@@ -91,12 +94,12 @@ def describe_differences(
 
     Workers that announced the same are told once. The first is so by its name, not by chance.
     """
+    alike: dict[Collection, list[str]] = {}
+    for environment in environments:
+        for collection, workers in environment.collections.items():
+            alike.setdefault(collection, []).extend(workers)
     announced = sorted(
-        (
-            (min(workers, key=_rank), set(collection.items))
-            for environment in environments
-            for collection, workers in environment.collections.items()
-        ),
+        ((min(workers, key=_rank), set(collection.items)) for collection, workers in alike.items()),
         key=lambda pair: _rank(pair[0]),
     )
     first_worker, first = announced[0]

@@ -225,9 +225,9 @@ class RunMachine:
         least = self._plan.min_hosts if self._plan.can_miss_hosts else None
         if least is None or self._crew.is_over:
             return
-        missing = self._agents.missing_hosts()
-        left_count = self._agents.host_count - len(missing)
+        left_count = self._agents.left_count
         if left_count < least:
+            missing = self._agents.missing_hosts()
             reason = (
                 f"the run is given up: {left_count} of {self._agents.host_count} hosts are left, "
                 f"and it asks for {least} (--min-hosts)"
