@@ -9,14 +9,13 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import contenders, processes, table, throughput
-from bench.measure import Result, lettered
+from bench import contenders, processes, scale, start, table, throughput, workers
+from bench.measure import Result
 
 if TYPE_CHECKING:
     from bench.experiment import Experiment
@@ -27,7 +26,7 @@ RESULTS: Final = contenders.KEPT / "results"
 PAGE: Final = contenders.ROOT / "docs" / "performance.md"
 
 EXPERIMENTS: Final = sorted(
-    (*throughput.EXPERIMENTS,),
+    (*start.EXPERIMENTS, *throughput.EXPERIMENTS, *workers.EXPERIMENTS, *scale.EXPERIMENTS),
     key=lambda one: one.number,
 )
 
@@ -64,7 +63,7 @@ def conduct(one: Experiment, rounds: int) -> Result:
         others=max(0.0, others_s / (passed_now_s - passed_s)),
         versions=versions,
         commands=outcome.commands,
-        rows=lettered(one.number, outcome.rows),
+        rows=tuple(outcome.rows),
     )
 
 
@@ -85,4 +84,4 @@ def _place(one: Experiment) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

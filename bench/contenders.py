@@ -52,7 +52,7 @@ def python_of(name: str) -> str:
     state = "\n".join([*wanted, (ROOT / "setup.cfg").read_text()])
     if not stamp.exists() or stamp.read_text() != state:
         venv.create(folder, with_pip=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--upgrade", *wanted]
+        install = [python, "-m", "pip", "install", "-qq", "--upgrade", *wanted]
         subprocess.run(install, check=True)
         stamp.write_text(state)
     return python
@@ -67,7 +67,7 @@ def versions() -> dict[str, str]:
     """Return the versions of what is measured, as the environments have them."""
     program = "import importlib.metadata as m, sys; print(*map(m.version, sys.argv[1:]))"
     asked = {OURS: ["remotest", "paramiko"], PEER: ["pytest", "pytest-xdist", "execnet"]}
-    found = {}
+    found: dict[str, str] = {}
     for name, packages in asked.items():
         answer = subprocess.run(
             [python_of(name), "-c", program, *packages], check=True, capture_output=True, text=True

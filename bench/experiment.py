@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from bench.measure import Row
 
 
 @dataclass(frozen=True)
@@ -15,11 +17,11 @@ class Outcome:
     """What an experiment has found.
 
     Attributes:
-        rows: fields of each ``measure.Row`` but its number.
+        rows: of the table.
         commands: contender -> what was run, as a page shows it.
     """
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Row]
     commands: Mapping[str, str]
 
 

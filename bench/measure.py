@@ -7,7 +7,6 @@ its figures; a ``Row`` is one line of the table that `make bench` prints and wri
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import statistics
 from dataclasses import dataclass, field
@@ -180,17 +179,3 @@ def _row(data: Mapping[str, Any]) -> Row:
     """Return a row from what ``asdict`` and JSON have made of it."""
     values = {key: tuple(data[key]) for key in ("ours", "peer", "limit")}
     return Row(**{**data, **values, "aim": Aim(**data["aim"]) if data["aim"] else None})
-
-
-def lettered(number: int, rows: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
-    """Return rows of an experiment with numbers such as ``3a`` and ``3b``.
-
-    Args:
-        number: of the experiment.
-        rows: the fields of each ``Row`` but its number.
-    """
-    letters = itertools.islice("abcdefghijklmnopqrstuvwxyz", len(rows)) if len(rows) > 1 else [""]
-    return tuple(
-        Row(number=f"{number}{letter}", **fields)
-        for letter, fields in zip(letters, rows, strict=True)
-    )

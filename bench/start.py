@@ -1,0 +1,133 @@
+"""How long it takes from the command to the first test, on SSH hosts: rows 1 and 2."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import time
+from typing import TYPE_CHECKING, Final
+
+from bench import hosts
+from bench.contenders import OURS, PEER, PLAIN, Suite, pytest_of, python_of, run, shown
+from bench.experiment import Experiment, Outcome
+from bench.measure import AT_MOST, Aim, Row, take_turns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.hosts import Hosts
+    from bench.measure import Sample, Samples
+
+SMALL: Final = Suite(file_count=20, tests_per_file=10, is_marked=True)
+HOST_COUNT: Final = 4
+SLOW_S: Final = 0.05
+
+BARE: Final = "ssh HOST python -c 'import pytest'"
+"""What no tool can do without that starts after the command, by way of ssh."""
+
+
+def commands_for(
+    suite: Path, there: Hosts, host_count: int, workers_a_host: int
+) -> dict[str, list[str]]:
+    """Return contender -> its command; each has its own environment's python on the hosts.
+
+    The tree travels and the workers are on ``host_count`` hosts.
+    """
+
+    def specs(python: str) -> list[str]:
+        return there.specs(python, workers_a_host)[:host_count]
+
+    return {
+        PEER: pytest_of(PEER, "-d", *specs(python_of(PEER)), f"--rsyncdir={suite}", str(suite)),
+        OURS: pytest_of(OURS, "-d", *specs(python_of(PLAIN)), f"--rsyncdir={suite}", str(suite)),
+    }
+
+
+def bare_start(there: Hosts) -> Sample:
+    """Import pytest on a host by ssh; return the seconds that it takes."""
+    start = time.perf_counter()
+    command = [*there.ssh(there.names[0]), python_of(PLAIN), "-c", "'import pytest'"]
+    subprocess.run(command, check=True, timeout=60)
+    return {"first_test_s": time.perf_counter() - start}
+
+
+def measured(
+    folder: Path, rounds: int, round_trip_s: float, sizes: dict[str, tuple[int, int]]
+) -> tuple[Samples, dict[str, str]]:
+    """Run the suite with both programs, all sizes in turn.
+
+    Args:
+        folder: for suite and hosts.
+        rounds: how many.
+        round_trip_s: to each host.
+        sizes: name -> hosts, and workers on each.
+    """
+    suite = folder / "suite"
+    SMALL.write(suite)
+    with hosts.running(folder / "hosts", HOST_COUNT, round_trip_s) as there:
+        commands = {
+            f"{name}{size}": command
+            for size, (host_count, workers) in sizes.items()
+            for name, command in commands_for(suite, there, host_count, workers).items()
+        }
+        samples = take_turns(
+            {
+                BARE: functools.partial(bare_start, there),
+                **{
+                    name: functools.partial(run, command, suite, passed=SMALL.test_count)
+                    for name, command in commands.items()
+                },
+            },
+            rounds,
+        )
+    return samples, {name: shown(command) for name, command in commands.items()}
+
+
+def row(samples: Samples, number: str, what: str, names: tuple[str, str], aim: float) -> Row:
+    own, peer = names
+    return Row(
+        number=number,
+        what=what,
+        unit="s",
+        ours=samples.figures(own, "first_test_s"),
+        peer=samples.figures(peer, "first_test_s"),
+        peer_name=peer,
+        aim=Aim(AT_MOST, aim),
+        limit=samples.figures(BARE, "first_test_s"),
+        limit_name=BARE,
+    )
+
+
+def slow_line(folder: Path, rounds: int) -> Outcome:
+    samples, commands = measured(folder, rounds, SLOW_S, {"": (HOST_COUNT, 2)})
+    rows = [row(samples, "1", "command to first test, 8 workers", (OURS, PEER), 0.15)]
+    return Outcome(rows, commands)
+
+
+def fast_line(folder: Path, rounds: int) -> Outcome:
+    samples, commands = measured(folder, rounds, 0.0, {"": (HOST_COUNT, 2), ", 1 worker": (1, 1)})
+    one = f"{OURS}, 1 worker"
+    rows = [
+        row(samples, "2a", "command to first test, 8 workers", (OURS, PEER), 0.3),
+        row(samples, "2b", "the same, 1 worker", (one, f"{PEER}, 1 worker"), 0.6),
+        row(samples, "2c", "8 workers beside 1", (OURS, one), 1.2),
+    ]
+    return Outcome(rows, commands)
+
+
+EXPERIMENTS: Final = (
+    Experiment(
+        number=1,
+        what=f"8 workers on {HOST_COUNT} SSH hosts, round trip 50 ms, tree in place",
+        blind="a first run, which brings a tree and an environment; hosts with CPUs of their own",
+        minutes=1.5,
+        measure=slow_line,
+    ),
+    Experiment(
+        number=2,
+        what=f"8 workers on {HOST_COUNT} SSH hosts, 1 on one, round trip 0, tree in place",
+        blind="as row 1",
+        minutes=1.5,
+        measure=fast_line,
+    ),
+)

@@ -1,0 +1,136 @@
+"""What workers of this machine cost: rows 4 and 9."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final
+
+from bench.contenders import OURS, PEER, PLAIN, Suite, pytest_of, run, shown
+from bench.experiment import Experiment, Outcome
+from bench.measure import AT_MOST, Aim, Row, take_turns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY: Final = Suite(file_count=20, tests_per_file=100, is_marked=True, imports_s=1.0)
+HEAVY_WORKERS: Final = 8
+
+FORK: Final = "remotest --workers=fork"
+FORK_ARGUMENTS: Final[tuple[str, ...]] = ()
+"""What makes workers fork after collection; without it the rows of that are left out."""
+
+MANY: Final = Suite(file_count=20, tests_per_file=100, is_marked=True)
+MANY_WORKERS: Final = 64
+FEW_WORKERS: Final = 8
+
+FIGURES: Final = (
+    # figure of a run, in words, unit, aim with forked workers, aim without
+    ("first_test_s", "command to first test", "s", 0.22, 0.8),
+    ("cpu_s", "CPU seconds of all processes", "s", 0.17, 0.85),
+    ("peak_pss_mb", "most memory of all processes (PSS)", "MB", 0.22, 0.9),
+)
+
+
+def heavy_conftest(folder: Path, rounds: int) -> Outcome:
+    suite = folder / "suite"
+    HEAVY.write(suite)
+    workers = f"-n{HEAVY_WORKERS}"
+    commands = {PLAIN: pytest_of(PLAIN), PEER: pytest_of(PEER, workers)}
+    ways: dict[str, tuple[str, tuple[str, ...]]] = {"default workers": (OURS, ())}
+    if FORK_ARGUMENTS:
+        ways["forked workers"] = (FORK, FORK_ARGUMENTS)
+    for name, arguments in ways.values():
+        commands[name] = pytest_of(OURS, workers, *arguments)
+    samples = take_turns(
+        {
+            name: functools.partial(run, command, suite, passed=HEAVY.test_count, is_watched=True)
+            for name, command in commands.items()
+        },
+        rounds,
+    )
+    rows: list[Row] = []
+    for way, (name, _) in ways.items():
+        for figure, what, unit, forked_aim, aim in FIGURES:
+            rows.append(
+                Row(
+                    number=f"4{chr(ord('a') + len(rows))}",
+                    what=f"{what}, {way}",
+                    unit=unit,
+                    ours=samples.figures(name, figure),
+                    peer=samples.figures(PEER, figure),
+                    peer_name=PEER,
+                    aim=Aim(AT_MOST, forked_aim if name == FORK else aim),
+                    limit=samples.figures(PLAIN, figure),
+                    limit_name=PLAIN,
+                )
+            )
+    return Outcome(rows, {name: shown(command) for name, command in commands.items()})
+
+
+def many_workers(folder: Path, rounds: int) -> Outcome:
+    suite = folder / "suite"
+    MANY.write(suite)
+    few = f"{OURS} -n{FEW_WORKERS}"
+    commands = {
+        PEER: pytest_of(PEER, f"-n{MANY_WORKERS}"),
+        OURS: pytest_of(OURS, f"-n{MANY_WORKERS}"),
+        few: pytest_of(OURS, f"-n{FEW_WORKERS}"),
+    }
+    samples = take_turns(
+        {
+            name: functools.partial(run, command, suite, passed=MANY.test_count, is_watched=True)
+            for name, command in commands.items()
+        },
+        rounds,
+        warm_ups=0,  # It takes a minute, and what it warms is warm after a second.
+    )
+    first_report = Row(
+        number="9a",
+        what=f"command to first report, {MANY_WORKERS} workers",
+        unit="s",
+        ours=samples.figures(OURS, "first_report_s"),
+        peer=samples.figures(PEER, "first_report_s"),
+        peer_name=PEER,
+        aim=Aim(AT_MOST, 0.2),
+    )
+    threads = Row(
+        number="9b",
+        what=f"threads of the controller, {MANY_WORKERS} workers",
+        unit="",
+        ours=samples.figures(OURS, "threads"),
+        peer=samples.figures(PEER, "threads"),
+        peer_name=PEER,
+    )
+    growth = Row(
+        number="9c",
+        what=f"the same, beside {FEW_WORKERS} workers",
+        unit="",
+        ours=samples.figures(OURS, "threads"),
+        peer=samples.figures(few, "threads"),
+        peer_name=few,
+        aim=Aim(AT_MOST, 1.0),
+    )
+    return Outcome(
+        [first_report, threads, growth], {name: shown(each) for name, each in commands.items()}
+    )
+
+
+EXPERIMENTS: Final = (
+    Experiment(
+        number=4,
+        what=(
+            f"-n{HEAVY_WORKERS} on this machine, a conftest that takes {HEAVY.imports_s:.0f} CPU "
+            f"second, {HEAVY.test_count:,} tests"
+        ),
+        blind="what real imports share after a fork: this conftest takes time, not memory",
+        minutes=3,
+        measure=heavy_conftest,
+    ),
+    Experiment(
+        number=9,
+        what=f"{MANY_WORKERS} workers on this machine, {MANY.test_count:,} tests",
+        blind="64 workers on machines that have 64 CPUs; here they wait for each other",
+        minutes=6,
+        measure=many_workers,
+    ),
+)
