@@ -124,6 +124,7 @@ class Controller:
             commands.SplitEnvironment: self._split_environment,
             commands.ReportLostItem: self._report_lost_item,
             commands.ReportItemMoved: self._report_item_moved,
+            commands.ReportItemsInDoubt: self._report_items_in_doubt,
             **self._report.handlers,
             **WorkerCommands(
                 self._workers,
@@ -404,6 +405,11 @@ class Controller:
         worker = self._workers[command.worker]
         self._relay.item_moved(worker, command.node_id, command.reason)
         self._report.item_moved(command.worker, command.node_id)
+
+    def _report_items_in_doubt(self, command: commands.ReportItemsInDoubt) -> None:
+        worker = self._workers[command.worker]
+        self._relay.items_in_doubt(worker, command.node_ids, command.reason)
+        self._report.items_in_doubt(command.worker, command.node_ids)
 
     def _runs_again(self, name: str, node_id: str, reason: str) -> bool:
         """Ask plugins what becomes of an item whose worker died. Called by the machine."""

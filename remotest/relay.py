@@ -17,13 +17,13 @@ from remotest.quota import Quota
 from remotest.run import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from remotest.compat.node import WorkerController
     from remotest.run.events import Event, Outcome
 
 MOVED_PROPERTY: Final = "remotest_moved"
-"""The user property of reports of a test that ran on a host that was lost, and again elsewhere."""
+"""The user property of reports of a test that ran, or may have, on a host that was lost before."""
 
 VERSION_PARTS_SHOWN = 3
 """pytest writes the first three parts of a worker's ``version_info``."""
@@ -54,10 +54,18 @@ class Worker:
     @property
     def running(self) -> str | None:
         """The node id of the test that has begun and neither ended nor been lost, or None."""
+        return None if self.lost_with_host else self._begun
+
+    @property
+    def _begun(self) -> str | None:
         position = self.begun_position
-        if position is None or self.lost_with_host or not 0 <= position < len(self.ids):
+        if position is None or not 0 <= position < len(self.ids):
             return None
         return self.ids[position]
+
+    def has_begun(self, node_id: str) -> bool:
+        """Return whether it said that it had begun a test, and not that this has ended."""
+        return node_id == self._begun
 
 
 class InternalErrorOnWorkerError(Exception):
@@ -71,6 +79,7 @@ class Relay:
         self._config = config
         self._run_uid = run_uid
         self._moved: dict[str, str] = {}
+        """What is known of a test's former life, by its node id."""
         self._seen_collection_errors: set[tuple[str, str]] = set()
         self.interrupt_status: int | None = None
         self.outcomes: dict[tuple[str, str], Outcome] = {}
@@ -121,11 +130,13 @@ class Relay:
     def lost_item_report(self, worker: Worker, node_id: str, reason: str) -> pytest.TestReport:
         """Return the report of an item as failed whose worker died while it ran."""
         end = "was lost with its host" if worker.lost_with_host else worker.killed or "crashed"
-        text = f"worker {worker.name!r} {end} while running {node_id!r}"
+        was_running = not worker.lost_with_host or worker.has_begun(node_id)
+        when = "while running" if was_running else "when it was about to run, or had begun,"
+        text = f"worker {worker.name!r} {end} {when} {node_id!r}"
         if words := reason.removeprefix(worker.killed).lstrip("\n"):
             text += f"\n{words}"
         if note := self._moved.get(node_id):  # JUnit has no properties of what was lost.
-            text += f"\nit ran a second time: {note}"
+            text += f"\nbefore that, {note}"
         report = reports.lost_item_report(node_id, text)
         self._mark(worker, report)
         return report
@@ -138,7 +149,18 @@ class Relay:
 
     def item_moved(self, worker: Worker, node_id: str, reason: str) -> None:
         """Note that an item runs once more because the host of its worker was lost."""
-        self._moved[node_id] = f"{worker.name} was lost with its host while running this: {reason}"
+        note = f"{worker.name} was lost with its host while running this: {reason}"
+        self._note_former_life(node_id, note)
+
+    def items_in_doubt(self, worker: Worker, node_ids: Iterable[str], reason: str) -> None:
+        """Note that items run which may have begun on the lost host of a worker."""
+        note = f"this may have begun on {worker.name}, which was lost with its host: {reason}"
+        for node_id in node_ids:
+            self._note_former_life(node_id, note)
+
+    def _note_former_life(self, node_id: str, note: str) -> None:
+        before = self._moved.get(node_id)
+        self._moved[node_id] = f"{before}; {note}" if before else note
 
     def report_collections_differ(self, worker: str, text: str) -> None:
         """Report, as an error of collecting, that a worker collected other tests than another."""

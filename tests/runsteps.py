@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remotest.run.commands import (
     Command,
+    ReportItemsInDoubt,
     StartWorker,
 )
 from remotest.run.events import (
@@ -19,6 +20,9 @@ from remotest.run.events import (
 from remotest.run.machine import RunMachine
 from remotest.run.plan import Environment, RunPlan
 from remotest.scheduling.modes import make_scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def plan(*environments: Environment, dist: str = "load", restarts: int | None = None) -> RunPlan:
@@ -63,6 +67,12 @@ def ends(worker: str, position: int, outcome: str | None = "passed") -> tuple[Ev
 def start(worker: str, environment: str = "box", *, replaces: str | None = None) -> StartWorker:
     agent = environment.partition("#")[0]
     return StartWorker(worker=worker, agent=agent, environment=environment, replaces=replaces)
+
+
+def in_doubt(worker: str, environment: str, ids: Iterable[str]) -> ReportItemsInDoubt:
+    return ReportItemsInDoubt(
+        worker=worker, environment=environment, node_ids=tuple(ids), reason="cut"
+    )
 
 
 def running(run_plan: RunPlan, *workers: str, ids: tuple[str, ...]) -> RunMachine:

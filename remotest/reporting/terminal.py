@@ -26,7 +26,7 @@ from remotest.reporting.troubles import loss_lines, return_lines
 from remotest.run import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from remotest.errors import HostError
     from remotest.places import Places
@@ -141,6 +141,14 @@ class TerminalReport:
     def item_moved(self, worker: str, node_id: str) -> None:
         """Write that a test runs once more because its host was lost."""
         self._important(f"{worker} was lost while running {node_id}: it runs again elsewhere")
+
+    def items_in_doubt(self, worker: str, node_ids: Sequence[str]) -> None:
+        """Write that tests run elsewhere which may have begun on a host that was lost."""
+        more = f" and {len(node_ids) - 1} more" if len(node_ids) > 1 else ""
+        self._line(
+            f"{worker} was lost and may have begun {one_line(node_ids[0])}{more}: "
+            "run elsewhere, and marked"
+        )
 
     def interrupted(self, workers: Iterable[Worker]) -> None:
         """Write what ran when the user stopped the run: it may be why."""

@@ -88,7 +88,9 @@ class KillWorker:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportLostItem:
-    """A worker died while it ran this item: the item has failed in this environment.
+    """A worker died, or was lost with its host, while it ran this item, or was about to.
+
+    The item has failed in this environment.
 
     ``runs_again``: a plugin wants it to run once more, so this is not its last word.
     """
@@ -107,6 +109,19 @@ class ReportItemMoved:
     worker: str
     environment: str
     node_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportItemsInDoubt:
+    """A host was lost while a worker there may have begun these items: others run them.
+
+    What it said last was lost with it: some may run for the second time, most do not.
+    """
+
+    worker: str
+    environment: str
+    node_ids: tuple[str, ...]
     reason: str
 
 
@@ -177,6 +192,7 @@ Command: TypeAlias = (
     | KillWorker
     | ReportLostItem
     | ReportItemMoved
+    | ReportItemsInDoubt
     | ReportEnvironmentFailed
     | ReportAgentGivenUp
     | ReportTooFewHosts

@@ -73,7 +73,7 @@ class Crew:
         self.fleet = Fleet(plan)
         self.catalogue = Catalogue()
         self.scheduler = scheduler
-        self.losses = Losses(runs_again)
+        self.losses = Losses(runs_again, requeue=plan.requeue)
         self._deadlines = Deadlines()
         self._restarts = Restarts(plan.max_worker_restart)
         self._is_closed = False
@@ -214,14 +214,16 @@ class Crew:
         self.commands.append(KillWorker(worker=worker.name, reason=what))
         self._lose(worker, what)
 
-    def lose_with_host(self, worker: WorkerState, reason: str, *, can_move: bool) -> None:
+    def lose_with_host(self, worker: WorkerState, reason: str, *, has_others: bool) -> None:
         """Go on without a worker whose host was lost; it is not replaced.
 
-        With ``can_move`` what it was running is given to others as well.
+        ``has_others``: other workers are there, or may come, to run what it was given.
         """
         self._retire(worker)
         if worker.has_collected:
-            self._leave(worker, reason, with_host=True, can_move=can_move)
+            held = self.scheduler.held(worker.name)
+            blamed = self.losses.blame_host(worker, reason, held=held, has_others=has_others)
+            self._leave(worker, *blamed)
 
     def _lose(self, worker: WorkerState, reason: str) -> None:
         """Go on without a worker: blame what it was running, give the rest to others."""
@@ -232,30 +234,30 @@ class Crew:
                 what = f"worker {worker.name} was lost before it had collected: {reason}"
                 self.fail(environment, "failed", what)
             return
-        is_needed, has_failed = self._leave(worker, reason)
+        reports, failed = self.losses.blame(worker, reason)
+        is_needed = self._leave(worker, reports, failed)
         if self.stopped_reason is not None:
             return
-        if is_needed or has_failed:
+        if is_needed or failed:
             self._count_crash(worker, is_needed=is_needed)
         else:
             what = f"worker {worker.name} was lost at the end of its session: {reason}"
             self.fail(environment, "failed", what)
 
     def _leave(
-        self, worker: WorkerState, reason: str, *, with_host: bool = False, can_move: bool = False
-    ) -> tuple[bool, bool]:
-        """Say what becomes of what a lost worker held.
+        self, worker: WorkerState, reports: Iterable[Command], failed: frozenset[int]
+    ) -> bool:
+        """Let some of what a lost worker held have failed, and give the rest to others.
 
         Returns:
-            whether another in its place would have something to run, and whether an item failed.
+            whether another in its place would have something to run.
         """
-        reports, begun = self.losses.blame(worker, reason, with_host=with_host, can_move=can_move)
         self.commands += reports
-        for position in sorted(begun):
+        for position in sorted(failed):
             self._settle(worker, position, "failed")
-        is_needed = self.scheduler.wants_replacement(worker.name, begun=begun)
-        self.apply(self.scheduler.remove_worker(worker.name, begun=begun))
-        return is_needed, bool(begun)
+        is_needed = self.scheduler.wants_replacement(worker.name, begun=failed)
+        self.apply(self.scheduler.remove_worker(worker.name, begun=failed))
+        return is_needed
 
     def _count_crash(self, worker: WorkerState, *, is_needed: bool) -> None:
         """Start another worker in the place of a lost one, if it is needed, within the limit."""

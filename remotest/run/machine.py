@@ -187,10 +187,11 @@ class RunMachine:
         if is_new and agent.may_return:
             limit_s = self._plan.reconnect_s
             self._note(f"{agent.name}: connecting again, for up to {limit_s:g} s")
-        can_move = self._plan.moves_items and (bool(self._agents.ready) or agent.may_return)
+        has_others = self._plan.shares_items and (bool(self._agents.ready) or agent.may_return)
+        has_others &= not self._crew.is_over
         for environment in environments:
             for worker in list(environment.workers.values()):
-                self._crew.lose_with_host(worker, event.reason, can_move=can_move)
+                self._crew.lose_with_host(worker, event.reason, has_others=has_others)
         self._start_substitutes()
 
     def _give_up_if_gone(self, agent: AgentState) -> None:

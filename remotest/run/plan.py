@@ -68,9 +68,9 @@ class RunPlan:
     slow_start_s: float | None = None
 
     @property
-    def moves_items(self) -> bool:
-        """Whether what ran on a host that was lost may run on another."""
-        return self.requeue and self.dist != "each"
+    def shares_items(self) -> bool:
+        """Whether what one host was given may run on another."""
+        return self.dist != "each"
 
     @property
     def can_miss_hosts(self) -> bool:

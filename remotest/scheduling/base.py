@@ -86,6 +86,10 @@ class Scheduler(ABC):
         """Return whether a worker was given a position and has not finished it."""
 
     @abstractmethod
+    def held(self, worker: str) -> Sequence[int]:
+        """Return the positions that a worker holds, in the order in which it was given them."""
+
+    @abstractmethod
     def held_count(self, worker: str) -> int:
         """Return how many positions a worker holds."""
 

@@ -9,6 +9,8 @@ from remotest.run.commands import FinishWorker, RunItems
 from remotest.scheduling.base import Scheduler, SchedulingCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from remotest.scheduling.catalogue import Collection
 
 
@@ -80,6 +82,11 @@ class EachScheduler(Scheduler):
         """See ``Scheduler``."""
         held = self._members[worker].held
         return self._started and 0 <= position < len(held) and bool(held[position])
+
+    def held(self, worker: str) -> Sequence[int]:
+        """See ``Scheduler``."""
+        held = self._members[worker].held if self._started else b""
+        return [position for position, flag in enumerate(held) if flag]
 
     def held_count(self, worker: str) -> int:
         """See ``Scheduler``."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from remotest.scheduling.base import Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LOOK_AHEAD: Final = 2
 """Items a worker must hold to go on: the one it runs, and the next one, which pytest must know."""
@@ -41,6 +44,10 @@ class HoldingScheduler(Scheduler, Generic[HolderT]):
     def holds(self, worker: str, position: int) -> bool:
         """See ``Scheduler``."""
         return position in self._members[worker].held
+
+    def held(self, worker: str) -> Sequence[int]:
+        """See ``Scheduler``."""
+        return tuple(self._members[worker].held)
 
     def held_count(self, worker: str) -> int:
         """See ``Scheduler``."""

@@ -21,7 +21,10 @@ HOST: Final = "FAULTLAB_HOST"
 FIFO: Final = "FAULTLAB_FIFO"
 GO: Final = "FAULTLAB_GO"
 
-MOVED: Final = "was lost with its host while running this"
+MOVED: Final = (
+    "was lost with its host while running this",
+    "this may have begun on ",
+)
 """What a report says of an item that ran twice: in a property, or in the text of an error."""
 
 COLLECTED: Final = "collected"
@@ -167,7 +170,7 @@ def _reported(junit: Path) -> tuple[Counter[str], Counter[str], Counter[str]]:
         if name == "remotest.environment" or case.get("name") is None:
             continue  # No test; pytest gives one that is interrupted an element without a name.
         reported[name] += 1
-        moved[name] += any(MOVED in text for text in _texts_of(case))
+        moved[name] += any(words in text for text in _texts_of(case) for words in MOVED)
         tags = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
         outcomes[tags[0] if tags else "passed"] += 1
     return reported, moved, outcomes

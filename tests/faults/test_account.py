@@ -19,7 +19,9 @@ IDS = ("test_a.py::test_one", "sub/test_b.py::TestIt::test_two[x-1]")
 NAMES = (("test_a", "test_one"), ("sub.test_b.TestIt", "test_two[x-1]"))
 WAS_MOVED = "gw0 was lost with its host while running this: x"
 MOVED = f'<properties><property name="remotest_moved" value="{WAS_MOVED}"/></properties>'
-LOST_TWICE = f"<error>it ran a second time: {WAS_MOVED}</error>"
+IN_DOUBT = "this may have begun on gw0, which was lost with its host: x"
+WAS_IN_DOUBT = f'<properties><property name="remotest_moved" value="{IN_DOUBT}"/></properties>'
+LOST_TWICE = f"<error>before that, {WAS_MOVED}</error>"
 
 
 def settle(
@@ -103,6 +105,13 @@ NAMELESS = "<testcase/>"
             ("", False),
             Account(outcomes={"passed": 2}, collected=2, began=3, lost=0, doubled=0),
             id="two runs, and it says so",
+        ),
+        pytest.param(
+            ALL_NOTED + noted("began", IDS[0], host="second"),
+            [case(NAMES[0], WAS_IN_DOUBT), case(NAMES[1])],
+            ("", False),
+            Account(outcomes={"passed": 2}, collected=2, began=3, lost=0, doubled=0),
+            id="two runs, and it says that this may be",
         ),
         pytest.param(
             ALL_NOTED + noted("began", IDS[0], host="second"),

@@ -14,6 +14,10 @@ worker holds, and that has not ended. After each step, once items are given out:
   scopes the work may be left to a worker that has more of the scope (see ``Placement``).
 
 So a worker is idle only while a message travels, or when nothing is left for it.
+
+One thing it is told from behind the scenes: what workers have really begun (``really_began``),
+also where no message of that came through. What had begun on a host that was lost may begin
+elsewhere only once that was said of it.
 """
 
 from __future__ import annotations
@@ -45,7 +49,7 @@ class Seat:
     environment: str
     keys: list[Key] | None = None
     kind: int = -1
-    held: set[int] = field(default_factory=set)
+    held: dict[int, None] = field(default_factory=dict)  # In the order in which it was given them.
     begun: set[int] = field(default_factory=set)
     asked: set[int] | None = None  # What it was told to give back and has not answered.
     is_ready: bool = False
@@ -59,8 +63,11 @@ class Referee:
         self.is_each = plan.dist == "each"
         self.is_stealing = is_stealing
         self.is_strict = plan.strict_collection
-        self.moves_items = plan.requeue and plan.dist != "each"
+        self.requeue = plan.requeue
         self.moved: set[Key] = set()
+        self.begun_on: defaultdict[str, set[Key]] = defaultdict(set)  # Really, by worker.
+        self.begun_on_lost: set[Key] = set()
+        self.marked: set[Key] = set()
         self.placement = (
             Placement(plan.dist, lambda kind, key: kind in self.known[key])
             if plan.dist in ("loadscope", "loadfile", "loadgroup")
@@ -75,6 +82,7 @@ class Referee:
         self.done: dict[Key, str | None] = {}
         self.known: dict[Key, list[int]] = {}  # The kinds of worker that collected an item.
         self.kinds: dict[tuple[str, tuple[str, ...]], int] = {}
+        self.kind_of: dict[str, int] = {}  # Of every worker that ever collected.
         self.keys_by_kind: list[list[Key]] = []
         self.free_by_kind: list[int] = []
         self.counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -109,12 +117,20 @@ class Referee:
 
     def agent_lost(self, agent: str, now: float) -> None:
         seats = [name for name, seat in self.seats.items() if seat.agent == agent]
-        can_move = self.roster.lost(
-            agent, now, had_workers=bool(seats), is_over=self.is_stopped or self.is_closed
-        )
+        is_over = self.is_stopped or self.is_closed
+        is_left = self.roster.lost(agent, now, had_workers=bool(seats), is_over=is_over)
         for name in seats:
             self.roster.cut_off.add(self.seats[name].environment)
-            self.leave(name, can_move=self.moves_items and can_move)
+            self.begun_on_lost |= self.begun_on[name]
+            if is_left and not self.is_each and not is_over:
+                self.move(name, self.seats[name])
+            self.leave(name)
+
+    def really_began(self, name: str, position: int) -> None:
+        """A worker begins an item that it was given, whether anybody hears of it or not."""
+        key = self.keys_by_kind[self.kind_of[name]][position]
+        assert key not in self.begun_on_lost or key in self.marked, f"{key} runs twice unmarked"
+        self.begun_on[name].add(key)
 
     def worker_event(self, name: str, seat: Seat, event: e.Event) -> None:
         match event:
@@ -164,15 +180,17 @@ class Referee:
                 self.placement.put_together(fresh)
             self.free_by_kind.append(sum(key in self.free for key in keys))
         seat.keys = self.keys_by_kind[seat.kind]
+        self.kind_of[name] = seat.kind
         self.weigh(name, seat)
 
     def finished(self, name: str, seat: Seat, event: e.ItemFinished) -> None:
         assert seat.keys is not None
-        seat.held.remove(event.position)
+        del seat.held[event.position]
         seat.begun.discard(event.position)
         if seat.asked is not None:
             seat.asked.discard(event.position)
         self.done[seat.keys[event.position]] = event.outcome
+        self.begun_on[name].discard(seat.keys[event.position])
         if event.outcome is not None:
             self.counts[seat.environment][event.outcome] += 1
         self.weigh(name, seat)
@@ -193,22 +211,37 @@ class Referee:
             self.release(seat, position)
         self.weigh(name, seat)
 
-    def leave(self, name: str, *, can_move: bool = False) -> None:
-        """A worker is lost: what it ran must be reported, what it held is free again."""
-        seat = self.seats[name]
-        for position in sorted(seat.begun) if can_move else ():
+    def move(self, name: str, seat: Seat) -> None:
+        """A worker is lost with its host: what it ran may run again, and what it may have run."""
+        order = list(seat.held)
+        known = seat.begun.copy()
+        may_run = order if seat.told_to_end else order[:-1]  # The last one waits for its successor.
+        doubted = [position for position in may_run if position not in known]
+        for position in sorted(known) or doubted[:1]:
             assert seat.keys is not None
             key = seat.keys[position]
-            if key not in self.moved:
+            if not self.requeue or key in self.moved:
+                seat.begun.add(position)
+            else:
                 self.moved.add(key)
-                seat.begun.remove(position)
-                self.expected.add(("moved item", name, key[1]))
+                seat.begun.discard(position)
+                if position in known:
+                    self.marked.add(key)
+                    self.expected.add(("moved item", name, key[1]))
+        keys = [seat.keys[p] for p in doubted if p not in seat.begun] if seat.keys else []
+        if keys:
+            self.marked.update(keys)
+            self.expected.add(("items in doubt", name, tuple(key[1] for key in keys)))
+
+    def leave(self, name: str) -> None:
+        """A worker is lost: what it ran must be reported, what it held is free again."""
+        seat = self.seats[name]
         if self.placement is not None and seat.keys is not None:
-            self.placement.put_together(seat.keys[p] for p in seat.held - seat.begun)
+            self.placement.put_together(seat.keys[p] for p in seat.held.keys() - seat.begun)
         for position in list(seat.held):
             if position in seat.begun:
                 assert seat.keys is not None
-                seat.held.remove(position)
+                del seat.held[position]
                 self.done[seat.keys[position]] = "failed"
                 self.counts[seat.environment]["failed"] += 1
                 self.expected.add(("lost item", name, seat.keys[position][1]))
@@ -270,7 +303,7 @@ class Referee:
             self.free.remove(key)
             for kind in self.known[key]:
                 self.free_by_kind[kind] -= 1
-            seat.held.add(position)
+            seat.held[position] = None
         self.weigh(command.worker, seat)
 
     def on_ReclaimItems(self, command: c.ReclaimItems) -> None:  # noqa: N802
@@ -282,7 +315,7 @@ class Referee:
         assert seat.asked is None, "asked twice at once"
         asked = set(command.positions)
         assert len(asked) == len(command.positions) > 0
-        assert asked <= seat.held - seat.begun
+        assert asked <= seat.held.keys() - seat.begun
         assert len(seat.held) - len(asked) >= 2, "left with too little"
         seat.asked = asked
         self.owing.add(command.worker)
@@ -327,6 +360,9 @@ class Referee:
 
     def on_ReportItemMoved(self, command: c.ReportItemMoved) -> None:  # noqa: N802
         self.expected.remove(("moved item", command.worker, command.node_id))
+
+    def on_ReportItemsInDoubt(self, command: c.ReportItemsInDoubt) -> None:  # noqa: N802
+        self.expected.remove(("items in doubt", command.worker, command.node_ids))
 
     def on_ReportEnvironmentFailed(self, command: c.ReportEnvironmentFailed) -> None:  # noqa: N802
         assert command.environment in self.environments
@@ -377,7 +413,7 @@ class Referee:
 
     def release(self, seat: Seat, position: int) -> None:
         assert seat.keys is not None
-        seat.held.remove(position)
+        del seat.held[position]
         self.free.add(seat.keys[position])
         for kind in self.known[seat.keys[position]]:
             self.free_by_kind[kind] += 1

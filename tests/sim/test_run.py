@@ -181,6 +181,7 @@ hosts = st.builds(
     bad_starts=st.sampled_from([0, 0, 0, 1, 5]),
     is_changed=st.sampled_from([False] * 5 + [True]),
     ids=st.lists(st.sampled_from(SMALL_IDS), max_size=40).map(tuple),
+    silence_s=st.sampled_from([0.0, 0.0, 1.0, 30.0]),
     shuffles=st.booleans(),
     drops=st.sampled_from([0.0, 0.0, 0.3]),
     start_s=st.sampled_from([0.0, 1.0, 20.0]),

@@ -50,6 +50,7 @@ class Host:
     fails: bool = False
     lost_at_s: float | None = None  # For ever.
     outages: tuple[tuple[float, float], ...] = ()  # When it is lost, and for how long.
+    silence_s: float = 0.0  # For so long a loss is not noticed, and its workers go on.
     bad_starts: int = 0  # So many attempts to connect again reach it, and it does not start.
     is_changed: bool = False  # Its key is another one after it was lost.
     ids: tuple[str, ...] = ()
@@ -213,7 +214,14 @@ class World:
         if agent in self.lost_agents:
             return
         self.lost_agents.add(agent)
-        self.boots[agent] += 1
+        self.boots[agent] += 1  # From now on nothing arrives, in either direction.
+        silence_s = self.scenario.hosts[agent].silence_s
+        if silence_s:
+            self.after(silence_s, lambda: self.notice_loss(agent))
+        else:
+            self.notice_loss(agent)
+
+    def notice_loss(self, agent: str) -> None:
         for worker in self.workers.values():
             if worker.agent == agent:
                 worker.is_dead = True
@@ -269,6 +277,9 @@ class World:
         boot = self.boots[command.agent]
         worker = FakeWorker(command.worker, command.agent, host, ids, boot=boot)
         self.workers[command.worker] = worker
+        if command.agent in self.lost_agents:  # Nobody knows yet: it is never started.
+            worker.boot = -1
+            return
         delay_s = host.start_s * (0.5 + self.random.random())
         if self.happens("crash_at_start"):
             self.after(delay_s, lambda: self.die(worker))
@@ -317,7 +328,7 @@ class World:
             self.send(worker, e.WorkerLost(worker=worker.name, reason="killed by signal 11"))
 
     def obey(self, worker: FakeWorker, command: c.Command) -> None:
-        if worker.is_dead:
+        if worker.is_dead or worker.boot != self.boots[worker.agent]:
             return
         match command:
             case c.RunItems():
@@ -365,6 +376,7 @@ class World:
         if self.happens("hostile"):
             self.send(worker, self.nonsense(worker))
         position = worker.running = worker.queue.popleft()
+        self.referee.really_began(worker.name, position)
         self.send(worker, e.ItemStarted(worker=worker.name, position=position))
         duration_s = self.draw_duration_s(worker.ids[position], worker.host)
         if self.happens("crash_in_item"):

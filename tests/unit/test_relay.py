@@ -256,6 +256,29 @@ def test_a_lost_worker_and_its_item(scene: Scene) -> None:
     assert scene.worker.node.is_down
 
 
+def test_the_former_life_of_an_item_is_told_in_its_reports(scene: Scene) -> None:
+    node_ids = ("test_a.py::test_b", "test_a.py::test_c")
+    there = make_worker(scene.config, "gw1")
+    scene.relay.item_moved(there, "test_a.py::test_b", "cut")
+    scene.relay.items_in_doubt(there, node_ids, "gone")
+    scene.worker.lost_with_host = True
+    reports = [scene.relay.lost_item_report(scene.worker, one, "cut") for one in node_ids]
+
+    doubt = "this may have begun on gw1, which was lost with its host: gone"
+    former_life = f"gw1 was lost with its host while running this: cut; {doubt}"
+    about = "worker 'gw0' was lost with its host when it was about to run, or had begun,"
+    assert [(report.user_properties, report.longrepr) for report in reports] == [
+        (
+            [("remotest_moved", former_life)],
+            f"{about} 'test_a.py::test_b'\ncut\nbefore that, {former_life}",
+        ),
+        (
+            [("remotest_moved", doubt)],
+            f"{about} 'test_a.py::test_c'\ncut\nbefore that, {doubt}",
+        ),
+    ]
+
+
 def test_an_internal_error_of_a_worker_is_raised_here(scene: Scene) -> None:
     with pytest.raises(InternalErrorOnWorkerError, match=r"on worker gw0:\nboom"):
         scene.say(messages.InternalError("boom"))

@@ -11,7 +11,6 @@ from remotest.run.commands import (
     InterruptWorker,
     KillWorker,
     ReportEnvironmentFailed,
-    ReportItemMoved,
     ReportLostItem,
     ReportNote,
     ReportSchedulingStarted,
@@ -34,7 +33,6 @@ from remotest.run.events import (
     WorkerLost,
     WorkerReady,
 )
-from remotest.run.plan import RunPlan
 from remotest.run.restarts import RESTARTS_PER_WORKER
 from remotest.run.result import EnvironmentResult, RunResult, WorkerLoss
 
@@ -235,69 +233,6 @@ def test_so_many_crashed_workers_are_replaced_and_no_more(restarts: int | None, 
         ReportEnvironmentFailed(environment="box", reason="items without an outcome: 2"),
         EndRun(missing=(("box", "a"), ("box", "b")), summary=text),
     ]
-
-
-def test_items_of_a_lost_host_go_to_another_even_if_all_there_were_finishing() -> None:
-    machine = running(
-        plan(box(name="one"), box(name="two")), "gw0", "gw1", ids=("a", "b", "c", "d")
-    )
-    feed(machine, ItemStarted(worker="gw1", position=2))
-    assert feed(machine, AgentLost(agent="two", reason="cut")) == [
-        ReportEnvironmentFailed(environment="two", reason="cut"),
-        ReportItemMoved(worker="gw1", environment="two", node_id="c", reason="cut"),
-        ReportNote(text="starting 1 more on one for items of a lost host"),
-        start("gw2", "one"),
-    ]
-    assert feed(machine, *comes("gw2", "a", "b", "c", "d")) == [
-        RunItems(worker="gw2", positions=(2, 3)),
-        FinishWorker(worker="gw2"),
-    ]
-
-
-def test_what_takes_a_second_host_down_has_failed() -> None:
-    machine = running(
-        plan(box(name="one"), box(name="two"), box(name="three")), "gw0", "gw1", "gw2", ids=("a",)
-    )
-    feed(machine, ItemStarted(worker="gw0", position=0))
-    assert feed(machine, AgentLost(agent="one", reason="cut"))[:2] == [
-        ReportEnvironmentFailed(environment="one", reason="cut"),
-        ReportItemMoved(worker="gw0", environment="one", node_id="a", reason="cut"),
-    ]
-    feed(machine, *comes("gw3", "a"), ItemStarted(worker="gw3", position=0))
-    assert ReportLostItem(worker="gw3", environment="two", node_id="a", reason="cut") in feed(
-        machine, AgentLost(agent="two", reason="cut")
-    )
-
-
-@pytest.mark.parametrize(
-    ("dist", "requeue", "hosts"),
-    [
-        pytest.param("load", False, 2, id="nobody wants it moved"),
-        pytest.param("load", True, 1, id="there is no other host"),
-        pytest.param("each", True, 2, id="each host runs its own"),
-    ],
-)
-def test_what_ran_on_a_lost_host_has_failed(dist: str, requeue: bool, hosts: int) -> None:
-    names = ("box", "other")[:hosts]
-    environments = tuple(box(name=name) for name in names)
-    asked = RunPlan(environments=environments, dist=dist, requeue=requeue)
-    machine = running(asked, *(f"gw{n}" for n in range(hosts)), ids=("a", "b", "c", "d"))
-    feed(machine, ItemStarted(worker="gw0", position=0))
-    assert feed(machine, AgentLost(agent="box", reason="cut"))[:2] == [
-        ReportEnvironmentFailed(environment="box", reason="cut"),
-        ReportLostItem(worker="gw0", environment="box", node_id="a", reason="cut"),
-    ]
-
-
-def test_a_lost_host_is_told_once_and_stays_lost_when_its_last_words_arrive() -> None:
-    machine = running(plan(box(2), box(name="two"), dist="load"), "gw0", "gw1", "gw2", ids=("a",))
-    assert feed(machine, AgentLost(agent="box", reason="cut")) == [
-        ReportEnvironmentFailed(environment="box", reason="cut"),
-        ReportNote(text="starting 1 more on two for items of a lost host"),
-        start("gw3", "two"),
-    ]
-    assert feed(machine, *ends("gw0", 0), WorkerFinished(worker="gw0")) == []
-    assert feed(machine, AgentLost(agent="box", reason="again"), ready("box")) == []
 
 
 @pytest.mark.parametrize(

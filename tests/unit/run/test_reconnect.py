@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from runsteps import box, comes, ends, feed, new_machine, plan, ready, start
+from runsteps import box, comes, ends, feed, in_doubt, new_machine, plan, ready, start
 
 from remotest.run.agents import FAULTS_TO_QUARANTINE
 from remotest.run.commands import (
@@ -65,6 +65,7 @@ def test_the_only_host_is_waited_for_and_goes_on() -> None:
     assert feed(machine, CUT, now=10.0) == [
         AGAIN,
         ReportItemMoved(worker="gw0", environment="box", node_id="b", reason="cut"),
+        in_doubt("gw1", "box", "cd"),
     ]
     assert machine.next_deadline() == 11.0
     assert feed(machine, DeadlineReached(), now=11.0) == [CONNECT]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runsteps import box, comes, ends, feed, new_machine, plan, ready, running, start
+from runsteps import box, comes, ends, feed, in_doubt, new_machine, plan, ready, running, start
 
 from remotest.run.commands import (
     Command,
@@ -77,6 +77,8 @@ def test_idle_workers_get_what_a_lost_host_left_and_its_own_get_nothing() -> Non
     feed(machine, *(event for position in (8, 9, 10) for event in ends("gw2", position)))
     assert feed(machine, AgentLost(agent="goes", reason="cut")) == [
         ReportEnvironmentFailed(environment="goes", reason="cut"),
+        in_doubt("gw0", "goes", "abc"),
+        in_doubt("gw1", "goes", "efg"),
         RunItems(worker="gw2", positions=tuple(range(8))),
     ]
 
