@@ -18,8 +18,8 @@ import sshclient
 import sshd
 
 from remotest.bundle import read_bundle
-from remotest.gateways.bootlines import REMOTE_COMMAND
 from remotest.gateways.opening import connect_here, open_gateway
+from remotest.gateways.shellscripts import REMOTE_COMMAND
 from remotest.gateways.tcp import SocketStream
 from remotest.spec import GatewaySpec, SocketTarget
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from remotest.errors import AbsentError, ConnectError
-from remotest.gateways import bootlines
+from remotest.gateways import bootlines, shellscripts
 
 if TYPE_CHECKING:
     from remotest.gateways.base import ByteStream
@@ -69,7 +69,7 @@ class Boot:
         Args:
             stream: to the host.
             host: as the user wrote it.
-            python: see ``bootlines.shell_line``.
+            python: see ``shellscripts.shell_line``.
             setup: see there.
             uv_request: what uv calls the interpreter; None where it knows none such.
             may_install: whether the uv of the host may be asked for it.
@@ -101,7 +101,7 @@ class Boot:
         if through_shell:
             request = self._uv_request if self._may_install else None
             lines = (
-                bootlines.shell_line(self._python, self._marker, self._setup, uv_request=request)
+                shellscripts.shell_line(self._python, self._marker, self._setup, uv_request=request)
                 + lines
             )
         try:
@@ -131,7 +131,7 @@ class Boot:
             ConnectError: the host does not tell.
         """
         try:
-            self._stream.write(bootlines.list_line(self._marker, self._setup))
+            self._stream.write(shellscripts.list_line(self._marker, self._setup))
         except OSError:
             raise self._ended() from None
         answer = self._wait_for_result(timeout_s)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from remotest.bundle import read_bundle
 from remotest.errors import SpecError, UsageError
-from remotest.gateways.bootlines import REMOTE_COMMAND
 from remotest.gateways.bootstrap import BOOT_TIMEOUT_S, Boot
 from remotest.gateways.opening import connect_here, end_there, is_here, open_gateway
+from remotest.gateways.shellscripts import REMOTE_COMMAND
 from remotest.spec import GatewaySpec, SocketTarget, SshTarget
 
 if TYPE_CHECKING:

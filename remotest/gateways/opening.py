@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from remotest.errors import ConnectError, SpecError
 from remotest.gateways.base import HEARTBEAT_S, ByteStream
-from remotest.gateways.bootlines import end_line
 from remotest.gateways.bootstrap import (
     BOOT_TIMEOUT_S,
     EXIT_STATUS_WAIT_S,
@@ -18,6 +17,7 @@ from remotest.gateways.bootstrap import (
 )
 from remotest.gateways.link import AgentLink
 from remotest.gateways.popen import start_here
+from remotest.gateways.shellscripts import end_line
 from remotest.gateways.tcp import connect_socket
 from remotest.interpreters import uv_request
 from remotest.spec import GatewaySpec, SocketTarget, SshTarget

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from remotest.errors import STDERR_TAIL_BYTES, ConnectError
-from remotest.gateways.bootlines import SHELL_PROGRAM
+from remotest.gateways.shellscripts import SHELL_PROGRAM
 from remotest.gateways.tcp import SocketStream
 
 if TYPE_CHECKING:

@@ -74,6 +74,7 @@ def test_its_path_decides_which_interpreter_it_is(world: World, tmp_path: Path) 
         "exec 3>&1; exec 4</dev/null",
         "cd /; umask 077",
         "(sleep 5 >/dev/null 2>&1 &)",
+        "true & wait",
         "trap 'echo bye' EXIT",
         "! false",
         "#",

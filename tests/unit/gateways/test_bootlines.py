@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 import ast
-import shlex
-import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remotest.gateways.bootlines import (
-    REMOTE_COMMAND,
-    SHELL_PROGRAM,
     Interpreter,
     Marker,
     Missing,
@@ -18,35 +14,9 @@ from remotest.gateways.bootlines import (
     engine_message,
     parse_answer,
     python_line,
-    shell_line,
 )
 
 MARKER = Marker("left", "right")
-
-
-def test_the_remote_command_means_the_same_to_every_shell() -> None:
-    """None of what bash, dash, fish and tcsh read in different ways between single quotes."""
-    assert shlex.split(REMOTE_COMMAND) == ["exec", "/bin/sh", "-c", SHELL_PROGRAM]
-    assert set(SHELL_PROGRAM) & set("'\\!\n") == set()
-
-
-@given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1))
-def test_a_shell_line_is_one_line_of_printable_ascii(python: str) -> None:
-    line = shell_line(python, MARKER).decode("ascii")
-    assert line.endswith("\n")
-    assert line[:-1].isprintable()
-
-
-def test_the_script_arrives_as_it_was() -> None:
-    every_byte = "".join(chr(code) for code in range(1, 128)) + "\udcff\u2603"
-    line = shell_line(every_byte, MARKER, every_byte)
-    program = SHELL_PROGRAM.replace("eval", "printf %s")
-    script = subprocess.run(
-        ["/bin/sh", "-c", program], input=line, capture_output=True, check=True
-    ).stdout
-    quoted = shlex.quote(every_byte).encode("utf-8", "surrogateescape")
-    assert b"\neval " + quoted + b" </dev/null >&2 " in script
-    assert b"\nremotest_python=" + quoted + b"\ncase " in script
 
 
 def test_the_python_line_is_a_literal_that_holds_no_whole_marker() -> None:
@@ -55,12 +25,6 @@ def test_the_python_line_is_a_literal_that_holds_no_whole_marker() -> None:
     compile(program, "<first>", "exec")
     assert line.count(b"\n") == 1
     assert bytes(MARKER) not in line
-    assert bytes(MARKER) not in shell_line("python", MARKER, "true")
-
-
-def test_only_who_may_install_sends_what_asks_uv() -> None:
-    assert b"uv python" not in shell_line("python3.9", MARKER, "true")
-    assert b"python install '3.9; x' " in shell_line("python3.9", MARKER, uv_request="3.9; x")
 
 
 def test_markers_differ() -> None:

@@ -1,0 +1,122 @@
+"""What ``sh`` is told, and how a shell that nobody talks to any more comes to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shlex
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+import needs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remotest.gateways.bootlines import Marker
+from remotest.gateways.bootstrap import BOOT_TIMEOUT_S
+from remotest.gateways.shellscripts import (
+    LINE_TIMEOUT_S,
+    REMOTE_COMMAND,
+    SHELL_PROGRAM,
+    shell_line,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WAIT_S: Final = 30.0
+MARKER: Final = Marker("left", "right")
+
+
+def test_the_remote_command_means_the_same_to_every_shell() -> None:
+    """None of what bash, dash, fish and tcsh read in different ways between single quotes."""
+    *command, program = shlex.split(REMOTE_COMMAND)
+    assert command == ["exec", "/bin/sh", "-c"]
+    assert set(program) & set("'\\!\n") == set()
+
+
+@given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1))
+def test_a_shell_line_is_one_line_of_printable_ascii(python: str) -> None:
+    line = shell_line(python, MARKER).decode("ascii")
+    assert line.endswith("\n")
+    assert line[:-1].isprintable()
+
+
+def test_the_script_arrives_as_it_was() -> None:
+    every_byte = "".join(chr(code) for code in range(1, 128)) + "\udcff\u2603"
+    line = shell_line(every_byte, MARKER, every_byte)
+    program = SHELL_PROGRAM.replace("eval", "printf %s")
+    script = subprocess.run(
+        ["/bin/sh", "-c", program], input=line, capture_output=True, check=True
+    ).stdout
+    quoted = shlex.quote(every_byte).encode("utf-8", "surrogateescape")
+    assert b"\neval " + quoted + b" </dev/null >&2 " in script
+    assert b"\nremotest_python=" + quoted + b"\ncase " in script
+
+
+def test_a_shell_line_holds_no_whole_marker() -> None:
+    assert bytes(MARKER) not in shell_line("python", MARKER, "true")
+
+
+def test_only_who_may_install_sends_what_asks_uv() -> None:
+    assert b"uv python" not in shell_line("python3.9", MARKER, "true")
+    assert b"python install '3.9; x' " in shell_line("python3.9", MARKER, uv_request="3.9; x")
+
+
+def test_a_shell_whose_line_does_not_come_ends() -> None:
+    """As on a link that swallows all: nobody ends its input."""
+    assert LINE_TIMEOUT_S > BOOT_TIMEOUT_S
+    hasty = REMOTE_COMMAND.replace(f"-lt {LINE_TIMEOUT_S} ", "-lt 1 ")
+    assert hasty != REMOTE_COMMAND
+    with subprocess.Popen(["/bin/sh", "-c", hasty], stdin=subprocess.PIPE) as shell:
+        assert shell.wait(WAIT_S) == -signal.SIGTERM
+
+
+class SettingUp:
+    """A shell that its parent, and nobody else, waits for, while ``setup=`` hangs in it."""
+
+    def __init__(self, shell: str, life: Path) -> None:
+        os.mkfifo(life)
+        self._end = os.open(life, os.O_RDONLY | os.O_NONBLOCK)
+        setup = f"exec 9>{life}; trap '' TERM; sleep 1000 & echo here >&9; wait"
+        command = [needs.program(shell), "-c", SHELL_PROGRAM]
+        starting = f"import subprocess; subprocess.call({command}, start_new_session=True)"
+        self._parent = subprocess.Popen(
+            [sys.executable, "-c", starting], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        self._parent.stdin.write(shell_line("python3", MARKER, setup))
+        self._parent.stdin.flush()
+        self._group = int(self._parent.stdout.readline().split()[-1])
+
+    def end_parent(self) -> None:
+        assert select.select([self._end], [], [], WAIT_S)[0], "it has not begun"
+        self._parent.kill()
+        self._parent.wait(WAIT_S)
+
+    def has_ended(self) -> bool:
+        """Wait until the shell, and all that it has started, has ended."""
+        poller = select.poll()
+        poller.register(self._end, 0)  # Told is only that nobody holds the other end any more.
+        return bool(poller.poll(WAIT_S * 1000))
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._group, signal.SIGKILL)
+        self._parent.kill()
+        self._parent.communicate(timeout=WAIT_S)
+        os.close(self._end)
+
+
+def test_a_shell_that_is_set_up_ends_when_its_parent_does(tmp_path: Path) -> None:
+    """With all that it has started, also what is deaf to a polite request."""
+    with contextlib.ExitStack() as stack:
+        shells = [SettingUp(name, tmp_path / name) for name in ("dash", "bash")]
+        for shell in shells:
+            stack.callback(shell.close)
+            shell.end_parent()
+        assert [shell.has_ended() for shell in shells] == [True, True]
