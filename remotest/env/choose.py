@@ -45,9 +45,7 @@ def choose(
         EnvError: an environment would have to be made for an interpreter that the project's
             requires-python excludes.
     """
-    decision = choose_at_once(
-        spec, is_own=target.is_own, is_controllers_own=is_controllers_own
-    )
+    decision = choose_at_once(spec, is_own=target.is_own, is_controllers_own=is_controllers_own)
     if decision is not None:
         return decision
     _check_python(target, wanted, host)

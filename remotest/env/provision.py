@@ -74,9 +74,7 @@ class Provision:
         """
         spec = self._specs[agent]
         target = read_target(info, host=agent)
-        decision = choose_at_once(
-            spec, is_own=target.is_own, is_controllers_own=is_controllers_own
-        )
+        decision = choose_at_once(spec, is_own=target.is_own, is_controllers_own=is_controllers_own)
         if decision is None:
             wanted = self._find_wanted(spec)
             decision = choose(

@@ -110,10 +110,10 @@ def test_who_computes_sleeps_or_goes_on_is_left_alone(tmp_path: Path) -> None:
 def test_a_worker_that_says_nothing_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     project = make(tmp_path, HANGING)
 
-    answer = project.pytest("-n1", "--worker-timeout=1s")
+    answer = project.pytest("-n1", "--worker-timeout=3s")  # It must have time to start.
 
     assert answer.status == 1
-    words = "said nothing for 1 s (--worker-timeout) and was killed"
+    words = "said nothing for 3 s (--worker-timeout) and was killed"
     first = f"worker 'gw0' {words} while running 'test_it.py::test_that_hangs'"
     dump = answer.lines[answer.lines.index(first) + 1 :]
     assert dump[0].startswith("Current thread ")
