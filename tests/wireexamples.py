@@ -18,7 +18,7 @@ REPORT = {
 EXAMPLES = (
     m.Greeting(m.PROTOCOL, {"version_info": [3, 6, 15], "pytest_version": "7.0.1"}),
     m.Pong(),
-    m.SyncWant(["00ff"], True),
+    m.SyncWant(["00ff"], True, ["zlib"]),
     m.SyncDone("/tree", ["a note"]),
     m.SyncFailed("the disk is full", "free some room"),
     m.Room("/home/me/.cache", 1000, 500, None),
@@ -35,7 +35,7 @@ EXAMPLES = (
     m.WatchWorkers(30.0, None),
     m.Ping(),
     m.SyncOpen("project", "run", None, "/srv/tree"),
-    m.SyncEntries([["file", "a.py", 420, 10, "00ff"]], False),
+    m.SyncManifest("00ff", 30, "ff00", [0, 2], ['["base","d",493]']),
     m.SyncCommit(),
     m.AskRoom(None, None),
     m.HoldTree("/tree"),

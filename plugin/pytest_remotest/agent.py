@@ -82,7 +82,7 @@ class Agent:
             messages.WatchWorkers: self._watch_workers,
             messages.Ping: lambda _: None,  # It was answered when it came.
             messages.SyncOpen: self._open_tree,
-            messages.SyncEntries: self._receiver.entries,
+            messages.SyncManifest: self._receiver.manifest,
             messages.EnvOpen: self._open_environment,
             messages.Blob: self._blob,
             messages.SyncCommit: self._receiver.commit,

@@ -8,7 +8,7 @@ from typing import Any, Callable, List
 
 import pytest
 
-from pytest_remotest import cpus, fixtures, groups, hookspecs, options, xdist_module
+from pytest_remotest import cpus, fixtures, hookspecs, markers, options, xdist_module
 
 NAME = "remotest-distribution"
 
@@ -74,7 +74,7 @@ class Distribution:
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
         """Register fixtures and marker; hand over to the controller where the run distributes."""
-        config.addinivalue_line("markers", groups.MARKER)
+        config.addinivalue_line("markers", markers.XDIST_GROUP)
         config.pluginmanager.register(fixtures)
         if is_distributing(config):
             controller = self._make_controller(config)

@@ -5,7 +5,11 @@ Nothing of ``remotest`` is imported unless a run distributes or a suite asks for
 
 from typing import Any
 
-from pytest_remotest import (
+from pytest_remotest import plainimport
+
+plainimport.install()
+
+from pytest_remotest import (  # noqa: E402  not before the line above
     distribution,
     required,
     searchpath,  # noqa: F401  imported now, it keeps sys.path as it is now

@@ -4,8 +4,6 @@ from typing import Any, Iterable, Iterator, List, Optional
 
 from pytest_remotest import messages, values
 
-MARKER = "xdist_group(name): run tests of one group on the same worker under --dist=loadgroup."
-
 
 def group_of(item: Any) -> Optional[str]:
     """Return the group of an item, several names joined as pytest-xdist joins them, or None."""

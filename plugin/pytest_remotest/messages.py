@@ -34,10 +34,15 @@ class Pong(NamedTuple):
 
 
 class SyncWant(NamedTuple):
-    """Digests (sha256, hex) of the manifest that the host lacks. ``last`` ends the list."""
+    """Digests (sha256, hex) of what the host lacks; ``last`` ends the list.
+
+    That is the manifest itself where it is not known there; then the contents follow in another
+    list. ``encodings`` are what the host can unpack, the best first, as in ``packing``.
+    """
 
     digests: List[str]
     last: bool
+    encodings: List[str]
 
 
 class SyncDone(NamedTuple):
@@ -177,7 +182,7 @@ class Ping(NamedTuple):
 class SyncOpen(NamedTuple):
     """Begin a tree. ``project`` keys it; ``directory`` overrides its place, ``cache`` the cache.
 
-    The host answers the last SyncEntries with SyncWant and has changed nothing so far.
+    The host answers the SyncManifest behind it with SyncWant and has changed nothing so far.
     """
 
     project: str
@@ -186,18 +191,25 @@ class SyncOpen(NamedTuple):
     directory: Optional[str]
 
 
-class SyncEntries(NamedTuple):
-    """A part of the manifest, rows as ``entries.to_row`` makes them; ``last`` ends it."""
+class SyncManifest(NamedTuple):
+    """Which manifest it is: the digest and the size in bytes of its text, as in ``manifests``.
 
-    entries: List[List[Any]]
-    last: bool
+    A host that has made that tree before has the text. It may also come of the text with the
+    digest ``base``, without the lines at the positions ``dropped`` and with those ``added``.
+    """
+
+    digest: str
+    size: int
+    base: str
+    dropped: List[int]
+    added: List[str]
 
 
 class Blob(NamedTuple):
-    """Bytes of one file of a tree or of one wheel, in order; ``last`` completes it.
+    """Bytes of one file of a tree, of its manifest, or of one wheel, in order.
 
-    It travels alone in a ``B`` frame. It belongs to what was opened last, a tree or an environment:
-    they are brought one after the other.
+    ``last`` completes it. It travels in a ``B`` frame, and belongs to what was opened last, a tree
+    or an environment: they are brought one after the other.
     """
 
     digest: str
@@ -208,7 +220,7 @@ class Blob(NamedTuple):
 class SyncCommit(NamedTuple):
     """Make the tree equal to the manifest as soon as all wanted blobs are there, then SyncDone.
 
-    It is sent right behind the last SyncEntries, so that a tree that lacks nothing costs one round
+    It is sent right behind the SyncManifest, so that a tree that lacks nothing costs one round
     trip. Without it the host only says what it would want.
     """
 
@@ -440,7 +452,7 @@ class SessionFinished(NamedTuple):
 MESSAGES = (
     Greeting, Pong, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
     BuildFailed, CacheTold, CacheFailed, WorkerExited, WorkerOutput, ProcessesLeft,
-    ExpectPings, WatchWorkers, Ping, SyncOpen, SyncEntries, Blob, SyncCommit, AskRoom, HoldTree,
+    ExpectPings, WatchWorkers, Ping, SyncOpen, SyncManifest, Blob, SyncCommit, AskRoom, HoldTree,
     EnvOpen, AskCache, SpawnWorker, StopWorker, KeepOrphans, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,

@@ -21,6 +21,7 @@ from pytest_remotest import (
     frames,
     groups,
     hookspecs,
+    markers,
     messages,
     options,
     required,
@@ -151,7 +152,7 @@ class DistributionOptions:
 
     def pytest_configure(self, config: Any) -> None:
         """Know the marker of groups."""
-        config.addinivalue_line("markers", groups.MARKER)
+        config.addinivalue_line("markers", markers.XDIST_GROUP)
 
 
 class TakenName:
