@@ -76,6 +76,8 @@ class Agents:
     """The agents of one run. What is asked after each event takes the same time for any number.
 
     Attributes:
+        awaited: those that have neither come nor failed, in declared order.
+        ready: those under which workers can be started.
         host_count: how many hosts were declared.
     """
 
@@ -86,6 +88,9 @@ class Agents:
         self._attempts = Deadlines()
         self._at: dict[Stand, dict[str, None]] = {stand: {} for stand in Stand}
         self._at[Stand.AWAITED].update(dict.fromkeys(self._states))
+        self.awaited: AnyCollection[str] = self._at[Stand.AWAITED]
+        self.ready: AnyCollection[str] = self._at[Stand.READY]
+        self._away, self._connecting = self._at[Stand.AWAY], self._at[Stand.CONNECTING]
         self._left_counts = Counter(state.host for state in self._states.values())
         self._missing_count = 0
         self.host_count = len(self._left_counts)
@@ -94,19 +99,9 @@ class Agents:
         return self._states[name]
 
     @property
-    def ready(self) -> AnyCollection[str]:
-        """Those under which workers can be started."""
-        return self._at[Stand.READY]
-
-    @property
-    def awaited(self) -> AnyCollection[str]:
-        """Those that have neither come nor failed, in declared order."""
-        return self._at[Stand.AWAITED]
-
-    @property
     def may_return(self) -> bool:
         """Whether one that is away may come again."""
-        return bool(self._at[Stand.AWAY] or self._at[Stand.CONNECTING])
+        return bool(self._away or self._connecting)
 
     def next_attempt(self) -> float | None:
         """Return when the next attempt to connect is due, or None."""
@@ -158,7 +153,7 @@ class Agents:
 
     def stop(self) -> None:
         """Connect nobody any more: the run is over, or as good as that."""
-        for name in [*self._at[Stand.AWAY], *self._at[Stand.CONNECTING]]:
+        for name in [*self._away, *self._connecting]:
             self._attempts.drop(name)
             self._move(self._states[name], Stand.GONE)
             self._states[name].reason += "; not back when the run ended"

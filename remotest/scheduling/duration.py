@@ -11,7 +11,7 @@ from remotest.scheduling.holding import LOOK_AHEAD
 from remotest.scheduling.sharing import Lane, Member, SharingScheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from remotest.scheduling.base import SchedulingCommand
     from remotest.scheduling.catalogue import Collection
@@ -114,9 +114,11 @@ class DurationScheduler(SharingScheduler[Lane]):
     no less than itself, the longest. One that must hold an item behind a long one takes the
     shortest.
 
+    What a lost worker leaves is planned for nobody: whoever can run it takes it in the place of
+    what is shorter in its own plan.
+
     A call takes time for the items that it moves and a logarithm of the number of workers. Only
-    where workers have collected different items it may look at more plans than the longest, and
-    where one is lost at all of them.
+    where workers have collected different items it may look at more plans than the longest.
     """
 
     def __init__(self, estimates: Estimates) -> None:
@@ -127,7 +129,8 @@ class DurationScheduler(SharingScheduler[Lane]):
         self._seconds: dict[tuple[str, Collection], dict[int, float]] = {}
         self._paces: dict[str, _Pace] = {}
         self._known: set[int] = set()
-        self._unplanned: dict[int, None] = {}  # What no open worker has collected, as a rule.
+        self._unplanned: dict[int, None] = {}
+        self._left_behind: list[Planned] = []  # Of what is unplanned, the longest first.
         self._waiting_count = 0
         self._most_left: list[tuple[float, str]] = []
 
@@ -162,7 +165,7 @@ class DurationScheduler(SharingScheduler[Lane]):
         return Lane(collection)
 
     def _begin(self) -> list[SchedulingCommand]:
-        self._plan(list(self._unplanned))
+        self._plan()
         commands: list[SchedulingCommand] = []
         members = list(self._members.values())
         for member in members:  # Nobody takes anything over from one that has not begun.
@@ -173,8 +176,8 @@ class DurationScheduler(SharingScheduler[Lane]):
 
     def _put_back(self, items: list[int]) -> None:
         self._unplanned.update(dict.fromkeys(items))
-        if self._started:
-            self._plan(items)
+        for item in items if self._started else ():
+            heapq.heappush(self._left_behind, (-self._longest_s(item), item))
 
     def _free_count(self) -> int:
         return self._waiting_count + len(self._unplanned)
@@ -189,8 +192,8 @@ class DurationScheduler(SharingScheduler[Lane]):
 
     # -- planning ------------------------------------------------------------------------------
 
-    def _plan(self, items: Iterable[int]) -> None:
-        """Plan items for those that would have finished them first, the longest first.
+    def _plan(self) -> None:
+        """Plan each item for the worker that would have finished it first, the longest first.
 
         Of workers that are alike only the one with the least left comes into question.
         """
@@ -199,7 +202,7 @@ class DurationScheduler(SharingScheduler[Lane]):
             alike.setdefault(id(plan.seconds), []).append((plan.left_s, number, plan))
         for heap in alike.values():
             heapq.heapify(heap)
-        longest_s = {item: self._longest_s(item) for item in items}
+        longest_s = {item: self._longest_s(item) for item in self._unplanned}
         for item in sorted(longest_s, key=lambda item: (-longest_s[item], item)):
             ends = [
                 (left_s + plan.seconds[item] * plan.pace.ratio, number, heap)
@@ -255,7 +258,15 @@ class DurationScheduler(SharingScheduler[Lane]):
         return self._run(member, [place for place in positions if place is not None])
 
     def _own(self, plan: _Plan) -> int | None:
-        """Take the longest item out of a worker's own plan."""
+        """Take the longest item of a worker's own plan, or a longer one that was left behind."""
+        while self._left_behind and self._left_behind[0][1] not in self._unplanned:
+            heapq.heappop(self._left_behind)
+        own_s = plan.waiting[-1][0] if plan.waiting else 0.0
+        left = self._left_behind[0][1] if self._left_behind else None
+        if left is not None and plan.seconds.get(left, 0.0) > own_s:
+            heapq.heappop(self._left_behind)
+            del self._unplanned[left]
+            return left
         return self._take(plan, len(plan.waiting) - 1) if plan.waiting else None
 
     def _of_others(self, plan: _Plan, *, must: bool) -> int | None:

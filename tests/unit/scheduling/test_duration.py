@@ -76,7 +76,7 @@ def test_who_is_done_takes_from_the_one_that_has_the_most_left() -> None:
     assert scheduler.finish_item("gw0", 7, duration_s=0.1) == [finish("gw0")]
 
 
-def test_what_a_lost_worker_had_not_begun_is_planned_for_others() -> None:
+def test_what_a_lost_worker_had_not_begun_is_run_by_others() -> None:
     scheduler = made(2, *[10.0] * 8)
     assert scheduler.start() == [run("gw0", 0, 2, 4), run("gw1", 1, 3, 5)]
     assert scheduler.wants_replacement("gw0", begun=frozenset({0}))
