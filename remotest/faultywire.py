@@ -97,9 +97,8 @@ class FaultyWire:
             return
         if "corrupt" in actions:
             deliver(b"?" + frame[1:])  # No kind of frame.
-        elif isinstance(batch[0], messages.Blob):  # It is alone.
-            for _ in kept:
-                deliver(frame)
+        elif kept and isinstance(kept[0], messages.Blob):  # Only others of them are with it.
+            deliver(frames.encode_blobs(kept))
         elif kept:
             deliver(frames.encode(kept, worker))
         if "kill" in actions and worker is not None:

@@ -166,10 +166,10 @@ class Agent:
 
     def _take_tree(self) -> None:
         if ATTACK in WANTED:
-            self._say(messages.SyncWant(WANTED[ATTACK], last=False))
+            self._say(messages.SyncWant(WANTED[ATTACK], False, ["zlib"]))
         else:
             tree = messages.SyncDone(str(FOLDER), [STEERING])
-            self._say(messages.SyncWant([], last=True), tree)
+            self._say(messages.SyncWant([], True, ["zlib"]), tree)
 
     def _spawn(self, name: str) -> None:
         if ATTACK in RAW:

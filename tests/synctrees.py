@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_remotest import frames, messages
+from pytest_remotest import frames, manifests, messages
 from pytest_remotest.receive import Receiver
 from remotest.sync.plan import Manifest, project_key
 from remotest.sync.push import Destination, Pushed, push
@@ -69,6 +69,15 @@ def trees_in(cache: Path) -> Path:
     return cache / "remotest" / "v1" / "trees"
 
 
+def announce(rows: list[list[Any]]) -> messages.SyncManifest:
+    """Return the message that holds all of a manifest."""
+    lines = sorted(frames.to_json(row) for row in rows)
+    text = "\n".join(lines).encode()
+    return messages.SyncManifest(
+        manifests.digest_of(text), len(text), manifests.NOTHING, dropped=[], added=lines
+    )
+
+
 class Host:
     """A receiver in this process, with a home directory of its own."""
 
@@ -86,7 +95,7 @@ class Host:
         """Hand a frame of the controller to the receiver, as an agent does."""
         handlers = {
             messages.SyncOpen: self.receiver.open,
-            messages.SyncEntries: self.receiver.entries,
+            messages.SyncManifest: self.receiver.manifest,
             messages.Blob: self.receiver.blob,
             messages.SyncCommit: self.receiver.commit,
             messages.AskRoom: self.receiver.tell_room,

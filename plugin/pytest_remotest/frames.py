@@ -2,8 +2,8 @@
 
 A *frame* is the bytes of one channel item: a kind byte, then for ``W`` the worker that it comes
 from or goes to, then a *body*: a JSON array of messages, each ``[name, field, ...]``. A ``B`` frame
-carries exactly one ``Blob`` with its raw bytes behind the JSON. Decoding validates names, counts
-and types: only ``ProtocolError`` escapes.
+carries ``Blob`` messages: a JSON header, and behind it their bytes, all packed as one. Decoding
+validates names, counts and types: only ``ProtocolError`` escapes.
 """
 
 import json
@@ -11,7 +11,7 @@ import struct
 import sys
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from pytest_remotest import messages
+from pytest_remotest import messages, packing
 from pytest_remotest.messages import MAX_BATCH_BYTES, MAX_FRAME_BYTES, ProtocolError
 
 MAX_DIGITS = 4300  # Of a number, as interpreters limit it that do: to read millions takes hours.
@@ -146,17 +146,28 @@ def merge_bodies(bodies: Iterable[bytes]) -> List[bytes]:
     return merged
 
 
-def encode_blob(blob: messages.Blob) -> bytes:
-    """Return the frame of one blob."""
-    header = json.dumps([blob.digest, blob.last]).encode("ascii")
-    return BLOB_KIND + _BLOB_HEADER.pack(len(header)) + header + blob.data
+def encode_blobs(blobs: List[messages.Blob], encoding: str = packing.PLAIN) -> bytes:
+    """Return the frame of some blobs, packed if that makes it smaller.
+
+    Args:
+        blobs: of at most half of ``MAX_FRAME_BYTES`` in all.
+        encoding: how; one that the other side can unpack.
+    """
+    data = b"".join([blob.data for blob in blobs])
+    if encoding != packing.PLAIN and packing.is_worthwhile(data, encoding):
+        data = packing.pack(data, encoding)
+    else:
+        encoding = packing.PLAIN
+    rows = [[blob.digest, blob.last, len(blob.data)] for blob in blobs]
+    header = to_json([encoding, *rows]).encode("ascii")
+    return BLOB_KIND + _BLOB_HEADER.pack(len(header)) + header + data
 
 
 def decode(frame: bytes) -> Tuple[Optional[str], List[Any]]:
     """Return (worker or None, messages) of a frame.
 
     Raises:
-        ProtocolError: for anything that ``encode`` or ``encode_blob`` cannot have made.
+        ProtocolError: for anything that ``encode`` or ``encode_blobs`` cannot have made.
     """
     if len(frame) > MAX_FRAME_BYTES:
         raise ProtocolError("a frame of %d bytes is over the limit" % len(frame))
@@ -167,7 +178,7 @@ def decode(frame: bytes) -> Tuple[Optional[str], List[Any]]:
         worker, body = split_worker_frame(frame)
         return worker, decode_body(body)
     if kind == BLOB_KIND:
-        return None, [_decode_blob(frame)]
+        return None, _decode_blobs(frame)
     raise ProtocolError("unknown kind of frame %r" % (kind,))
 
 
@@ -233,16 +244,29 @@ def _is_too_deep(fields: List[Any]) -> bool:
     return True
 
 
-def _decode_blob(frame: bytes) -> messages.Blob:
+def _decode_blobs(frame: bytes) -> List[Any]:
     start = 1 + _BLOB_HEADER.size
     if len(frame) < start:
         raise ProtocolError("a blob ends inside its header")
     end = start + _BLOB_HEADER.unpack(frame[1:start])[0]
     header = _load_json(frame[start:end])
-    if (
-        end > len(frame)
-        or type(header) is not list
-        or [type(field) for field in header] != [str, bool]
-    ):
+    if type(header) is not list or not header or end > len(frame):
         raise ProtocolError("a blob has a wrong header")
-    return messages.Blob(header[0], header[1], frame[end:])
+    encoding, *rows = header
+    if type(encoding) is not str or not rows or not all(map(_is_blob_row, rows)):
+        raise ProtocolError("a blob has a wrong header")
+    size = sum(row[2] for row in rows)
+    if size > MAX_FRAME_BYTES:
+        raise ProtocolError("blobs of %d bytes are over the limit" % size)
+    data = packing.unpack(frame[end:], encoding, size)
+    blobs = []
+    start = 0
+    for digest, last, length in rows:
+        blobs.append(messages.Blob(digest, last, data[start : start + length]))
+        start += length
+    return blobs
+
+
+def _is_blob_row(row: Any) -> bool:
+    """Return whether this is [digest, last, size in bytes]."""
+    return type(row) is list and [type(field) for field in row] == [str, bool, int] and row[2] >= 0

@@ -20,7 +20,7 @@ def identity(run_uid: str) -> bytes:
     holder = {
         "run": run_uid,
         "machine": socket.gethostname(),
-        "boot": _boot(),
+        "boot": boot(),
         "processes": process_space(),
         "pid": os.getpid(),
         "start": start_of(os.getpid()),
@@ -40,7 +40,7 @@ def is_alive(path: bytes) -> bool:
     if not holder:
         return False
     here = holder.get("machine") == socket.gethostname()
-    if here and holder.get("boot") != _boot():
+    if here and holder.get("boot") != boot():
         return False
     if not here or holder.get("processes") != process_space():  # or a container beside ours
         return age_s < FOREIGN_HOLDER_EXPIRES_S
@@ -70,7 +70,7 @@ def runs(pid: Any, start: Any) -> bool:
     return bool(start == start_of(pid))
 
 
-def _boot() -> str:
+def boot() -> str:
     """Return the name of this machine's current boot; "" where it has none."""
     return _text_of("/proc/sys/kernel/random/boot_id")
 

@@ -1,80 +1,69 @@
 """Making a directory equal to a manifest: only what differs is written, all else is removed.
 
 Every file is written beside its place, compared with its digest, and renamed into it. What is there
-already counts by its content. The digest of a file is known from the last time only if its size,
-both times and inode are the same *and* it was last touched well before that knowledge was written
-down: within the resolution of a clock, two contents can have the same times.
+already counts by its content, which is read only where ``statcache`` does not know it. A directory
+that equals its manifest already is looked at once, and nothing in it is touched.
 """
 
+import contextlib
 import hashlib
-import json
 import os
 import stat
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from pytest_remotest.entries import (
-    DIRECTORY,
-    FILE,
-    LINK,
-    TOP_NAMES,
-    Entry,
-    to_bytes,
-    to_text,
-)
+from pytest_remotest.entries import DIRECTORY, FILE, LINK, Entry, to_bytes, to_text
 from pytest_remotest.faults import NoRoom, Refused
-
-Signature = Tuple[int, int, int, int]  # Size, mtime and ctime in nanoseconds, inode.
+from pytest_remotest.statcache import Known, Signature, StatCache, signature
+from pytest_remotest.treelook import BYTECODE, Look, look
 
 INDEX = b"index.json"
 STAGED = b"staged"
 PIECE_BYTES = 1024 * 1024  # Of a file in memory.
-CLOCK_STEP_NS = 2 * 10**9  # The coarsest times of a file system that is in use (FAT, old NFS).
-SEARCHABLE = 0o500
 WRITABLE = 0o700  # Of directories while the tree is being made.
 
 
 class Mirror:
     """One manifest and the directory that is to become equal to it.
 
-    ``lacking`` only looks; ``prepare`` removes what is in the way; ``place`` takes each lacking
-    content; ``finish`` checks the whole.
+    ``lacking`` only looks. Where it ``is_equal`` after that, ``remember`` is all that is left;
+    else ``prepare`` removes what is in the way, ``write`` or ``place`` takes each lacking content,
+    and ``finish`` checks the whole.
     """
 
     def __init__(self, top: bytes, state: bytes, entries: Dict[str, Entry]) -> None:
         self._top = top
-        self._state = state
         self._entries = entries
+        self._index = StatCache(os.path.join(state, INDEX))
+        self.staged = os.path.join(state, STAGED)  # Where a content is put before ``place``.
+        self._seen = Look()
+        self._looked_ns = 0
         self._signatures: Dict[str, Signature] = {}
         self._lacking: Dict[str, List[Entry]] = {}
         self._copied: Dict[str, str] = {}
-        self._index, self._index_ns = _load_index(os.path.join(state, INDEX))
+        self._was_read = False
+        self.is_equal = False
 
     def _path(self, place: str) -> bytes:
-        return os.path.join(self._top, to_bytes(place))
+        return self._top + b"/" + to_bytes(place)
 
     # -- looking ---------------------------------------------------------------------------
 
     def lacking(self) -> Dict[str, int]:
         """Return digests and sizes of the contents that no file in its place has."""
-        present = {""}  # Directories that are there, and no link on the way to them.
+        self._looked_ns = self._index.look_time_ns()
+        self._seen = look(self._top, self._entries)
         contents: Dict[str, str] = {}
-        for place in sorted(self._entries):
-            entry = self._entries[place]
-            if place.rpartition("/")[0] not in present or entry.kind == LINK:
-                status = None
+        for place, entry in self._entries.items():
+            if entry.kind != FILE:
+                continue
+            status = self._seen.statuses.get(place)
+            if status is not None and self._digest_of(entry, status) == entry.digest:
+                self._signatures[place] = signature(status)
+                if status.st_mode & stat.S_IRUSR:
+                    contents[entry.digest] = place
             else:
-                status = _look(self._path(place))
-            if entry.kind == DIRECTORY and status is not None:
-                # What is in a directory that we cannot enter is written anew.
-                if stat.S_ISDIR(status.st_mode) and status.st_mode & SEARCHABLE == SEARCHABLE:
-                    present.add(place)
-            elif entry.kind == FILE:
-                if status is not None and self._digest_of(place, status) == entry.digest:
-                    self._signatures[place] = _signature(status)
-                    if status.st_mode & stat.S_IRUSR:
-                        contents[entry.digest] = place
-                else:
-                    self._lacking.setdefault(entry.digest, []).append(entry)
+                self._lacking.setdefault(entry.digest, []).append(entry)
+        self.is_equal = not self._lacking and self._needs_nothing()
         self._copied = {digest: contents[digest] for digest in self._lacking if digest in contents}
         return {
             digest: needed[0].size
@@ -82,20 +71,33 @@ class Mirror:
             if digest not in contents
         }
 
-    def _digest_of(self, place: str, status: os.stat_result) -> Optional[str]:
+    def _digest_of(self, entry: Entry, status: os.stat_result) -> Optional[str]:
         """Return the digest of what is at a place; None where that is not worth reading."""
-        entry = self._entries[place]
         # A second name of a file would change with it.
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_size != entry.size:
             return None
-        known = self._index.get(place)
-        was_settled = status.st_ctime_ns < self._index_ns - CLOCK_STEP_NS
-        if was_settled and type(known) is list and tuple(known[:-1]) == _signature(status):
-            return str(known[-1])
+        known = self._index.digest(entry.path, status)
+        if known is not None:
+            return known
+        self._was_read = True
         try:
-            return _hash(self._path(place))
+            return _hash(self._path(entry.path))
         except PermissionError:  # Its mode forbids even us to read it: it is written anew.
             return None
+
+    def _needs_nothing(self) -> bool:
+        """Return whether all is as it is to be, given that no content is lacking."""
+        return not self._differences(self._seen) and all(
+            self._is_stamped(place) for place in self._entries
+        )
+
+    def _is_stamped(self, place: str) -> bool:
+        """Return whether what was seen at a place has the right mode and time."""
+        entry, status = self._entries[place], self._seen.statuses[place]
+        if entry.kind == LINK:
+            return True
+        is_in_time = entry.kind == DIRECTORY or status.st_mtime_ns == entry.mtime_ns
+        return is_in_time and stat.S_IMODE(status.st_mode) == entry.mode
 
     # -- making room -----------------------------------------------------------------------
 
@@ -110,64 +112,57 @@ class Mirror:
         """
         self._clear_the_way()
         self._check_room()
+        with contextlib.suppress(FileNotFoundError):  # of a run that was cut off
+            os.unlink(self.staged)
         for place in sorted(self._entries):
-            entry, path = self._entries[place], self._path(place)
-            if entry.kind == DIRECTORY and _look(path) is None:
-                os.mkdir(path, WRITABLE)
-            elif entry.kind == LINK and _look(path) is None:
-                os.symlink(to_bytes(entry.target), path)
-        for place in list(self._signatures):
-            self._touch_up(place, self._path(place))
+            entry = self._entries[place]
+            if place in self._seen.statuses:
+                continue
+            if entry.kind == DIRECTORY:
+                os.mkdir(self._path(place), WRITABLE)
+            elif entry.kind == LINK:
+                os.symlink(to_bytes(entry.target), self._path(place))
+        for place in self._signatures:
+            if not self._is_stamped(place):
+                self._touch_up(place)
         for digest, place in self._copied.items():
             _copy(self._path(place), self.staged)
             self.place(digest)
 
     def _clear_the_way(self) -> None:
         """Remove what is not in the manifest, and open the directories that stay for writing."""
-        waiting = [""]
-        while waiting:
-            directory = waiting.pop()
-            if directory and os.lstat(self._path(directory)).st_mode & WRITABLE != WRITABLE:
-                os.chmod(self._path(directory), WRITABLE)
-            for name, is_directory in self._children(directory):
-                place = directory + "/" + name if directory else name
-                if is_directory and self._kind(place) == DIRECTORY:
-                    waiting.append(place)
-                elif is_directory and name == "__pycache__" and directory:
-                    self._clean_bytecode(directory)
-                elif is_directory or not self._may_stay(place):
-                    remove(self._path(place))
+        seen = self._seen
+        for place, status in seen.statuses.items():
+            if stat.S_ISDIR(status.st_mode) and status.st_mode & WRITABLE != WRITABLE:
+                os.chmod(self._path(place), WRITABLE)
+        while seen.closed:
+            self._remove(seen.closed.pop())
+        while seen.extras:
+            self._remove(seen.extras.pop())
+        for place in [place for place in seen.statuses if not self._may_stay(place)]:
+            self._remove(place)
+        while seen.bytecode:
+            self._clean_bytecode(*seen.bytecode.popitem())
 
-    def _children(self, directory: str) -> List[Tuple[str, bool]]:
-        """Return (name, whether it is a directory) of what is in a directory of the tree."""
-        with os.scandir(self._path(directory)) as found:
-            return [
-                (to_text(item.name), item.is_dir(follow_symlinks=False))
-                for item in found
-                if directory or to_text(item.name) in TOP_NAMES
-            ]
-
-    def _kind(self, place: str) -> Optional[str]:
-        entry = self._entries.get(place)
-        return entry.kind if entry is not None else None
+    def _remove(self, place: str) -> None:
+        remove(self._path(place))
+        self._seen.statuses.pop(place, None)
 
     def _may_stay(self, place: str) -> bool:
-        """Return whether a file or link is what is to be there."""
-        if self._kind(place) == LINK:
-            return self._is_link_to(place)
-        return place in self._signatures
+        """Return whether what was seen at a place is what is to be there."""
+        if self._entries[place].kind == FILE:
+            return place in self._signatures
+        return self._is_right(place, self._seen.statuses[place])
 
-    def _clean_bytecode(self, directory: str) -> None:
+    def _clean_bytecode(self, directory: str, names: List[Tuple[str, bool]]) -> None:
         """Keep the bytecode of unchanged sources only: Python compares no more than seconds."""
-        cache = os.path.join(self._path(directory), b"__pycache__")
-        left = False
-        for name in os.listdir(cache):
-            path = os.path.join(cache, name)
-            if self._is_fresh(directory, to_text(name)) and stat.S_ISREG(os.lstat(path).st_mode):
-                left = True
-            else:
-                remove(path)
-        if not left:
+        cache = self._path(directory + "/" + BYTECODE)
+        stale = [
+            name for name, is_file in names if not (is_file and self._is_fresh(directory, name))
+        ]
+        for name in stale:
+            remove(cache + b"/" + to_bytes(name))
+        if len(stale) == len(names):
             os.rmdir(cache)
 
     def _is_fresh(self, directory: str, name: str) -> bool:
@@ -178,6 +173,10 @@ class Mirror:
         ]
         wanted = [source for source in sources if self._kind(source) == FILE]
         return name.endswith(".pyc") and bool(wanted) and set(wanted) <= set(self._signatures)
+
+    def _kind(self, place: str) -> Optional[str]:
+        entry = self._entries.get(place)
+        return entry.kind if entry is not None else None
 
     def _check_room(self) -> None:
         """Compare what is needed with what is free: bytes, and files where those are counted."""
@@ -192,7 +191,7 @@ class Mirror:
                 % (where, free_bytes / 1e6, need_bytes / 1e6),
                 "free some, or name a directory on another disk with cache=DIR",
             )
-        need_files = sum(_look(self._path(place)) is None for place in self._entries)
+        need_files = len(self._entries) - len(self._seen.statuses)
         if free.f_files and need_files > free.f_favail:
             raise NoRoom(
                 "the disk of %s has room for %d more files, but the tree needs %d (inodes)"
@@ -202,10 +201,11 @@ class Mirror:
 
     # -- writing ---------------------------------------------------------------------------
 
-    @property
-    def staged(self) -> bytes:
-        """Where a content is to be written before ``place``."""
-        return os.path.join(self._state, STAGED)
+    def write(self, digest: str, data: bytes) -> None:
+        """Put a content in every place that lacks it; its digest is known to be right."""
+        for entry in self._lacking.pop(digest):
+            _write(self.staged, data)
+            self._put(self.staged, entry)
 
     def place(self, digest: str) -> None:
         """Put what is staged in every place that lacks it; its digest is known to be right."""
@@ -221,16 +221,14 @@ class Mirror:
         os.chmod(staged, entry.mode)
         os.utime(staged, ns=(entry.mtime_ns, entry.mtime_ns))
         os.replace(staged, path)
-        self._signatures[entry.path] = _signature(os.lstat(path))
+        self._signatures[entry.path] = signature(os.lstat(path))
 
-    def _touch_up(self, place: str, path: bytes) -> None:
+    def _touch_up(self, place: str) -> None:
         """Give mode and time to a file whose content stays."""
-        entry, status = self._entries[place], os.lstat(path)
-        if stat.S_IMODE(status.st_mode) != entry.mode:
-            os.chmod(path, entry.mode)
-        if status.st_mtime_ns != entry.mtime_ns:
-            os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-        self._signatures[place] = _signature(os.lstat(path))
+        entry, path = self._entries[place], self._path(place)
+        os.chmod(path, entry.mode)
+        os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
+        self._signatures[place] = signature(os.lstat(path))
 
     # -- checking --------------------------------------------------------------------------
 
@@ -242,22 +240,17 @@ class Mirror:
             OSError: as the disk has it.
         """
         assert not self._lacking, "finish() before all contents were placed"
-        statuses = {place: _look(self._path(place)) for place in self._entries}
-        identities = [
-            (place, (status.st_dev, status.st_ino)) for place, status in statuses.items() if status
-        ]
-        for first, second in find_doubles(identities):
-            raise Refused(
-                "%r and %r are the same name on the file system of %s"
-                % (first, second, to_text(self._top)),
-                "rename one of them, or name a directory on another disk with cache=DIR",
-            )
-        wrong = self._differences(statuses)
+        self._looked_ns = self._index.look_time_ns()
+        seen = look(self._top, self._entries)
+        self._refuse_doubles(seen)
+        wrong = self._differences(seen)
         for place in sorted(self._entries, reverse=True):  # what is inside first
-            entry, path = self._entries[place], self._path(place)
-            if entry.kind == DIRECTORY and not wrong:
-                os.chmod(path, entry.mode)
-                if stat.S_IMODE(os.lstat(path).st_mode) != entry.mode:
+            entry = self._entries[place]
+            if entry.kind != DIRECTORY or wrong:
+                continue
+            if stat.S_IMODE(seen.statuses[place].st_mode) != entry.mode:
+                os.chmod(self._path(place), entry.mode)
+                if stat.S_IMODE(os.lstat(self._path(place)).st_mode) != entry.mode:
                     wrong = [place]
         if wrong:
             raise Refused(
@@ -266,60 +259,62 @@ class Mirror:
                 "see whether another program writes there, and whether that file system keeps "
                 "modes and links; cache=DIR names another one",
             )
-        self._save_index()
+        self._was_read = True
+        self.remember()
 
-    def _differences(self, statuses: Dict[str, Optional[os.stat_result]]) -> List[str]:
+    def remember(self) -> None:
+        """Keep the digests of a directory that equals its manifest, for the next time."""
+        if self._was_read:
+            files = {
+                place: Known(seen, self._entries[place].digest)
+                for place, seen in self._signatures.items()
+            }
+            self._index.save(files, self._looked_ns)
+
+    def _refuse_doubles(self, seen: Look) -> None:
+        """Refuse places that this file system takes for one: only one of them is listed then."""
+        missing = [place for place in self._entries if place not in seen.statuses]
+        statuses = {**seen.statuses, **{place: _look(self._path(place)) for place in missing}}
+        identities = [
+            (place, (status.st_dev, status.st_ino))
+            for place, status in sorted(statuses.items())
+            if status is not None and missing
+        ]
+        for first, second in find_doubles(identities):
+            raise Refused(
+                "%r and %r are the same name on the file system of %s"
+                % (first, second, to_text(self._top)),
+                "rename one of them, or name a directory on another disk with cache=DIR",
+            )
+
+    def _differences(self, seen: Look) -> List[str]:
         """Return the places that are not what they are to be, but for modes of directories."""
         wrong = [
             place
-            for place, status in sorted(statuses.items())
-            if status is None or not self._is_right(place, status)
+            for place in sorted(self._entries)
+            if not self._is_right(place, seen.statuses.get(place))
         ]
-        for directory, status in statuses.items():
-            if self._kind(directory) == DIRECTORY and status and stat.S_ISDIR(status.st_mode):
-                places = (directory + "/" + name for name, _ in self._children(directory))
-                wrong += [place for place in places if not self._is_known(place)]
-        return wrong
+        stale = [
+            directory + "/" + BYTECODE
+            for directory, names in seen.bytecode.items()
+            if not all(is_file and self._is_fresh(directory, name) for name, is_file in names)
+        ]
+        return wrong + seen.closed + seen.extras + stale
 
-    def _is_right(self, place: str, status: os.stat_result) -> bool:
+    def _is_right(self, place: str, status: Optional[os.stat_result]) -> bool:
+        if status is None:
+            return False
         entry = self._entries[place]
         if entry.kind == DIRECTORY:
             return stat.S_ISDIR(status.st_mode)
         if entry.kind == LINK:
-            return self._is_link_to(place)
+            target = to_bytes(entry.target)
+            return stat.S_ISLNK(status.st_mode) and os.readlink(self._path(place)) == target
         return (
             stat.S_ISREG(status.st_mode)
             and stat.S_IMODE(status.st_mode) == entry.mode
-            and self._signatures.get(place) == _signature(status)
+            and self._signatures.get(place) == signature(status)
         )
-
-    def _is_known(self, place: str) -> bool:
-        return place in self._entries or place.endswith("/__pycache__")
-
-    def _is_link_to(self, place: str) -> bool:
-        path = self._path(place)
-        return os.path.islink(path) and os.readlink(path) == to_bytes(self._entries[place].target)
-
-    def _save_index(self) -> None:
-        index = {
-            place: [*signature, self._entries[place].digest]
-            for place, signature in self._signatures.items()
-        }
-        path = os.path.join(self._state, INDEX)
-        with open(path + b".new", "w", encoding="ascii") as file:
-            json.dump(index, file)
-        os.replace(path + b".new", path)
-
-
-def _load_index(path: bytes) -> Tuple[Dict[str, Any], int]:
-    """Return (index, when it was written, by the clock of its file system)."""
-    try:
-        written_ns = os.lstat(path).st_mtime_ns
-        with open(path, encoding="ascii") as file:
-            index = json.load(file)
-    except (FileNotFoundError, ValueError, RecursionError):
-        return {}, 0  # None so far; or the disk was full, or power was lost.
-    return (index, written_ns) if isinstance(index, dict) else ({}, 0)
 
 
 def find_doubles(identities: Iterable[Tuple[str, Any]]) -> Iterator[Tuple[str, str]]:
@@ -357,10 +352,6 @@ def _look(path: bytes) -> Optional[os.stat_result]:
         return None
 
 
-def _signature(status: os.stat_result) -> Signature:
-    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
 def _pieces(path: bytes) -> Iterator[bytes]:
     with open(path, "rb", buffering=0) as file:
         yield from iter(lambda: file.read(PIECE_BYTES), b"")
@@ -376,3 +367,17 @@ def _hash(path: bytes) -> str:
 def _copy(source: bytes, target: bytes) -> None:
     with open(target, "wb") as file:
         file.writelines(_pieces(source))
+
+
+def _write(path: bytes, data: bytes) -> None:
+    """Make a file. Nobody else reads it before it has its mode."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        os.unlink(path)  # What is there of it takes room, of which there may be none.
+        raise
+    finally:
+        os.close(descriptor)

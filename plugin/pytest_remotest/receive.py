@@ -1,19 +1,21 @@
 """The host's side of bringing a tree here: what it lacks is asked for, by digest."""
 
 import contextlib
+import hashlib
 import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from pytest_remotest import cachefolder, cleaning, faults, messages, slots
-from pytest_remotest.entries import Entry, check_tree, from_row, to_text
+from pytest_remotest import cachefolder, cleaning, faults, manifests, messages, packing, slots
+from pytest_remotest.entries import Entry, to_text
 from pytest_remotest.envstore import EnvStore
 from pytest_remotest.faults import NoRoom, Refused
 from pytest_remotest.incoming import Incoming
 from pytest_remotest.messages import ProtocolError
 from pytest_remotest.mirror import Mirror
 
-MAX_ENTRIES = 5000000  # Of a manifest: 5 GB of them in memory. No tree of sources comes near.
+MANIFEST = b"manifest"  # In the state of a slot: of the tree that was made there last.
+NEW_MANIFEST = b"manifest.new"
 PROJECT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
@@ -36,7 +38,8 @@ class Receiver:
 
     def _forget(self) -> None:
         """Begin anew: what is still under way to us for an earlier tree is dropped."""
-        self._entries: List[Entry] = []
+        self._manifest = ""  # The digest of the one that was announced.
+        self._text: Optional[bytes] = None  # Of a manifest that is not the one that is kept.
         self._mirror: Optional[Mirror] = None
         self._wanted: Dict[str, int] = {}
         self._is_committing = False
@@ -61,42 +64,69 @@ class Receiver:
             self._cache = os.path.dirname(trees)
             self._slot = slots.take_slot(trees, message.project, message.run_uid)
 
-    def entries(self, message: messages.SyncEntries) -> None:
-        """Take a part of the manifest; after the last, ask for what is lacking."""
+    def manifest(self, message: messages.SyncManifest) -> None:
+        """Take the manifest: it is kept here, comes of the one kept here, or is asked for."""
         if self._has_failed:
             return
-        if self._slot is None or self._mirror is not None:
-            raise ProtocolError("entries outside of a manifest")
-        self._entries += [from_row(row) for row in message.entries]
-        if len(self._entries) > MAX_ENTRIES:
-            raise ProtocolError("a manifest of more than %d entries" % MAX_ENTRIES)
-        if not message.last:
-            return
-        tree = check_tree(self._entries)
+        if self._slot is None or self._manifest:
+            raise ProtocolError("a manifest outside of a tree")
+        if not 0 <= message.size <= manifests.MAX_MANIFEST_BYTES:
+            raise ProtocolError("a manifest of %d bytes" % message.size)
+        self._manifest = message.digest
         with self._telling_failures():
-            self._mirror = Mirror(self._slot.path, self._slot.state, tree)
-            self._wanted = self._mirror.lacking()
-            self._ask()
+            kept, kept_digest = manifests.read(self._state_path(MANIFEST))
+            if kept_digest == message.digest:
+                self._begin(manifests.to_checked_tree(kept))
+                return
+            base = kept if kept_digest == message.base else b""
+            text = manifests.apply(base, manifests.Changes(message.dropped, message.added))
+            if manifests.digest_of(text) == message.digest:
+                self._begin_new(text)
+            else:
+                self._wanted = {message.digest: message.size}
+                self._ask()
+
+    def _state_path(self, name: bytes) -> bytes:
+        assert self._slot is not None, "a tree without a slot"
+        return os.path.join(self._slot.state, name)
+
+    def _begin_new(self, text: bytes) -> None:
+        self._text = text
+        self._begin(manifests.to_tree(text))
+
+    def _begin(self, tree: Dict[str, Entry]) -> None:
+        """Ask for what the tree of a manifest lacks, and make it if that has been said."""
+        assert self._slot is not None, "a tree without a slot"
+        self._mirror = Mirror(self._slot.path, self._slot.state, tree)
+        self._wanted = self._mirror.lacking()
+        self._ask()
+        if self._is_committing:
+            self._make(self._mirror)
 
     def _ask(self) -> None:
-        digests = sorted(self._wanted)
+        digests = list(self._wanted)
+        encodings = packing.encodings()
         size = messages.MAX_BATCH_ITEMS
-        for start in range(0, len(digests), size):
+        for start in range(0, max(len(digests), 1), size):
             part = digests[start : start + size]
-            self._send(messages.SyncWant(part, start + size >= len(digests)))
-        if not digests:
-            self._send(messages.SyncWant([], True))
+            self._send(messages.SyncWant(part, start + size >= len(digests), encodings))
 
     def commit(self, _: messages.SyncCommit) -> None:
         """Change the tree from here on; it is done once nothing is wanted any more."""
         if self._has_failed:
             return
-        if self._mirror is None or self._is_committing:
+        if not self._manifest or self._is_committing:
             raise ProtocolError("a commit without a manifest")
         self._is_committing = True
-        with self._telling_failures():
-            self._prepare(self._mirror)
-            self._finish_if_complete()
+        if self._mirror is not None:  # else it begins when the manifest is here
+            with self._telling_failures():
+                self._make(self._mirror)
+
+    def _make(self, mirror: Mirror) -> None:
+        """Begin to make the tree, unless it is there."""
+        if not mirror.is_equal:
+            self._prepare(mirror)
+        self._finish_if_complete()
 
     def _prepare(self, mirror: Mirror) -> None:
         """Prepare the tree; where the disk is too small, without what is overdue in the cache."""
@@ -113,27 +143,42 @@ class Receiver:
             )
 
     def blob(self, message: messages.Blob) -> None:
-        """Take a piece of a file that was asked for."""
+        """Take a piece of a file, or of the manifest, that was asked for."""
         if self._has_failed:
             return
-        if self._mirror is None or not self._is_committing:
+        if not self._is_committing and self._mirror is not None:
             raise ProtocolError("a blob before the commit")
-        if self._incoming is None:
-            size = self._wanted.get(message.digest)
-            if size is None:
-                raise ProtocolError("the blob %.80r was not asked for" % (message.digest,))
-            with self._telling_failures():
-                self._incoming = Incoming(message.digest, size, self._mirror.staged)
-        if self._incoming is None:
-            return
+        size = self._wanted.get(message.digest)
+        if size is None:
+            raise ProtocolError("the blob %.80r was not asked for" % (message.digest,))
         with self._telling_failures():
-            self._incoming.write(message)
-            if message.last:
-                self._incoming.close()
-                self._incoming = None
+            if self._mirror is not None and self._incoming is None and message.last:
+                _check(message, size)
                 del self._wanted[message.digest]
-                self._mirror.place(message.digest)
+                self._mirror.write(message.digest, message.data)
                 self._finish_if_complete()
+            else:
+                self._piece(message, size)
+
+    def _piece(self, message: messages.Blob, size: int) -> None:
+        """Take a piece of what is larger than a frame, or is the manifest."""
+        path = self._mirror.staged if self._mirror else self._state_path(NEW_MANIFEST)
+        if self._incoming is None:
+            self._incoming = Incoming(message.digest, size, path)
+        self._incoming.write(message)
+        if not message.last:
+            return
+        self._incoming.close()
+        self._incoming = None
+        del self._wanted[message.digest]
+        if self._mirror is not None:
+            self._mirror.place(message.digest)
+            self._finish_if_complete()
+        else:
+            with open(path, "rb") as file:
+                text = file.read()
+            os.unlink(path)
+            self._begin_new(text)
 
     def tell_room(self, message: messages.AskRoom) -> None:
         """Say how much room there is where a tree would be."""
@@ -170,8 +215,20 @@ class Receiver:
     def _finish_if_complete(self) -> None:
         if self._wanted or self._mirror is None or self._slot is None:
             return
-        self._mirror.finish()
+        if self._mirror.is_equal:
+            self._mirror.remember()
+        else:
+            self._mirror.finish()
+        self._keep_manifest()
         self._send(messages.SyncDone(to_text(self._slot.path), self._notes))
+
+    def _keep_manifest(self) -> None:
+        if self._text is not None:
+            path = self._state_path(NEW_MANIFEST)
+            with open(path, "wb") as file:
+                file.write(self._text)
+            os.replace(path, self._state_path(MANIFEST))
+            self._text = None
 
     @contextlib.contextmanager
     def _telling_failures(self) -> Iterator[None]:
@@ -189,3 +246,9 @@ class Receiver:
             self._incoming.abandon()
             self._incoming = None
         self._send(messages.SyncFailed(reason, remedy))
+
+
+def _check(blob: messages.Blob, size: int) -> None:
+    """Refuse a whole content that is not what was announced."""
+    if len(blob.data) != size or hashlib.sha256(blob.data).hexdigest() != blob.digest:
+        raise ProtocolError("the bytes sent are not those of %.80s" % blob.digest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_remotest.frames import encode, encode_blob
+from pytest_remotest.frames import encode, encode_blobs
 from pytest_remotest.messages import MAX_BUILD_S, BuildFailed, EnvDone, EnvFailed, EnvOpen, EnvWant
 from remotest.errors import EnvError, ProtocolError
 from remotest.sync.contents import ContentChanged, blobs
@@ -180,7 +180,7 @@ class _Conversation:
     def supply(self, file: Wheel | Source) -> None:
         try:
             for blob in blobs(str(file.path), file.sha256):
-                self.send(encode_blob(blob))
+                self.send(encode_blobs([blob]))
         except ContentChanged as error:
             raise EnvError(
                 host=self.host,

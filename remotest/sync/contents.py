@@ -1,4 +1,4 @@
-"""A file's contents on their way to a host: in pieces, and only if they are what was promised."""
+"""Contents on their way to a host: in pieces and packs, and only if they are what was promised."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from pytest_remotest.entries import to_bytes
+from pytest_remotest.frames import encode_blobs
 from pytest_remotest.messages import Blob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 BLOB_BYTES: Final = 1024 * 1024
 """Bytes of a file in one frame: a sixteenth of what a frame may hold."""
+
+PACK_BYTES: Final = 256 * 1024
+"""From which on the contents of small files go as one frame: enough to make one for each cheap, and
+little enough for the host to begin soon."""
 
 
 class ContentChanged(Exception):  # noqa: N818  what is found out, as in ``HostLost``
@@ -37,14 +42,44 @@ def blobs(path: str, digest: str) -> Iterator[Blob]:
     piece = b""
     try:
         descriptor = os.open(to_bytes(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            while following := file.read(BLOB_BYTES):
+        try:
+            # One more than there is: a file that has not grown is read at once.
+            size = min(os.fstat(descriptor).st_size + 1, BLOB_BYTES)
+            while following := os.read(descriptor, size):
                 if piece:
                     yield Blob(digest, last=False, data=piece)
                 piece = following
                 sum_of_all.update(piece)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ContentChanged(error.strerror or str(error)) from error
     if sum_of_all.hexdigest() != digest:
         raise ContentChanged("it has changed")
     yield Blob(digest, last=True, data=piece)
+
+
+def blobs_of(data: bytes, digest: str) -> Iterator[Blob]:
+    """Yield a content that is in memory."""
+    for start in range(0, max(len(data), 1), BLOB_BYTES):
+        end = start + BLOB_BYTES
+        yield Blob(digest, last=end >= len(data), data=data[start:end])
+
+
+def packed(contents: Iterable[Blob], encoding: str) -> Iterator[tuple[bytes, int]]:
+    """Yield (frame, bytes of contents in it) of these blobs, several small ones in each.
+
+    Args:
+        contents: in order.
+        encoding: what the frames are packed with where that is worthwhile, as in ``packing``.
+    """
+    pack: list[Blob] = []
+    size = 0
+    for blob in contents:
+        pack.append(blob)
+        size += len(blob.data)
+        if size >= PACK_BYTES:
+            yield encode_blobs(pack, encoding), size
+            pack, size = [], 0
+    if pack:
+        yield encode_blobs(pack, encoding), size

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import posixpath
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_remotest.entries import FILE, Entry, to_bytes, to_row
-from pytest_remotest.messages import MAX_BATCH_ITEMS, SyncEntries
+from pytest_remotest import manifests
+from pytest_remotest.entries import FILE, Entry, to_bytes
+from pytest_remotest.messages import SyncManifest
 from remotest.sync.extensions import is_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 BASE: Final = "base"
 OUTSIDE: Final = "outside"
@@ -24,14 +26,11 @@ HASH_CHARS: Final = 12
 SLUG_CHARS: Final = 40
 """Of a project's name in its directory on a host: enough to recognise it in a traceback."""
 
-BATCH_BYTES: Final = 4 * 1024 * 1024
-"""Estimated size at which a batch of entries is closed: a quarter of what a frame may hold."""
+CHANGES_BYTES: Final = 64 * 1024
+"""Of a manifest's new lines: with more of them it is quicker to ask whether they are needed."""
 
-ROW_BYTES: Final = 150
-"""Of a row without its path and target: kind, mode, size, digest, time, punctuation."""
-
-BYTES_PER_CHARACTER: Final = 6
-"""Of a path's character in JSON at worst: ``\\udc80``."""
+DROPPED_COUNT: Final = 5000
+"""Of a manifest's old lines, for the same reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +159,7 @@ class Manifest:
         notes: what the user should hear, one line each.
         secrets: paths that stayed home because they look like secrets, relative to the base.
         for_some: paths of extension modules that only some interpreters can import.
+        former: text of the manifest before this one, which hosts may have; empty without one.
     """
 
     entries: tuple[Entry, ...]
@@ -167,6 +167,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     for_some: frozenset[str] = frozenset()
+    former: bytes = field(default=b"", repr=False)
 
     def for_interpreters(self, ext_suffixes: Collection[str]) -> Manifest:
         """Return what travels to a host where these interpreters run.
@@ -177,10 +178,39 @@ class Manifest:
         left_out = {
             path for path in self.for_some if is_foreign(path.rpartition("/")[2], ext_suffixes)
         }
+        if not left_out:
+            return self
         entries = tuple(entry for entry in self.entries if entry.path not in left_out)
         digests = {entry.digest for entry in entries if entry.kind == FILE}
         sources = {digest: path for digest, path in self.sources.items() if digest in digests}
-        return replace(self, entries=entries, sources=sources)
+        former = manifests.to_checked_tree(self.former)
+        return replace(
+            self,
+            entries=entries,
+            sources=sources,
+            former=manifests.to_text(
+                entry for path, entry in former.items() if path not in left_out
+            ),
+        )
+
+    @functools.cached_property
+    def text(self) -> bytes:
+        """What the manifest is on the way and on a host."""
+        return manifests.to_text(self.entries)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """What the manifest is known by."""
+        return manifests.digest_of(self.text)
+
+    @functools.cached_property
+    def announcement(self) -> SyncManifest:
+        """What hosts are told of the manifest: all that they need, if it is little."""
+        dropped, added = manifests.changes_between(self.former, self.text)
+        if sum(map(len, added)) > CHANGES_BYTES or len(dropped) > DROPPED_COUNT:
+            dropped, added = [], []
+        base = manifests.digest_of(self.former)
+        return SyncManifest(self.digest, len(self.text), base, dropped, added)
 
     @property
     def file_count(self) -> int:
@@ -191,18 +221,3 @@ class Manifest:
     def total_bytes(self) -> int:
         """Size of all files."""
         return sum(entry.size for entry in self.entries if entry.kind == FILE)
-
-
-def batches(entries: Iterable[Entry]) -> Iterator[SyncEntries]:
-    """Yield the messages of a manifest, each far smaller than a frame may be."""
-    rows: list[list[object]] = []
-    size = 0
-    for entry in entries:
-        text_size = len(entry.path) + len(entry.target)
-        row_size = ROW_BYTES + BYTES_PER_CHARACTER * text_size
-        if rows and (len(rows) == MAX_BATCH_ITEMS or size + row_size > BATCH_BYTES):
-            yield SyncEntries(rows, last=False)
-            rows, size = [], 0
-        rows.append(to_row(entry))
-        size += row_size
-    yield SyncEntries(rows, last=True)

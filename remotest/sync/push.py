@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_remotest.frames import encode, encode_blob
+from pytest_remotest import packing
+from pytest_remotest.frames import encode
 from pytest_remotest.messages import (
     AskRoom,
     Room,
@@ -16,11 +17,13 @@ from pytest_remotest.messages import (
     SyncWant,
 )
 from remotest.errors import ProtocolError, SyncError
-from remotest.sync.contents import ContentChanged, blobs
-from remotest.sync.plan import Manifest, batches
+from remotest.sync.contents import ContentChanged, blobs, blobs_of, packed
+from remotest.sync.plan import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from pytest_remotest.messages import Blob
 
 PHASE: Final = "sync"
 
@@ -85,15 +88,25 @@ class _Push:
         self._to = destination
         self._send = send
         self._receive = receive
+        self._encoding = packing.PLAIN
 
-    def offer(self) -> None:
+    def offer(self, *, commit: bool) -> None:
+        """Announce the manifest, and have its tree made as soon as that can be."""
         to = self._to
-        self._send(encode([SyncOpen(to.project, to.run_uid, to.cache, to.directory)]))
-        for batch in batches(self._manifest.entries):
-            self._send(encode([batch]))
+        opening = SyncOpen(to.project, to.run_uid, to.cache, to.directory)
+        commits = [SyncCommit()] if commit else []
+        self._send(encode([opening, self._manifest.announcement, *commits]))
 
-    def wanted(self) -> list[str]:
-        """Return the digests that the host lacks, each once."""
+    def lacking(self) -> list[str]:
+        """Return the digests of the contents that the host lacks, each once."""
+        manifest = self._manifest
+        digests = self._wanted({manifest.digest: "", **manifest.sources})
+        if digests != [manifest.digest]:
+            return digests
+        self._supply(blobs_of(manifest.text, manifest.digest))
+        return self._wanted(manifest.sources)
+
+    def _wanted(self, offered: Mapping[str, str]) -> list[str]:
         digests: dict[str, None] = {}
         while True:
             want = self._next(SyncWant)
@@ -104,7 +117,7 @@ class _Push:
                     cause="the host asks for nothing, and does not come to an end",
                 )
             for digest in want.digests:
-                if digest not in self._manifest.sources or digest in digests:
+                if digest not in offered or digest in digests:
                     raise ProtocolError(
                         host=self._to.host,
                         phase=PHASE,
@@ -113,27 +126,35 @@ class _Push:
                     )
                 digests[digest] = None
             if want.last:
+                known = (name for name in want.encodings if name in packing.encodings())
+                self._encoding = next(known, packing.PLAIN)
                 return list(digests)
 
-    def supply(self, digest: str) -> int:
-        """Send one content in pieces. Return its size."""
-        path = self._manifest.sources[digest]
-        size = 0
+    def supply(self, digests: list[str]) -> int:
+        """Send contents. Return their size."""
+        return self._supply(
+            blob
+            for digest in digests
+            for blob in self._content(self._manifest.sources[digest], digest)
+        )
+
+    def _content(self, path: str, digest: str) -> Iterator[Blob]:
         try:
-            for blob in blobs(path, digest):
-                self._send(encode_blob(blob))
-                size += len(blob.data)
+            yield from blobs(path, digest)
         except ContentChanged as error:
             raise self._changed(path, str(error)) from error
+
+    def _supply(self, contents: Iterable[Blob]) -> int:
+        size = 0
+        for frame, frame_size in packed(contents, self._encoding):
+            self._send(frame)
+            size += frame_size
         return size
 
     def room(self) -> Room:
         self._send(encode([AskRoom(self._to.cache, self._to.directory)]))
         answer: Room = self._next(Room)
         return answer
-
-    def commit(self) -> None:
-        self._send(encode([SyncCommit()]))
 
     def done(self) -> SyncDone:
         answer: SyncDone = self._next(SyncDone)
@@ -191,9 +212,8 @@ def push(
         HostLost: from ``send`` and ``receive``.
     """
     conversation = _Push(manifest, destination, send, receive)
-    conversation.offer()
-    conversation.commit()
-    sent_bytes = sum(conversation.supply(digest) for digest in conversation.wanted())
+    conversation.offer(commit=True)
+    sent_bytes = conversation.supply(conversation.lacking())
     done = conversation.done()
     return Pushed(tree=done.tree, notes=tuple(done.notes), sent_bytes=sent_bytes)
 
@@ -213,8 +233,8 @@ def preview(
     room = conversation.room()
     if manifest is None:
         return room, None
-    conversation.offer()
-    wanted = set(conversation.wanted())
+    conversation.offer(commit=False)
+    wanted = set(conversation.lacking())
     lacking = [entry for entry in manifest.entries if entry.digest in wanted]
     sizes = {entry.digest: entry.size for entry in lacking}
     return room, Lacking(file_count=len(lacking), byte_count=sum(sizes.values()))

@@ -207,7 +207,7 @@ def test_host_takes_nothing_that_no_controller_says(host: Host, message: message
 def test_host_takes_no_other_wheel(host: Host, home: Path, blob: messages.Blob) -> None:
     host.send(frames.encode([open_with()]))
     with pytest.raises(messages.ProtocolError):
-        host.send(frames.encode_blob(blob))
+        host.send(frames.encode_blobs([blob]))
     host.release()
     assert list(root_of(home).glob("received/*/*")) == []
 

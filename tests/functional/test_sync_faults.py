@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import interpreters
 import pytest
-from synctrees import Host, manifest_of, snapshot, trees_in
+from synctrees import Host, announce, manifest_of, snapshot, trees_in
 
 from pytest_remotest import frames, messages
 from pytest_remotest.envstore import EnvStore
@@ -141,7 +141,7 @@ def test_host_gets_nothing_but_what_was_offered(project: Path, tmp_path: Path, d
             manifest_of(project),
             Destination(host="box", project="p", run_uid="r"),
             sent.append,
-            lambda _: messages.SyncWant([digest], last=True),
+            lambda _: messages.SyncWant([digest], last=True, encodings=[]),
         )
     assert [frame for frame in sent if frame[:1] == frames.BLOB_KIND] == []
 
@@ -154,7 +154,7 @@ def test_host_that_asks_twice_is_refused(project: Path) -> None:
             manifest,
             Destination(host="box", project="p", run_uid="r"),
             lambda _: None,
-            lambda _: messages.SyncWant([digest], last=False),
+            lambda _: messages.SyncWant([digest], last=False, encodings=[]),
         )
 
 
@@ -164,7 +164,7 @@ def test_host_that_asks_for_nothing_for_ever_is_refused(project: Path) -> None:
             manifest_of(project),
             Destination(host="box", project="p", run_uid="r"),
             lambda _: None,
-            lambda _: messages.SyncWant([], last=False),
+            lambda _: messages.SyncWant([], last=False, encodings=[]),
         )
 
 
@@ -204,32 +204,28 @@ def test_file_that_changes_after_it_was_read_is_named(
 @pytest.mark.parametrize(
     "wrong",
     [
-        [messages.SyncEntries([], last=True)],
+        [announce([])],
         [messages.SyncOpen("../x", "r", None, None)],
         [messages.SyncOpen("p", "r", None, None), messages.SyncCommit()],
         [
             messages.SyncOpen("p", "r", None, None),
-            messages.SyncEntries([["base/../../x", "d", 0o700]], last=True),
+            announce([["base/../../x", "d", 0o700]]),
         ],
         [
             messages.SyncOpen("p", "r", None, None),
-            messages.SyncEntries([["base", "d", 0o700]], last=True),
+            announce([["base", "d", 0o700]]),
             messages.SyncCommit(),
             messages.Blob("0" * 64, last=True, data=b""),
         ],
         [
             messages.SyncOpen("p", "r", None, None),
-            messages.SyncEntries(
-                [["base", "d", 0o700], ["base/x", "f", 0o600, 1, "0" * 64, 0]], last=True
-            ),
+            announce([["base", "d", 0o700], ["base/x", "f", 0o600, 1, "0" * 64, 0]]),
             messages.SyncCommit(),
             messages.Blob("0" * 64, last=True, data=b"x"),
         ],
         [
             messages.SyncOpen("p", "r", None, None),
-            messages.SyncEntries(
-                [["base", "d", 0o700], ["base/x", "f", 0o600, 1, "0" * 64, 0]], last=True
-            ),
+            announce([["base", "d", 0o700], ["base/x", "f", 0o600, 1, "0" * 64, 0]]),
             messages.SyncCommit(),
             messages.Blob("0" * 64, last=False, data=b"xy"),
         ],
@@ -238,7 +234,7 @@ def test_file_that_changes_after_it_was_read_is_named(
 def test_receiver_refuses_what_no_controller_says(home: Path, wrong: list[Any]) -> None:
     host = Host(home)
     *before, last = [
-        frames.encode_blob(message)
+        frames.encode_blobs([message])
         if isinstance(message, messages.Blob)
         else frames.encode([message])
         for message in wrong
@@ -276,7 +272,7 @@ def send(message):
     sys.stdout.buffer.flush()
 receiver = Receiver(send)
 handlers = {
-    messages.SyncOpen: receiver.open, messages.SyncEntries: receiver.entries,
+    messages.SyncOpen: receiver.open, messages.SyncManifest: receiver.manifest,
     messages.Blob: receiver.blob, messages.SyncCommit: receiver.commit,
 }
 while True:

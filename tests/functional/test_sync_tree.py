@@ -246,6 +246,7 @@ def test_interrupted_sync_leaves_no_torn_file_and_the_next_completes_it(
     assert snapshot(base_of(tree)) == snapshot(project)
     assert sorted(path.name for path in (Path(tree) / ".remotest").iterdir()) == [
         "index.json",
+        "manifest",
         "owner.3",
     ]
 

@@ -13,7 +13,7 @@ from fuzz.target import Target
 from hypothesis import strategies as st
 from wireexamples import EXAMPLES
 
-from pytest_remotest import frames, messages, values
+from pytest_remotest import frames, messages, packing, values
 from remotest.gateways.link import CheckedIO
 
 READ_TIMEOUT_S: Final = 60
@@ -22,7 +22,10 @@ READ_TIMEOUT_S: Final = 60
 WHOLE_FRAMES: Final = [
     *(frames.encode([example]) for example in EXAMPLES),
     frames.encode([messages.Finish(), messages.Goodbye()], "gw10"),
-    frames.encode_blob(messages.Blob("00ff", True, b"\xff\x00")),
+    frames.encode_blobs(
+        [messages.Blob("00ff", True, b"\xff\x00"), messages.Blob("00", False, b"")]
+    ),
+    frames.encode_blobs([messages.Blob("00ff", True, b"x" * 999)], packing.ZLIB),
 ]
 WORDS: Final = (
     *(b"[", b"]", b"{", b'"', b",", b"null", b"true", b"NaN", b"-Infinity", b"1e999", b"\\ud800"),

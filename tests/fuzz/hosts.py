@@ -219,7 +219,7 @@ def _conversations() -> st.SearchStrategy[bytes]:
     digests = st.lists(st.sampled_from([DIGEST, DIGEST, "0" * 64, "../x", ""]), max_size=3)
     row = st.tuples(TEXTS, TEXTS, TEXTS, st.integers(), st.floats(), st.booleans()).map(list) | JSON
     said = st.one_of(
-        st.builds(lambda names, last: ["SyncWant", names, last], digests, st.booleans()),
+        st.builds(lambda names, last: ["SyncWant", names, last, ["zlib"]], digests, st.booleans()),
         st.builds(lambda tree, notes: ["SyncDone", tree, notes], TEXTS, st.lists(TEXTS)),
         st.builds(lambda reason, remedy: ["SyncFailed", reason, remedy], TEXTS, TEXTS),
         st.builds(lambda *fields: ["Room", *fields], TEXTS, st.integers(), st.integers(), JSON),

@@ -16,7 +16,7 @@ from fuzz.target import Target
 from hypothesis import strategies as st
 from wireexamples import EXAMPLES
 
-from pytest_remotest import entries, envstore, frames, holders, messages
+from pytest_remotest import entries, envstore, frames, holders, manifests, messages
 from pytest_remotest.envreceive import Builder
 from pytest_remotest.envstore import SCHEMA, EnvStore
 from pytest_remotest.holders import process_space
@@ -92,8 +92,8 @@ def check_receiver(data: bytes) -> None:
                     if isinstance(message, messages.SyncOpen):
                         take_blob = receiver.blob
                         receiver.open(message._replace(cache=None, directory=None))
-                    elif isinstance(message, messages.SyncEntries):
-                        receiver.entries(message)
+                    elif isinstance(message, messages.SyncManifest):
+                        receiver.manifest(message)
                     elif isinstance(message, messages.SyncCommit):
                         receiver.commit(message)
                     elif isinstance(message, messages.EnvOpen):
@@ -161,6 +161,13 @@ def _manifest_rows() -> st.SearchStrategy[Any]:
     return others | st.lists(row | JSON.filter(lambda value: isinstance(value, list)), max_size=3)
 
 
+def announcement(rows: list[Any]) -> list[Any]:
+    """Return a SyncManifest that holds all of a manifest."""
+    lines = sorted(to_json(row).decode() for row in rows)
+    text = "\n".join(lines).encode()
+    return ["SyncManifest", manifests.digest_of(text), len(text), manifests.NOTHING, [], lines]
+
+
 def _conversations() -> st.SearchStrategy[bytes]:
     opens = st.builds(lambda name: ["SyncOpen", name, "u", None, None], st.just("p") | TEXTS)
     wheel = st.tuples(
@@ -172,7 +179,7 @@ def _conversations() -> st.SearchStrategy[bytes]:
         opens.map(lambda one: to_json([one])),
         _manifest_rows().map(
             lambda rows: to_json(
-                [["SyncOpen", "p", "u", None, None], ["SyncEntries", rows, True], ["SyncCommit"]]
+                [["SyncOpen", "p", "u", None, None], announcement(rows), ["SyncCommit"]]
             )
         ),
         st.integers(0, 5).map(lambda number: b"blob %d" % number),
@@ -189,7 +196,10 @@ RECEIVER: Final = Target(name="receiver", check=check_receiver, inputs=_conversa
 
 KEY: Final = "00ff00ff"
 MARK: Final = {"schema": SCHEMA, "key": KEY, "packages": {"a": "1"}, "files": {"bin/python": 0}}
-INDEX: Final = {"base/a": [10, 1, 1, 1, DIGESTS[1]]}
+INDEX: Final = {
+    "boot": holders.boot(),
+    "files": {"base/a": [10, 1, 1, 1, DIGESTS[1]]},
+}
 HOLDER: Final = {
     "run": "u",
     "machine": socket.gethostname(),

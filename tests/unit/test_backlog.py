@@ -97,7 +97,7 @@ def test_who_never_reads_is_not_taken_in_for_ever() -> None:
 
 def test_answers_that_nobody_can_have_asked_for() -> None:
     answers = Answers("a")
-    want = SyncWant([], last=False)
+    want = SyncWant([], last=False, encodings=[])
     answers.put(want, MAX_ANSWERS_BYTES)
     with pytest.raises(ProtocolError, match="answers more than it was asked"):
         answers.put(want, 1)

@@ -223,7 +223,7 @@ def test_to_send_to_a_lost_agent_is_no_error(hosts: MemoryHosts) -> None:
 
 def test_answers_of_a_sync_reach_the_one_who_asked(hosts: MemoryHosts) -> None:
     driver = opened(hosts, "a")
-    want = messages.SyncWant(["00"], last=True)
+    want = messages.SyncWant(["00"], last=True, encodings=[])
     exited = messages.WorkerExited("gw0", 0, "")
 
     def push(send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Pushed:

@@ -157,7 +157,7 @@ def test_a_corrupt_frame_is_none() -> None:
     with pytest.raises(m.ProtocolError):
         link.wire.send(frames.encode([m.RunItems([1])], "gw0"))
     with pytest.raises(m.ProtocolError):
-        link.wire.send(frames.encode_blob(m.Blob("00ff", True, b"x")))
+        link.wire.send(frames.encode_blobs([m.Blob("00ff", True, b"x")]))
 
 
 def test_what_is_told_to_a_host() -> None:
@@ -165,13 +165,12 @@ def test_what_is_told_to_a_host() -> None:
     blob = m.Blob("00ff", True, b"x")
     for _ in range(2):
         link.wire.send(frames.encode([m.Finish()], "gw0"))
-        link.wire.send(frames.encode_blob(blob))
+        link.wire.send(frames.encode_blobs([blob]))
     link.wire.send(frames.encode([m.Ping()]))
     assert link.sent == [
         (None, [blob]),
         ("gw0", [m.Finish()]),
-        (None, [blob]),
-        (None, [blob]),
+        (None, [blob, blob]),
     ]
     assert link.heard == [CUT]
 

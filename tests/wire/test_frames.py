@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import typing
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wireexamples import EXAMPLES, REPORT
 
-from pytest_remotest import frames, reportwire, values
+from pytest_remotest import frames, packing, reportwire, values
 from pytest_remotest import messages as m
 
 if TYPE_CHECKING:
@@ -84,9 +85,38 @@ def test_a_last_field_that_is_encoded_already_makes_the_same_bytes(message: Any)
     assert frames.encode_message(message._replace(data=encoded)) == frames.encode_message(message)
 
 
-@given(messages_of(m.Blob))
-def test_a_blob_arrives(blob: m.Blob) -> None:
-    assert frames.decode(frames.encode_blob(blob)) == (None, [blob])
+@given(st.lists(messages_of(m.Blob), min_size=1, max_size=3), st.sampled_from(["", "zlib"]))
+def test_blobs_arrive(blobs: list[m.Blob], encoding: str) -> None:
+    assert frames.decode(frames.encode_blobs(blobs, encoding)) == (None, blobs)
+
+
+@pytest.mark.parametrize("encoding", packing.encodings())
+def test_blobs_are_packed_where_that_makes_them_smaller(encoding: str) -> None:
+    text, noise = b"a line of text\n" * 10_000, os.urandom(150_000)
+    blobs = [m.Blob("00ff", True, text), m.Blob("ff", False, b"")]
+    frame = frames.encode_blobs(blobs, encoding)
+    assert len(frame) < 0.1 * len(text)
+    assert frames.decode(frame) == (None, blobs)
+    as_it_is = frames.encode_blobs([m.Blob("00ff", True, noise)], encoding)
+    assert as_it_is == frames.encode_blobs([m.Blob("00ff", True, noise)])
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        frames.encode_blobs([m.Blob("00ff", True, b"x" * 99)], "zlib").replace(b"99]", b"98]"),
+        frames.encode_blobs([m.Blob("00ff", True, b"x" * 99)], "zlib").replace(b"zlib", b"zl!b"),
+        frames.encode_blobs([m.Blob("00ff", True, b"x" * 99)], "zlib")[:-8],
+        frames.encode_blobs([m.Blob("00ff", True, b"x")]).replace(b"1]", b"2]"),
+        b'B\0\0\0\x04[""]',
+        b'B\0\0\0\x14["",["00ff",true,-1]]',
+        b'B\0\0\0\x1c["",["00ff",true,99999999999]]',
+    ],
+    ids=["size", "encoding", "torn", "plain size", "none", "negative", "large"],
+)
+def test_blobs_that_are_not_what_they_say_are_refused(frame: bytes) -> None:
+    with pytest.raises(m.ProtocolError):
+        frames.decode(frame)
 
 
 @given(st.lists(MESSAGES, max_size=3), NAMES)
@@ -102,7 +132,7 @@ def test_a_worker_frame_is_split_without_a_look_inside(batch: list[Any], worker:
 LARGE: Final = m.SessionOutput("x" * (m.MAX_BATCH_BYTES // 2 - 100))
 
 
-@given(st.lists(st.lists(st.sampled_from([LARGE, m.Idle()]), min_size=1, max_size=3), max_size=5))
+@given(st.lists(st.lists(st.sampled_from([LARGE, m.Busy()]), min_size=1, max_size=3), max_size=5))
 def test_merged_bodies_hold_the_same_messages_in_the_same_order(batches: list[list[Any]]) -> None:
     bodies = [frames.encode_body(batch) for batch in batches]
     merged = frames.merge_bodies(bodies)
@@ -224,7 +254,9 @@ def test_a_message_looks_on_the_wire_as_it_always_did(message: Any) -> None:
 def test_frames_look_as_they_always_did() -> None:
     assert frames.encode([m.Finish(), m.Goodbye()]) == b'A[["Finish"],["Goodbye"]]'
     assert frames.encode([m.Finish()], "gw10") == b'W\x04gw10[["Finish"]]'
-    assert frames.encode_blob(m.Blob("00ff", True, b"\xff")) == b'B\0\0\0\x0e["00ff", true]\xff'
+    assert frames.encode_blobs([m.Blob("00ff", True, b"\xff"), m.Blob("0f", False, b"a")]) == (
+        b'B\0\0\0\x23["",["00ff",true,1],["0f",false,1]]\xffa'
+    )
 
 
 PEER: Final = """

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_remotest import frames, messages
+from pytest_remotest import manifests
 from pytest_remotest.entries import Entry, check_tree, from_row, to_bytes, to_row, to_text
 from pytest_remotest.messages import ProtocolError
-from remotest.sync.plan import batches, lay_out, project_key
+from remotest.sync.plan import CHANGES_BYTES, Manifest, lay_out, project_key
 
 
 def places(base: str, roots: list[str], *, python_path: list[str] | None = None) -> dict[str, str]:
@@ -112,26 +113,38 @@ entries = st.one_of(
 )
 
 
-@given(st.lists(entries))
-def test_entries_cross_the_wire(given_entries: list[Entry]) -> None:
-    received = []
-    for batch in batches(given_entries):
-        _, [message] = frames.decode(frames.encode([batch]))
-        received += [from_row(row) for row in message.entries]
-    assert received == given_entries
+@given(st.lists(entries, unique_by=lambda entry: entry.path))
+def test_a_manifest_is_the_same_at_the_other_end(given_entries: list[Entry]) -> None:
+    text = manifests.to_text(given_entries)
+    received = manifests.to_checked_tree(text)
+    assert received == {entry.path: entry for entry in given_entries}
+    assert manifests.to_text(received.values()) == text
+    assert [from_row(row) for row in map(json.loads, text.splitlines())] == [
+        from_row(json.loads(json.dumps(to_row(received[json.loads(line)[0]]))))
+        for line in text.splitlines()
+    ]
 
 
-def test_batches_are_far_smaller_than_a_frame_may_be() -> None:
-    longest = "base/" + "/".join([to_text(b"\xff" * 250)] * 16)
-    many = [Entry(longest, "l", target=longest)] * 4000
-    encoded = [frames.encode([batch]) for batch in batches(many)]
-    assert max(map(len, encoded)) < messages.MAX_FRAME_BYTES / 2
-    lasts = [frames.decode(frame)[1][0].last for frame in encoded]
-    assert lasts == [False] * (len(encoded) - 1) + [True]
+@given(st.lists(entries, max_size=8), st.lists(entries, max_size=8), st.lists(entries, max_size=8))
+def test_a_manifest_comes_of_another(stay: list[Entry], old: list[Entry], new: list[Entry]) -> None:
+    former, text = manifests.to_text({*stay, *old}), manifests.to_text({*stay, *new})
+    assert manifests.apply(former, manifests.changes_between(former, text)) == text
 
 
-def test_an_empty_manifest_is_one_message() -> None:
-    assert list(batches([])) == [messages.SyncEntries([], last=True)]
+def manifest(count: int, former: bytes = b"") -> Manifest:
+    entries = tuple(Entry(f"base/{number:0100}", "d", 0o755) for number in range(count))
+    return Manifest(entries=entries, sources={}, former=former)
+
+
+def test_a_host_is_told_what_it_may_lack_of_a_manifest_if_that_is_little() -> None:
+    small, large = manifest(10), manifest(CHANGES_BYTES // 100)
+    assert small.announcement.base == manifests.NOTHING
+    assert len(small.announcement.added) == 10
+    assert large.announcement.added == []
+    one_more = manifest(len(large.entries) + 1, former=large.text).announcement
+    assert (one_more.base, one_more.dropped, len(one_more.added)) == (large.digest, [], 1)
+    one_less = manifest(len(large.entries) - 1, former=large.text).announcement
+    assert (one_less.dropped, one_less.added) == ([len(large.entries) - 1], [])
 
 
 FILE = ["f", 0o644, 1, "0" * 64, 0]
