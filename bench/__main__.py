@@ -14,7 +14,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import contenders, processes, scale, start, table, throughput, workers
+from bench import (
+    contenders,
+    processes,
+    reports,
+    scale,
+    scheduling,
+    start,
+    sync,
+    table,
+    throughput,
+    workers,
+)
 from bench.measure import Result
 
 if TYPE_CHECKING:
@@ -26,7 +37,11 @@ RESULTS: Final = contenders.KEPT / "results"
 PAGE: Final = contenders.ROOT / "docs" / "performance.md"
 
 EXPERIMENTS: Final = sorted(
-    (*start.EXPERIMENTS, *throughput.EXPERIMENTS, *workers.EXPERIMENTS, *scale.EXPERIMENTS),
+    (
+        one
+        for subject in (start, throughput, workers, sync, scheduling, scale, reports)
+        for one in subject.EXPERIMENTS
+    ),
     key=lambda one: one.number,
 )
 

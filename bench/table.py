@@ -116,7 +116,7 @@ def _aim(row: Row) -> str:
     if row.aim is None:
         return "-"
     aim: Aim = row.aim
-    value = f"{number(aim.value)} {row.unit}" if aim.is_absolute else f"{aim.value:.2f}"
+    value = f"{number(aim.value)} {row.unit}".strip() if aim.is_absolute else f"{aim.value:.2f}"
     return f"{aim.sense} {value}"
 
 

@@ -1,0 +1,237 @@
+"""What it takes to bring a tree to a host, beside rsync: rows 5, 6, 7."""
+
+from __future__ import annotations
+
+import filecmp
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from bench import hosts
+from bench.contenders import OURS, PLAIN, python_of, shown
+from bench.experiment import Experiment, Outcome
+from bench.measure import AT_MOST, Aim, Row, take_turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.hosts import Hosts
+    from bench.measure import Contender, Sample, Samples
+
+RSYNC: Final = "rsync -az"
+SSH: Final = "ssh HOST true"
+"""What no tool can do without that makes a connection of its own."""
+
+SLOW_S: Final = 0.05
+CHANGED_COUNT: Final = 10
+SYNC_TIMEOUT_S: Final = 120
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Files of about 10 kB each, which compress about as well as source code does."""
+
+    file_count: int
+
+    def write(self, top: Path) -> None:
+        chance = Random(0)
+        words = [
+            "".join(chance.choices("etaoinshrdlu_", k=chance.randint(2, 9))) for _ in range(4000)
+        ]
+        for number in range(self.file_count):
+            folder = top / f"package_{number // 100:02}" / f"part_{number // 10 % 10}"
+            folder.mkdir(parents=True, exist_ok=True)
+            text = " ".join(chance.choices(words, k=1500))
+            (folder / f"module_{number}.py").write_text(text.replace(" e", "\ne"))
+        (top / "pytest.ini").write_text("[pytest]\n")
+
+    def change(self, top: Path, some: int) -> None:
+        """Change a few files: other bytes, another size."""
+        files = sorted(top.rglob("*.py"))
+        for path in files[some :: len(files) // CHANGED_COUNT][:CHANGED_COUNT]:
+            path.write_text(f"{path.read_text()}\nchanged {some}")
+
+
+SMALL: Final = Tree(500)
+BIG: Final = Tree(5_000)
+
+
+class Scene:
+    """One tree for each contender, alike, and where each brings it to."""
+
+    def __init__(self, folder: Path, tree: Tree, there: Hosts) -> None:
+        self._folder = folder
+        self._tree = tree
+        self._there = there
+        self._home = there.homes[0]
+        self._turns = 0
+        self._environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+        for name in (OURS, "rsync"):
+            tree.write(folder / name)
+        ssh = " ".join(there.ssh("")[:-1])
+        self.commands = {
+            RSYNC: [
+                "rsync",
+                "-az",
+                "--delete",
+                "-e",
+                ssh,
+                f"{folder / 'rsync'}/",
+                f"{there.names[0]}:tree",
+            ],
+            OURS: [
+                str(Path(python_of(OURS)).with_name("remotest")),
+                "sync",
+                *there.specs(python_of(PLAIN))[:1],
+            ],
+        }
+
+    def contenders(self, prepare: Callable[[], None]) -> dict[str, Contender]:
+        """Return who goes when: both bring their tree after ``prepare``, which is not counted."""
+        return {
+            SSH: self._ssh,
+            RSYNC: functools.partial(self._sync, RSYNC, "rsync", prepare),
+            OURS: functools.partial(self._sync, OURS, OURS, prepare),
+        }
+
+    def change_nothing(self) -> None:
+        """Leave all as it is."""
+
+    def change_some(self) -> None:
+        """Change a few files of both trees."""
+        self._turns += 1
+        for name in (OURS, "rsync"):
+            self._tree.change(self._folder / name, self._turns % 40)
+
+    def forget(self) -> None:
+        """Take away what was brought, and what is remembered of it."""
+        shutil.rmtree(self._folder / "cache", ignore_errors=True)
+        for path in self._home.iterdir():
+            shutil.rmtree(path)
+
+    def _ssh(self) -> Sample:
+        return {
+            "wall_s": _seconds_of([*self._there.ssh(self._there.names[0]), "true"], self._folder)
+        }
+
+    def _sync(self, name: str, tree: str, prepare: Callable[[], None]) -> Sample:
+        prepare()
+        top = self._folder / tree
+        seconds = _seconds_of(self.commands[name], top, self._environment)
+        self._check(name, top)
+        return {"wall_s": seconds}
+
+    def _check(self, name: str, top: Path) -> None:
+        """End the program where the tree on the host is not the one here."""
+        found = [path.parent for path in self._home.rglob("pytest.ini")]
+        brought = (
+            self._home / "tree"
+            if name == RSYNC
+            else next((path for path in found if path != self._home / "tree"), None)
+        )
+        files = [str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()]
+        same = [] if brought is None else filecmp.cmpfiles(top, brought, files, shallow=False)[0]
+        if len(same) != len(files):
+            sys.exit(f"{name}: {len(files) - len(same)} of {len(files)} files are not on the host")
+
+
+def _seconds_of(
+    command: list[str], folder: Path, environment: dict[str, str] | None = None
+) -> float:
+    start = time.perf_counter()
+    answer = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SYNC_TIMEOUT_S,
+        check=False,
+    )
+    if answer.returncode:
+        sys.exit(f"not a sync to be measured: {command}\n{answer.stdout}")
+    return time.perf_counter() - start
+
+
+def row(samples: Samples, number: str, what: str, aim: float) -> Row:
+    return Row(
+        number=number,
+        what=what,
+        unit="s",
+        ours=samples.figures(OURS, "wall_s"),
+        peer=samples.figures(RSYNC, "wall_s"),
+        peer_name=RSYNC,
+        aim=Aim(AT_MOST, aim),
+        limit=samples.figures(SSH, "wall_s"),
+        limit_name=SSH,
+    )
+
+
+def little_changed(folder: Path, rounds: int) -> Outcome:
+    with hosts.running(folder / "hosts", 1, SLOW_S) as there:
+        scene = Scene(folder, BIG, there)
+        unchanged = take_turns(scene.contenders(scene.change_nothing), rounds)
+        changed = take_turns(scene.contenders(scene.change_some), rounds)
+        commands = {name: shown(command) for name, command in scene.commands.items()}
+    rows = [
+        row(unchanged, "5a", "nothing changed, the whole command", 0.45),
+        row(changed, "5b", f"{CHANGED_COUNT} files changed, the whole command", 0.45),
+    ]
+    return Outcome(rows, commands)
+
+
+def small_tree(folder: Path, rounds: int) -> Outcome:
+    with hosts.running(folder / "hosts", 1, 0.0) as there:
+        scene = Scene(folder, SMALL, there)
+        samples = take_turns(scene.contenders(scene.change_nothing), rounds)
+        commands = {name: shown(command) for name, command in scene.commands.items()}
+    return Outcome([row(samples, "6", "nothing changed, the whole command", 0.8)], commands)
+
+
+def first_sync(folder: Path, rounds: int) -> Outcome:
+    rows = []
+    for number, round_trip_s in (("7a", 0.0), ("7b", SLOW_S)):
+        place = folder / number
+        with hosts.running(place / "hosts", 1, round_trip_s) as there:
+            scene = Scene(place, BIG, there)
+            samples = take_turns(scene.contenders(scene.forget), rounds)
+            commands = {name: shown(command) for name, command in scene.commands.items()}
+        what = f"first sync, round trip {round_trip_s * 1000:.0f} ms"
+        rows.append(row(samples, number, what, 0.8))
+    return Outcome(rows, commands)
+
+
+EXPERIMENTS: Final = (
+    Experiment(
+        number=5,
+        what=f"{BIG.file_count:,} files, 50 MB, that are on the host, round trip 50 ms",
+        blind="a disk whose cache is cold; rsync with a connection that ssh keeps open",
+        minutes=1,
+        measure=little_changed,
+    ),
+    Experiment(
+        number=6,
+        what=f"{SMALL.file_count} files that are on the host, round trip 0",
+        blind="as row 5",
+        minutes=0.2,
+        measure=small_tree,
+    ),
+    Experiment(
+        number=7,
+        what=f"{BIG.file_count:,} files, 50 MB, that are not on the host yet",
+        blind=(
+            "a narrow line; rsync puts each file in its place when it has come, remotest all "
+            "files when all have come; it forgets its own cache before each time, too"
+        ),
+        minutes=3,
+        measure=first_sync,
+    ),
+)
