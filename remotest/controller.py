@@ -192,7 +192,7 @@ class Controller:
         self._interrupts.close()
         self._await_worker_exits()
         self._opener.abort()
-        self._driver.close()
+        self._driver.close(self._interrupts.end_within_s())
         self._opener.close()
         for agent, message in self._driver.processes_left():
             self._leftovers.take(agent, message)

@@ -6,15 +6,16 @@ The main thread alone takes from it, and it alone calls pytest's hooks.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_remotest import frames, messages
-from remotest.backlog import Answers, Backlog
-from remotest.errors import ConnectError, HostError, HostLost, ProtocolError, UsageError
+from remotest.agentline import CLOSE_TIMEOUT_S, AgentLine, join
+from remotest.backlog import Backlog
+from remotest.errors import ConnectError, HostError, HostLost, UsageError
 from remotest.heartbeat import Heartbeat
 from remotest.hosttext import HostText
 from remotest.tidings import (
@@ -41,18 +42,14 @@ if TYPE_CHECKING:
     from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
     from remotest.sync.push import Pushed
 
-GREETING_TIMEOUT_S = 60.0
-"""From a booted interpreter to its agent's greeting: it lists site-packages, maybe on NFS."""
-
-CLOSE_TIMEOUT_S = 8.0
-"""For an agent to end every process of the run after Goodbye: its own limit is 5 s."""
-
-LAST_WORDS_S = 3.0
-"""For an agent to say what was left on its host, which takes it half a second; then its link is
-ended, and it has CLOSE_TIMEOUT_S."""
+END_TIMEOUT_S = 2 * CLOSE_TIMEOUT_S
+"""For the end of a run, whose agents are closed all at once."""
 
 OPENING_GRACE_S = 2.0
 """For what is just being opened at the end of a run, and was aborted, to be ended on its host."""
+
+GIVEN_UP_GRACE_S = 5.0
+"""For a host that was given up to end what runs there, through another session; it may be gone."""
 
 NEXT_TOOL_S = 0.1
 """Between two looks at whether a tool has been started in the place of one that was ended."""
@@ -146,12 +143,8 @@ class Driver:
         # Without a limit of its own: the backlog holds back who fills it.
         self._inbox: queue.SimpleQueue[DriverEvent | Exception] = queue.SimpleQueue()
         self._backlog = Backlog()
-        self._gateways: dict[str, AgentGateway] = {}
-        self._answers: dict[str, Answers] = {}
+        self._lines: dict[str, AgentLine] = {}
         self._left: dict[tuple[str, bool], messages.ProcessesLeft] = {}
-        self._gone: defaultdict[str, threading.Event] = defaultdict(threading.Event)
-        self._threads: list[threading.Thread] = []
-        self._errands: defaultdict[str, list[threading.Thread]] = defaultdict(list)
         self._openings: list[threading.Thread] = []
         self._resolving: list[threading.Thread] = []
         self._heartbeat = Heartbeat(worker_timeout_s)
@@ -160,9 +153,9 @@ class Driver:
     def open(self, agents: Iterable[str]) -> None:
         """Begin to open these agents' gateways, all at once; maybe again, once they have ended."""
         for agent in agents:
-            self._answers[agent] = Answers(agent)
-            self._gone[agent] = threading.Event()
-            self._openings.append(self._start(f"open-{agent}", self._open, agent))
+            former, line = self._lines.get(agent), AgentLine(agent)
+            self._lines[agent] = line
+            self._openings.append(self._start(f"open-{agent}", self._open, agent, line, former))
 
     def push(self, agent: str, pusher: Pusher) -> None:
         """Begin to bring the tree to the host of an agent."""
@@ -185,11 +178,8 @@ class Driver:
 
         That the gateway is gone is no error here: its end arrives as an event of its own.
         """
-        try:
-            with self._backlog.writing_to(agent):
-                self._gateways[agent].send(frames.encode(batch, worker))
-        except HostLost:
-            return
+        with contextlib.suppress(HostLost), self._backlog.writing_to(agent):
+            self._lines[agent].send(frames.encode(batch, worker))
 
     def receive(self, timeout_s: float | None) -> DriverEvent | None:
         """Return the next event, or None when none came within ``timeout_s``.
@@ -220,31 +210,36 @@ class Driver:
         """The events that wait for ``receive``: to be counted, not to be taken."""
         return self._inbox
 
-    def close(self) -> None:
-        """End every agent, all at once, and wait for their hosts to be clean."""
+    def close(self, within_s: float | None = None) -> None:
+        """End every agent, all at once, and wait for their hosts to be clean.
+
+        A host that is not within this time, if it is limited, is left to clean up by itself.
+        """
+        now = time.monotonic()
+        deadline = now + (END_TIMEOUT_S if within_s is None else within_s)
+        grace_end = min(deadline, now + OPENING_GRACE_S)
         self._closing = True  # From now on, what opens is closed by the thread that opens it.
         self._backlog.close()
         self._heartbeat.close()
-        gateways = dict(self._gateways)
-        self._threads += [
-            self._start(f"close-{agent}", self._part, agent, gateway)
-            for agent, gateway in gateways.items()
+        closings = [
+            self._start(f"close-{agent}", line.part)
+            for agent, line in self._lines.items()
+            if line.gateway is not None
         ]
-        self._end_resolving()
-        now = time.monotonic()
-        _join(self._openings, deadline=now + OPENING_GRACE_S)
-        errands = [thread for threads in self._errands.values() for thread in threads]
-        _join([*self._threads, *errands], deadline=now + 2 * CLOSE_TIMEOUT_S)
+        self._end_resolving(deadline=grace_end)
+        join(self._openings, deadline=grace_end)
+        errands = [thread for line in self._lines.values() for thread in line.errands]
+        join([*closings, *errands], deadline=deadline)
+        join(self._heartbeat.threads, deadline=min(deadline, now + GIVEN_UP_GRACE_S))
 
-    def _end_resolving(self) -> None:
+    def _end_resolving(self, *, deadline: float) -> None:
         """End what this machine does for environments that nobody waits for any more."""
-        deadline = time.monotonic() + OPENING_GRACE_S
         while time.monotonic() < deadline and any(t.is_alive() for t in self._resolving):
             # Not at the top: most runs need no tools.
             from remotest.env.tools import end_all  # noqa: PLC0415
 
             end_all()
-            _join(self._resolving, deadline=time.monotonic() + NEXT_TOOL_S)  # It may try another.
+            join(self._resolving, deadline=time.monotonic() + NEXT_TOOL_S)  # It may try another.
 
     # -- threads ---------------------------------------------------------------------------
 
@@ -259,7 +254,8 @@ class Driver:
     def _send_out(
         self, kind: str, target: Callable[..., None], agent: str, errand: Callable[..., Any]
     ) -> None:
-        self._errands[agent].append(self._start(f"{kind}-{agent}", target, agent, errand))
+        line = self._lines[agent]
+        line.errands.append(self._start(f"{kind}-{agent}", target, agent, line, errand))
 
     def _guard(self, target: Callable[..., None], *arguments: Any) -> None:
         """Let a mistake of ours be raised where it is seen: the main thread waits for an event."""
@@ -268,16 +264,16 @@ class Driver:
         except Exception as error:  # noqa: BLE001  raised again by receive()
             self._inbox.put(error)
 
-    def _open(self, agent: str) -> None:
-        greetings: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._clear_away(agent)
+    def _open(self, agent: str, line: AgentLine, former: AgentLine | None) -> None:
+        if former is not None:
+            former.clear_away()
         try:
             gateway = self._opener(
                 agent,
-                lambda frame: self._on_frame(agent, frame, greetings),
-                lambda reason: self._on_closed(agent, reason, greetings),
+                lambda frame: self._on_frame(agent, line, frame),
+                lambda reason: self._on_closed(agent, line, reason),
             )
-            greeting = self._await_greeting(agent, gateway, greetings)
+            greeting = line.await_greeting(gateway)
         except HostError as error:
             self._inbox.put(GatewayFailed(agent=agent, error=error))
             return
@@ -285,37 +281,12 @@ class Driver:
             failure = ConnectError(host=agent, phase="connect", cause=str(error))
             self._inbox.put(GatewayFailed(agent=agent, error=failure))
             return
-        self._gateways[agent] = gateway
         self._heartbeat.watch(agent, gateway)
         if self._closing:
             gateway.close(CLOSE_TIMEOUT_S)
         self._inbox.put(GatewayOpened(agent=agent, info=greeting.info))
 
-    def _clear_away(self, agent: str) -> None:
-        """Release what is left of a gateway that has ended, so that nothing of it comes later."""
-        former = self._gateways.get(agent)
-        if former is not None:
-            former.close(CLOSE_TIMEOUT_S)
-            _join(self._errands[agent], deadline=time.monotonic() + CLOSE_TIMEOUT_S)
-
-    def _await_greeting(
-        self, agent: str, gateway: AgentGateway, greetings: queue.SimpleQueue[Any]
-    ) -> messages.Greeting:
-        try:
-            greeting = greetings.get(timeout=GREETING_TIMEOUT_S)
-        except queue.Empty:
-            greeting = f"no greeting within {GREETING_TIMEOUT_S:.0f} s"
-        is_foreign = isinstance(greeting, messages.Greeting)
-        if isinstance(greeting, messages.Greeting):
-            if greeting.protocol == messages.PROTOCOL:
-                return greeting
-            # Our own agent, which was sent there, has no other.
-            greeting = f"it speaks version {greeting.protocol} of the protocol"
-        kind = ProtocolError if is_foreign or gateway.broke_protocol else ConnectError
-        gateway.close(CLOSE_TIMEOUT_S)
-        raise kind(host=agent, phase="start the agent", cause=greeting)
-
-    def _on_frame(self, agent: str, frame: bytes, greetings: queue.SimpleQueue[Any]) -> None:
+    def _on_frame(self, agent: str, line: AgentLine, frame: bytes) -> None:
         """Decode a frame and put it where it belongs. Called by the gateway's reader thread.
 
         Raises:
@@ -323,17 +294,14 @@ class Driver:
         """
         self._heartbeat.heard(agent)
         worker, batch = frames.decode(frame)
-        gateway = self._gateways.get(agent)
-        if gateway is None or not gateway.is_local:
+        if line.gateway is None or not line.gateway.is_local:
             batch = self._host_text.clean(batch, frame)
         ours: list[Any] = []
         for message in batch:
             if worker is None and isinstance(message, messages.Greeting):
-                if not greetings.empty():
-                    raise messages.ProtocolError("it greets again and again")
-                greetings.put(message)
+                line.greet(message)
             elif worker is None and isinstance(message, ANSWERS):
-                self._answers[agent].put(message, len(frame))
+                line.answers.put(message, len(frame))
             elif worker is None and isinstance(message, messages.Pong):
                 continue
             elif worker is None and isinstance(message, messages.ProcessesLeft):
@@ -347,31 +315,23 @@ class Driver:
                 )
             )
 
-    def _part(self, agent: str, gateway: AgentGateway) -> None:
-        self.send(agent, [messages.Goodbye()])
-        self._gone[agent].wait(LAST_WORDS_S)
-        gateway.close(CLOSE_TIMEOUT_S)
-
-    def _on_closed(self, agent: str, reason: str, greetings: queue.SimpleQueue[Any]) -> None:
-        self._gone[agent].set()
+    def _on_closed(self, agent: str, line: AgentLine, reason: str) -> None:
         self._heartbeat.forget(agent)
-        greetings.put(reason)
-        self._answers[agent].end()
-        gateway = self._gateways.get(agent)
-        may_return = gateway is None or not gateway.broke_protocol
+        line.end(reason)
+        may_return = line.gateway is None or not line.gateway.broke_protocol
         self._inbox.put(GatewayClosed(agent=agent, reason=reason, may_return=may_return))
 
-    def _push(self, agent: str, pusher: Pusher) -> None:
+    def _push(self, agent: str, line: AgentLine, pusher: Pusher) -> None:
         try:
-            pushed = pusher(self._gateways[agent].send, self._answers[agent].get)
+            pushed = pusher(line.send, line.answers.get)
         except HostError as error:
             self._inbox.put(TreeFailed(agent=agent, error=error))
             return
         self._inbox.put(TreePushed(agent=agent, tree=pushed.tree, notes=pushed.notes))
 
-    def _ask(self, agent: str, asker: Asker) -> None:
+    def _ask(self, agent: str, line: AgentLine, asker: Asker) -> None:
         try:
-            answer = asker(self._gateways[agent].send, self._answers[agent].get)
+            answer = asker(line.send, line.answers.get)
         except HostError as error:
             self._inbox.put(Unanswered(agent=agent, error=error))
             return
@@ -380,16 +340,10 @@ class Driver:
     def _resolve(self, resolver: Resolver) -> None:
         self._inbox.put(EnvironmentsResolved(provisions=resolver()))
 
-    def _ship(self, agent: str, shipper: Shipper) -> None:
+    def _ship(self, agent: str, line: AgentLine, shipper: Shipper) -> None:
         try:
-            shipped = shipper(self._gateways[agent].send, self._answers[agent].get)
+            shipped = shipper(line.send, line.answers.get)
         except HostError as error:
             self._inbox.put(EnvironmentFailed(agent=agent, error=error))
             return
         self._inbox.put(EnvironmentShipped(agent=agent, shipped=shipped))
-
-
-def _join(threads: Iterable[threading.Thread], *, deadline: float) -> None:
-    """Wait for threads to end, but not beyond a time of the monotonic clock."""
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))

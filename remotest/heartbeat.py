@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 PINGS_IN_SILENCE: Final = 3
 """Pings that may stay without an answer before a host is given up: one may be late."""
 
-END_TIMEOUT_S: Final = 5.0
-"""For a host that was given up to end what runs there, through another session; it may be gone."""
-
 PING: Final = frames.encode([messages.Ping()])
 
 
@@ -30,6 +27,9 @@ class Heartbeat:
     """Pings the agents of one run. ``heard`` may be called by any thread.
 
     A worker with tests to run may be silent for ``worker_timeout_s``, or for ever if that is None.
+
+    Attributes:
+        threads: some may still be ending what runs on a host that was given up.
     """
 
     def __init__(self, worker_timeout_s: float | None = None) -> None:
@@ -37,7 +37,7 @@ class Heartbeat:
         self._heard_s: dict[str, float] = {}
         self._gateways: dict[str, AgentGateway] = {}  # An agent may come again by another one.
         self._closing = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self.threads: list[threading.Thread] = []
 
     def watch(self, agent: str, gateway: AgentGateway) -> None:
         """Begin to ping an agent that has greeted, and to expect a word from it.
@@ -58,7 +58,7 @@ class Heartbeat:
             thread = threading.Thread(
                 target=target, args=(agent, gateway), name=f"remotest-{name}-{agent}", daemon=True
             )
-            self._threads.append(thread)
+            self.threads.append(thread)
             thread.start()
 
     def heard(self, agent: str) -> None:
@@ -71,12 +71,9 @@ class Heartbeat:
         self._heard_s.pop(agent, None)
 
     def close(self) -> None:
-        """Expect nothing of anybody any more; wait a while for those given up to be ended."""
+        """Expect nothing of anybody any more."""
         self._closing.set()
         self._heard_s.clear()
-        deadline_s = time.monotonic() + END_TIMEOUT_S
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
 
     def _expects(self, agent: str, gateway: AgentGateway) -> bool:
         return agent in self._heard_s and self._gateways[agent] is gateway

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-TEARDOWN_GRACE_S: Final = 8.0
-"""How long tests that are interrupted may take to tear their fixtures down: after 10 s the prompt
-is back, and the hosts are to be cleaned before."""
+TEARDOWN_GRACE_S: Final = 7.0
+"""How long tests that are interrupted may take to tear their fixtures down."""
+
+END_S: Final = 9.5
+"""From the first Ctrl-C until hosts are waited for no more: after 10 s the prompt is back."""
+
+CLEANING_S: Final = 1.0
+"""The least that they get to be cleaned, where something else has taken the time: half of that is
+for what ends by itself. A host that is not clean by then goes on with it, and nobody watches."""
 
 _USUAL: Final[Mapping[signal.Signals, Any]] = {
     signal.SIGINT: signal.default_int_handler,
@@ -42,11 +49,15 @@ class Interrupts:
         status: the exit status that a shell would tell of that; None for Ctrl-C.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, wake: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Take what makes the main thread look; it is called in a signal handler."""
         self._wake = wake
+        self._clock = clock
         self._installed: list[signal.Signals] = []
         self._taken_count = 0
+        self._first_s = 0.0
         self._is_closed = False
         self.count = 0
         self.words = ""
@@ -73,6 +84,12 @@ class Interrupts:
         self._taken_count = self.count
         return TEARDOWN_GRACE_S if self.count == 1 else 0.0
 
+    def end_within_s(self) -> float | None:
+        """Return for how long hosts may still be waited for; None where nobody has interrupted."""
+        if not self.count:
+            return None
+        return max(CLEANING_S, self._first_s + END_S - self._clock())
+
     def close(self) -> None:
         """Note that nothing runs any more: what comes from now on needs no answer."""
         self._is_closed = True
@@ -81,6 +98,8 @@ class Interrupts:
     def _handle(self, number: int, frame: Any) -> None:
         if self.count > self._taken_count or self.count == _ORDERLY_COUNT:
             signal.default_int_handler(number, frame)
+        if not self.count:
+            self._first_s = self._clock()
         self.count += 1
         if number != signal.SIGINT and not self._is_closed:
             self.words = signal.Signals(number).name

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+import remotest.driver
 from pytest_remotest import frames, messages
 from remotest.driver import Driver
 from remotest.errors import ConnectError, HostLost, SyncError, UsageError
@@ -297,6 +298,26 @@ def test_the_end_says_goodbye_and_closes_all(hosts: MemoryHosts) -> None:
     for gateway in hosts.gateways.values():
         assert gateway.sent == [(None, [messages.Goodbye()])]
         assert gateway.is_closed.is_set()
+
+
+def test_the_end_does_not_wait_for_a_host_for_longer_than_it_may(
+    hosts: MemoryHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remotest.driver, "END_TIMEOUT_S", 10 * WAIT_S)
+    driver = opened(hosts, "a", "b")
+    may_end, has_ended = threading.Event(), threading.Event()
+
+    def end_late(_: float) -> None:
+        may_end.wait(WAIT_S)
+        has_ended.set()
+
+    monkeypatch.setattr(hosts.gateways["a"], "close", end_late)
+    driver.close(within_s=0.01)
+    assert not has_ended.is_set()
+
+    may_end.set()
+    driver.close()
+    assert has_ended.is_set()
 
 
 def test_a_gateway_that_opens_after_the_end_is_closed(hosts: MemoryHosts) -> None:

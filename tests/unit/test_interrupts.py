@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remotest.interrupts import TEARDOWN_GRACE_S, Interrupts
+from remotest.interrupts import CLEANING_S, END_S, TEARDOWN_GRACE_S, Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +58,32 @@ def test_when_nothing_runs_any_more_two_in_all_need_no_answer(interrupts: Interr
     ctrl_c()
     with pytest.raises(KeyboardInterrupt):
         ctrl_c()
+
+
+@pytest.mark.parametrize(
+    ("pressed_s", "left_s"),
+    [
+        ([], None),
+        ([0.0], END_S),
+        ([4.0], END_S),
+        ([0.0, 4.0], END_S - 4.0),
+        ([0.0, END_S], CLEANING_S),
+        ([0.0, 60.0], CLEANING_S),
+    ],
+)
+def test_the_first_one_decides_when_hosts_are_waited_for_no_more(
+    pressed_s: list[float], left_s: float | None
+) -> None:
+    now_s = [0.0]
+    interrupts = Interrupts(lambda: None, clock=lambda: now_s[0])
+    interrupts.install()
+    try:
+        for now_s[0] in pressed_s:
+            ctrl_c()
+            interrupts.take()
+        assert interrupts.end_within_s() == left_s
+    finally:
+        interrupts.restore()
 
 
 def test_who_ignores_it_or_handles_it_otherwise_goes_on_to() -> None:
