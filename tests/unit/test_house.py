@@ -26,7 +26,7 @@ LAYERS: Final = tuple(
             "lastwords hosttext scheduling run sync env"
         ),
         "gateways",
-        "driver faultywire tidings backlog heartbeat interrupts",
+        "driver agentline faultywire tidings backlog heartbeat interrupts",
         (
             "controller schedulers durations discovery preparation places relay quota reports "
             "workercommands failureshape reporting compat visit check envcommand cachecommand "
@@ -81,6 +81,7 @@ OWNERS: Final = {
     },
     "threading": {
         "driver",
+        "agentline",  # what the driver's threads share of one connection
         "backlog",  # whoever says too much waits there
         "heartbeat",  # what a stuck link holds up must hold up nobody else
         "gateways",  # paramiko's and execnet's reader threads meet ours at this edge
