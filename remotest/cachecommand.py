@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from remotest.env.hostcache import ask_cache
 from remotest.env.stored import Stored, pick, refuse_used
-from remotest.env.wheelcache import WheelCache, default_root
+from remotest.env.wheelcache import WheelCache
 from remotest.errors import UsageError
 from remotest.reporting.cachetable import listing, removal
 from remotest.spec import GatewaySpec
+from remotest.sync.memory import cache_root
 from remotest.visit import Visit
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def own_cache(action: str, names: Sequence[str]) -> Iterator[Text]:
     Raises:
         UsageError: nothing there has such a name.
     """
-    cache = WheelCache(default_root())
+    cache = WheelCache(cache_root())
     place = str(cache.root)
     if action == "gc":
         return removal(place, list(map(_stored, cache.collect())), time.time())

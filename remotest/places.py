@@ -26,6 +26,7 @@ from remotest.pathmap import PathMap
 from remotest.run.plan import Environment, RunPlan
 from remotest.run.waiting import SLOW_START_S
 from remotest.spec import AUTO, SshTarget
+from remotest.sync.memory import ScanMemory, cache_root
 from remotest.sync.plan import Layout, project_key
 from remotest.sync.plan import Place as TreePlace
 from remotest.sync.push import Destination, preview, push
@@ -66,6 +67,7 @@ class Places:
         self._usable: list[str] = []
         self._manifest: Manifest | None = None
         self._survey = survey(self._request())
+        self._project = project_key(str(settings.base_dir), platform.node())
         self._labels: dict[str, str] = {}
         self._start_up = read_start_up(settings.invocation_dir)
         self._environments: dict[str, tuple[str, Overlay, str | None]] = {}
@@ -249,7 +251,8 @@ class Places:
         """
         if not any(plan.tree_key is not None for plan in self.agents):
             return []
-        self._manifest = scan(self._request(), self._survey)
+        memory = ScanMemory(cache_root(), self._project)
+        self._manifest = scan(self._request(), self._survey, memory)
         notes = list(self._manifest.notes)
         if self._manifest.secrets:
             notes.append(
@@ -306,7 +309,7 @@ class Places:
         spec = self._agents_by_name[agent].spec
         return Destination(
             host=agent,
-            project=project_key(str(self._settings.base_dir), platform.node()),
+            project=self._project,
             run_uid=self._settings.run_uid,
             cache=spec.cache,
             directory=spec.chdir,

@@ -24,8 +24,9 @@ from remotest.env.ship import Destination, ship_all
 from remotest.env.target import read_target
 from remotest.env.tool_table import find_excluded_plugins, find_project_mode, find_wheels_mode
 from remotest.env.unavailable import Unavailable
-from remotest.env.wheelcache import WheelCache, default_root
+from remotest.env.wheelcache import WheelCache
 from remotest.errors import EnvError
+from remotest.sync.memory import cache_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ class Provision:
         self._targets: dict[str, Target] = {}
         self._wanted: dict[str, Wanted] = {}
         self._decisions: dict[str, Decision] = {}
-        self._memory = Memory(WheelCache(default_root()), settings.base_dir)
+        self._memory = Memory(WheelCache(cache_root()), settings.base_dir)
 
     def judge(self, agent: str, info: Mapping[str, Any], *, is_controllers_own: bool) -> bool:
         """Take in the greeting of an agent; return whether an environment is made for it.
@@ -104,7 +105,7 @@ class Provision:
         from remotest.env.resolve import Request, resolve  # noqa: PLC0415
         from remotest.env.toolbox import find_tools  # noqa: PLC0415
 
-        cache = WheelCache(default_root())
+        cache = WheelCache(cache_root())
         overlays = {agent: self._overlay(agent, cache) for agent in agents}
         requests = {
             agent: Request(

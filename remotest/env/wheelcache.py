@@ -21,9 +21,10 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from remotest.env.model import Source, Wheel
 from remotest.env.unavailable import Unavailable
+from remotest.sync import memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 PRIVATE_MODE: Final = 0o700
 """A private index's wheels are nobody else's business."""
@@ -80,14 +81,7 @@ LOCKS: Final = "locks"
 SELECTIONS: Final = "selections"
 BUILDS: Final = "builds"
 INPUTS: Final = "inputs"
-KINDS: Final = (*FILES, LOCKS, SELECTIONS, BUILDS, INPUTS)
-
-
-def default_root(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where the controller's cache is, unless another place is named."""
-    base = environ.get("XDG_CACHE_HOME", "")
-    parent = Path(base) if os.path.isabs(base) else Path.home() / ".cache"  # noqa: PTH117  an empty text is no path
-    return parent / "remotest" / "v1"
+KINDS: Final = (*FILES, LOCKS, SELECTIONS, BUILDS, INPUTS, *memory.PARTS)
 
 
 class WheelCache:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import posixpath
 import stat
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_remotest.entries import (
     DIRECTORY,
@@ -19,6 +19,9 @@ from pytest_remotest.entries import (
 )
 from remotest.errors import SyncError
 from remotest.sync.plan import OUTSIDE, Layout, Manifest, is_within
+
+if TYPE_CHECKING:
+    from remotest.sync.memory import ScanMemory
 
 READ_BYTES: Final = 1024 * 1024
 """A piece of a file in memory: large enough for full speed, small beside any interpreter."""
@@ -40,8 +43,9 @@ _SPECIAL_KINDS: Final = (
 class ManifestBuilder:
     """Collects entries; whoever uses it decides which. All paths are absolute and normal."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, memory: ScanMemory | None = None) -> None:
         self._layout = layout
+        self._memory = memory
         self._entries: dict[str, Entry] = {}
         self._sources: dict[str, str] = {}
         self._links: dict[str, str] = {}
@@ -114,13 +118,17 @@ class ManifestBuilder:
             raise _cannot_read(self._unreadable)
         for place, path in self._links.items():
             self._note_dangling(place, path)
-        return Manifest(
+        manifest = Manifest(
             entries=tuple(self._entries[place] for place in sorted(self._entries)),
             sources=self._sources,
             notes=tuple(self._notes),
             secrets=tuple(self._secrets),
             for_some=frozenset(self._for_some),
+            former=b"" if self._memory is None else self._memory.former,
         )
+        if self._memory is not None:
+            self._memory.save(manifest.text)
+        return manifest
 
     def _place(self, path: str) -> str:
         place = self._layout.locate(path)
@@ -146,7 +154,7 @@ class ManifestBuilder:
             self._entries[place] = Entry(place, LINK, target=target)
             self._links[place] = path
         elif stat.S_ISREG(status.st_mode):
-            digest, size = _hash(path)
+            digest, size = self._content(path, status)
             self._entries[place] = Entry(place, FILE, mode, size, digest, status.st_mtime_ns)
             self._sources.setdefault(digest, path)
             if size >= LARGE_FILE_BYTES:
@@ -154,6 +162,18 @@ class ManifestBuilder:
         else:
             kind = next((name for test, name in _SPECIAL_KINDS if test(status.st_mode)), "special")
             self.note(f"{path} stays home: it is a {kind}")
+
+    def _content(self, path: str, status: os.stat_result) -> tuple[str, int]:
+        """Return (sha256, size) of a file, from memory if that is sure to be what it holds."""
+        if self._memory is None:
+            return _hash(path)
+        known = self._memory.digest(path, status)
+        if known is not None:
+            return known, status.st_size
+        digest, size = _hash(path)
+        if size == status.st_size:
+            self._memory.note(path, status, digest)
+        return digest, size
 
     def _link_target(self, path: str, place: str) -> str:
         """Return what a link is to hold in the tree.

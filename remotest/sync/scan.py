@@ -17,6 +17,8 @@ from remotest.sync.rules import ENVIRONMENT_MARKERS, Decision, Rule, Rules
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from remotest.sync.memory import ScanMemory
+
 CONFIG_NAMES: Final = (
     *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml"),
     *("tox.ini", "setup.cfg", ".coveragerc", ".coveragerc.toml"),
@@ -161,13 +163,19 @@ def _top_below(base: str, path: str) -> str:
     return f"{base}/{path[len(base) + 1 :].partition('/')[0]}"
 
 
-def scan(request: Request, found: Survey) -> Manifest:
+def scan(request: Request, found: Survey, memory: ScanMemory | None = None) -> Manifest:
     """Return the manifest of a survey.
+
+    Args:
+        request: what the survey is of.
+        found: the survey.
+        memory: of the last scan of the same project; this one is added to it. Without it every
+            file is read.
 
     Raises:
         SyncError: something cannot be read; the text names all of it.
     """
-    builder = ManifestBuilder(found.layout)
+    builder = ManifestBuilder(found.layout, memory)
     base = found.layout.base
     for directory in found.directories:
         builder.add_directory(directory)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from wheels import Draft
 
 from remotest.env.unavailable import Unavailable
-from remotest.env.wheelcache import Entry, WheelCache, default_root, hash_file, surplus
+from remotest.env.wheelcache import Entry, WheelCache, hash_file, surplus
+from remotest.sync.memory import cache_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,7 +175,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_the_cache_is_where_caches_are(environ: dict[str, str], expected: str) -> None:
-    assert str(default_root(environ)) == os.path.expanduser(expected)  # noqa: PTH111
+    assert str(cache_root(environ)) == os.path.expanduser(expected)  # noqa: PTH111
 
 
 def test_two_that_bring_the_same_wheel_do_not_disturb_each_other(
