@@ -5,7 +5,6 @@ that nothing a test prints or closes by number 0, 1 or 2 is ever read as protoco
 """
 
 import contextlib
-import io
 import os
 import signal
 import sys
@@ -25,6 +24,7 @@ from pytest_remotest import (
     messages,
     options,
     required,
+    silentterminal,
     third_party,
     values,
     xdist_module,
@@ -120,14 +120,6 @@ def obey(message: Any, queue: RunQueue, link: WorkerLink) -> None:
         raise messages.ProtocolError("a worker was sent %s" % type(message).__name__)
 
 
-class Nowhere(io.TextIOBase):
-    """A text file that keeps nothing, and has no descriptor that a test could close."""
-
-    def write(self, text: str) -> int:
-        """Take all of a text."""
-        return len(text)
-
-
 class DistributionOptions:
     """Options and hook names, so that a suite finds on a worker what it finds here.
 
@@ -196,13 +188,8 @@ class WorkerSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
-        """Let this session's terminal reporter write to nowhere: the controller has the screen.
-
-        There must be one: pytest up to 9.1 asks it how to explain a failed comparison, and plugins
-        write to it.
-        """
-        if config.pluginmanager.has_plugin("terminalreporter"):
-            config.get_terminal_writer()._file = Nowhere()  # noqa: SLF001  there is no public way
+        """Leave the screen to the controller."""
+        silentterminal.silence(config)
 
     # -- collection ------------------------------------------------------------------------
 
@@ -343,9 +330,10 @@ class WorkerSession:
 
     # -- the end ---------------------------------------------------------------------------
 
-    def pytest_internalerror(self, excrepr: Any) -> None:
-        """Send the error of pytest or of a plugin as text."""
+    def pytest_internalerror(self, excrepr: Any) -> bool:
+        """Send the error of pytest or of a plugin as text, and let nobody print it here."""
         self.link.send(messages.InternalError(as_text(excrepr)), flush=True)
+        return True
 
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         """Keep why the session is interrupted: ``pytest.exit`` and Ctrl-C look alike later."""

@@ -254,7 +254,6 @@ def test_the_terminal_of_a_worker_is_nowhere_and_stdout_is_what_it_was(
         "printed",
         "complained",
         "written",
-        "a summary",
         "unconfigured",
     ]
 
