@@ -66,10 +66,12 @@ def spawn_message(
     env_folder: str | None,
     overlay: Overlay,
     extensions_folder: str | None,
+    way: str,
 ) -> messages.SpawnWorker:
     """Return the message that starts a worker, in an environment that was made where there is one.
 
-    The overlay's files lead to where the base directory is there.
+    The overlay's files lead to where the base directory is there. ``way`` is one of
+    ``options.WAYS``.
     """
     tree = str(place.paths.to_host(str(settings.base_dir)))
     directory = worker_directory(spec, place, settings)
@@ -92,6 +94,7 @@ def spawn_message(
         env_folder=env_folder,
         overlay=[[name, text.replace(TREE, tree)] for name, text in overlay.files],
         extensions_folder=extensions_folder,
+        way=way,
     )
 
 

@@ -123,6 +123,14 @@ class Places:
             if plan.count != AUTO or plan.agent in self._interpreters
         )
 
+    def _worker_count_of(self, agent: str) -> int:
+        """Return how many workers the run has under an agent that has told its CPUs."""
+        return sum(
+            self.interpreter(agent).cpu_count if plan.count == AUTO else int(plan.count)
+            for plan in self.environments
+            if plan.agent == agent
+        )
+
     @property
     def names_environments(self) -> bool:
         """Whether the result is told by environment."""
@@ -335,6 +343,8 @@ class Places:
             env_folder=env_folder,
             overlay=overlay,
             extensions_folder=extensions_folder,
+            # What is forked once only is dearer than a new process.
+            way=self._settings.way if self._worker_count_of(environment.agent) > 1 else "spawn",
         )
 
     def _place(self, environment: EnvironmentPlan) -> Place:

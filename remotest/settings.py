@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_remotest.options import duration_s
+from pytest_remotest.options import WAYS, duration_s
 from remotest import inventory, wirefaults
 from remotest.environments import host_of
 from remotest.errors import UsageError
@@ -43,6 +43,7 @@ class Settings:
     ``option_arities`` is how many values each option takes. ``argument_paths`` are the absolute
     paths that the command line or ``testpaths`` names. ``plugins`` are the distributions of
     active plugins: name -> version.
+    ``way`` is how workers are started, one of ``options.WAYS``.
     ``local_base_folder`` returns, once pytest is configured, the folder for temporary folders.
     """
 
@@ -61,6 +62,7 @@ class Settings:
     worker_timeout_s: float | None
     faults: tuple[Fault, ...]
     keep_orphans: bool
+    way: str
     run_uid: str
     arguments: tuple[str, ...]
     option_arities: Mapping[str, Arity]
@@ -120,6 +122,7 @@ def read_settings(config: pytest.Config) -> Settings:
         worker_timeout_s=_read_worker_timeout(config),
         faults=wirefaults.parse_faults(os.environ.get(wirefaults.VARIABLE, "")),
         keep_orphans=option.keeporphans or config.getini("keep_orphans"),
+        way=_read_way(config),
         run_uid=option.testrunuid or uuid.uuid4().hex,
         arguments=_read_arguments(config),
         # The parser that read the command line; pytest offers no public way to it.
@@ -244,6 +247,14 @@ def _read_worker_timeout(config: pytest.Config) -> float | None:
         raise UsageError(
             f"worker_timeout = {text}: it must be a duration, as 90, 90s, 10m or 1h"
         ) from None
+
+
+def _read_way(config: pytest.Config) -> str:
+    """Return how workers are started."""
+    given: str = config.option.workers or config.getini("workers")
+    if given not in WAYS:
+        raise UsageError(f"workers = {given}: it must be one of {', '.join(WAYS)}")
+    return given
 
 
 def _read_roots(config: pytest.Config, invocation_dir: Path) -> tuple[Path, ...]:

@@ -149,7 +149,7 @@ class HostProcess(Host):
         """Return the python of an overlay."""
         rows = [list(row) for row in files]
         start = messages.SpawnWorker(
-            "", [], "", {}, [], False, 0, None, env_folder, rows, extensions_folder
+            "", [], "", {}, [], False, 0, None, env_folder, rows, extensions_folder, "spawn"
         )
         self.send(frames.encode([start]))
         answer: messages.WorkerOutput = self.receive()

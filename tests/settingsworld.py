@@ -25,6 +25,7 @@ _PLAIN: Final = Settings(
     min_hosts=None,
     ramp_s=0.0,
     keep_orphans=False,
+    way="auto",
     worker_timeout_s=None,
     faults=(),
     run_uid="run1",

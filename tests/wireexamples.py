@@ -71,6 +71,7 @@ EXAMPLES = (
         "/cache/envs/3fa9c1",
         [["demo.pth", "/tree/src\n"]],
         "/cache/envs/7ab",
+        "auto",
     ),
     m.StopWorker("gw0", 9),
     m.KeepOrphans(),

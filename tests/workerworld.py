@@ -67,6 +67,7 @@ class TestWorker:
             env_folder=None,
             overlay=[],
             extensions_folder=None,
+            way="spawn",
         )
         self.send(start._replace(**fields))
         self._come: list[Any] = []

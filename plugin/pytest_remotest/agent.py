@@ -11,6 +11,7 @@ import contextlib
 import os
 import selectors
 import signal
+import sys
 import threading
 import time
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
@@ -20,6 +21,7 @@ from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.cachekeeper import CacheKeeper
 from pytest_remotest.envreceive import Builder
 from pytest_remotest.faults import Refused
+from pytest_remotest.nursery import Nursery, Shared
 from pytest_remotest.overlay import Overlays
 from pytest_remotest.receive import Receiver
 from pytest_remotest.watch import LOOK_INTERVAL_S, Watch
@@ -62,6 +64,7 @@ class Agent:
         self._waking = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._workers: Dict[str, WorkerProcess] = {}
+        self._nursery = Nursery(self._selector, self._begun, lambda: Watch(*self._limits))
         self.is_deserted = False
         self._leaving = False
         self._told_to_leave = False
@@ -118,7 +121,9 @@ class Agent:
 
     def run(self) -> None:
         """Greet, then serve until ``Goodbye`` or the end of the link; leave nothing behind."""
-        supervise.become_subreaper()
+        # PyPy moves what it has in memory: there is little to share, and it starts more slowly.
+        is_subreaper = supervise.become_subreaper()
+        self._nursery.can_fork = is_subreaper and sys.implementation.name == "cpython"
         with contextlib.ExitStack() as stack:
             stack.callback(self._close)
             stack.enter_context(self._ending_on_signals())
@@ -151,14 +156,10 @@ class Agent:
         for key, _ in self._selector.select(timeout_s):
             if key.fd == self._wake_read:
                 os.read(self._wake_read, WAKE_READ_BYTES)
-                continue
-            worker = key.data
-            if key.fd == worker.in_fd:
-                self._want_write(worker)
-            elif key.fd == worker.out_fd:
-                self._relay(worker)
+            elif isinstance(key.data, Shared):
+                self._nursery.serve(key.data)
             else:
-                self._relay_output(worker)
+                self._serve_worker(key.data, key.fd)
         # Not also what comes meanwhile: workers wait, and the pipe that wakes us fills.
         for _ in range(len(self._frames)):
             if self._leaving:
@@ -167,12 +168,25 @@ class Agent:
             self._room.release()
             self._handle(frame)
         for worker in list(self._workers.values()):
-            if worker.process.poll() is not None:
+            if worker.status() is not None:
                 self._bury(worker)
         self._look_after(time.monotonic())
         if self._is_silent():
             self._leaving = self.is_deserted = True
-        supervise.reap_orphans({worker.process.pid for worker in self._workers.values()})
+        supervise.reap_orphans(self._nursery.pids().union(self._pids()))
+
+    def _serve_worker(self, worker: WorkerProcess, descriptor: int) -> None:
+        if descriptor == worker.in_fd:
+            self._want_write(worker)
+        elif descriptor == worker.out_fd:
+            self._relay(worker)
+        else:
+            self._relay_output(worker)
+
+    def _pids(self) -> List[int]:
+        """Return the processes of the workers that have begun."""
+        pids = (worker.pid for worker in self._workers.values())
+        return [pid for pid in pids if pid is not None]
 
     def _is_silent(self) -> bool:
         return self._silence_s is not None and time.monotonic() - self._heard_s > self._silence_s
@@ -186,9 +200,11 @@ class Agent:
         if now_s < self._next_look_s or not self._workers:
             return
         self._next_look_s = now_s + LOOK_INTERVAL_S
-        states = processstate.look_at(worker.process.pid for worker in self._workers.values())
+        self._nursery.look_after(now_s)
+        states = processstate.look_at(self._pids())
         for worker in list(self._workers.values()):
-            if worker.is_beyond_help(now_s, states.get(worker.process.pid)):
+            pid = worker.pid
+            if pid is not None and worker.is_beyond_help(now_s, states.get(pid)):
                 self._bury(worker)
 
     # -- from the controller ---------------------------------------------------------------
@@ -233,9 +249,14 @@ class Agent:
             self._send_message(messages.WorkerExited(start.worker, 1, text))
             return
         self._workers[worker.name] = worker
-        self._leftovers.note(worker.name, worker.process.pid)
         self._selector.register(worker.out_fd, selectors.EVENT_READ, worker)
         self._selector.register(worker.output_fd, selectors.EVENT_READ, worker)
+        self._nursery.start(worker)
+
+    def _begun(self, worker: WorkerProcess) -> None:
+        """Take note of a worker that has a process now."""
+        assert worker.pid is not None
+        self._leftovers.note(worker.name, worker.pid)
         self._want_write(worker)
 
     def _want_write(self, worker: WorkerProcess) -> None:
@@ -296,8 +317,8 @@ class Agent:
             self._forget(descriptor)
         del self._workers[worker.name]
         worker.close()
-        if worker.process.returncode is not None and worker.process.returncode < 0:
-            self._leftovers.end_session(worker.process.pid)
+        if worker.pid is not None and (worker.status() or 0) < 0:
+            self._leftovers.end_session(worker.pid)
         self._send_message(worker.epitaph())
 
     # -- to the controller -----------------------------------------------------------------
@@ -321,7 +342,8 @@ class Agent:
 
     def _clean_up(self) -> None:
         self._leaving = True  # Also where an error ends this: ``accept`` must not wait any more.
-        self._leftovers.end_workers([worker.process.pid for worker in self._workers.values()])
+        self._leftovers.end_workers(self._pids())
+        self._nursery.end()
         if self._was_dismissed:
             self._tell_left(self._leftovers.find(), of_dead_run=False)
         self._leftovers.end()

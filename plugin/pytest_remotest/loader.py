@@ -1,8 +1,9 @@
 """Runs this package from memory: nothing of it is written to, or read from, a host's disk.
 
 A *bundle* maps the names of this package's modules to their sources. The controller sends it to
-the agent (``main``), the agent hands it on to each worker process (``worker_command`` and
-``worker_payload``). Whatever other version of the package the host has installed stays unused.
+the agent (``main``), the agent hands it on to each process that it starts (``worker_command``,
+``zygote_command`` and ``framed_payload``). Whatever other version of the package the host has
+installed stays unused.
 """
 
 import importlib.abc
@@ -18,7 +19,7 @@ PACKAGE = "pytest_remotest"  # Not from __name__: execnet runs this source under
 # lines unless the name is wholly in angle brackets.
 ORIGIN = "<remotest>"
 
-WORKER_PROGRAM = """\
+PROGRAM = """\
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]  # A json.py of the project is not ours.
 import json, os, types
@@ -30,13 +31,13 @@ def read(size):
             sys.exit("the agent ended before its worker had started")
         data += piece
     return data
-read_fd, write_fd = int(sys.argv[1]), int(sys.argv[2])
+name, read_fd, *more_fds = sys.argv[1], *map(int, sys.argv[2:])
 bundle = json.loads(read(int.from_bytes(read(4), "big")).decode("ascii"))
 loader = types.ModuleType("pytest_remotest.loader")
 exec(bundle[loader.__name__], loader.__dict__)
 loader.install(bundle)
-from pytest_remotest import worker
-sys.exit(worker.main(read_fd, write_fd))
+main = __import__("pytest_remotest." + name, fromlist=["main"]).main
+sys.exit(main(read_fd, *more_fds))
 """
 
 
@@ -75,16 +76,25 @@ def worker_command(
     """Return the command of a worker process that inherits these two descriptors.
 
     It is one of the interpreter that runs this, unless ``python`` is the path of another. It first
-    reads ``worker_payload``, with its length in four bytes in front (the most significant first),
-    from ``read_fd``; then it calls ``worker.main(read_fd, write_fd)``. No empty entry is in its
-    ``sys.path``: what the working directory means there is the worker's to say.
+    reads ``framed_payload`` from ``read_fd``; then it calls ``worker.main(read_fd, write_fd)``. No
+    empty entry is in its ``sys.path``: what the working directory means there is the worker's to
+    say.
     """
-    return [python or sys.executable, "-c", WORKER_PROGRAM, str(read_fd), str(write_fd)]
+    return [python or sys.executable, "-c", PROGRAM, "worker", str(read_fd), str(write_fd)]
 
 
-def worker_payload() -> bytes:
-    """Return the bundle as a worker process expects it."""
-    return json.dumps(bundle()).encode("ascii")
+def zygote_command(control_fd: int, python: Optional[bytes] = None) -> List[Union[str, bytes]]:
+    """Return the command of a process that calls ``zygote.main(control_fd)`` in the same way."""
+    return [python or sys.executable, "-c", PROGRAM, "zygote", str(control_fd)]
+
+
+def framed_payload() -> bytes:
+    """Return the bundle as such a process expects it.
+
+    That is in front its length in four bytes, the most significant first.
+    """
+    payload = json.dumps(bundle()).encode("ascii")
+    return len(payload).to_bytes(4, "big") + payload
 
 
 class BundleFinder(importlib.abc.ExecutionLoader):

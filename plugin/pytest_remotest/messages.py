@@ -276,7 +276,7 @@ class AskCache(NamedTuple):
 
 
 class SpawnWorker(NamedTuple):
-    """Start a pytest process.
+    """Start a pytest process, in a ``way`` of ``options.WAYS``; where that cannot be, as ``spawn``.
 
     ``python_path`` are directories to put first on sys.path; with ``whole_path`` they *are*
     sys.path. ``worker_input`` is packed (see ``values.pack``). ``env_folder`` is the ``folder`` of
@@ -297,6 +297,7 @@ class SpawnWorker(NamedTuple):
     env_folder: Optional[str]
     overlay: List[List[Any]]
     extensions_folder: Optional[str]
+    way: str
 
 
 class StopWorker(NamedTuple):

@@ -9,6 +9,10 @@ from typing import Any, Union
 
 DISTRIBUTION_MODES = ("each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no")
 
+# How workers begin: as new processes, as forks of one that has imported pytest, or of one that has
+# collected. What cannot be forked is a new process.
+WAYS = ("auto", "spawn", "fork")
+
 RECONNECT_S = 120.0  # A machine that is restarted, or a network, is back within two minutes.
 
 # Options that mean something to the controller alone, and whether each takes a value: these are
@@ -39,6 +43,7 @@ CONTROLLER_OPTIONS = {
     "--reconnect": True,
     "--min-hosts": True,
     "--keep-orphans": False,
+    "--workers": True,
 }
 
 
@@ -281,6 +286,16 @@ def add_options(parser: Any) -> None:
         "that it runs: 90, 90s, 10m, 1h. 0 is never. Default: the ini option, or never.",
     )
     group.addoption(
+        "--workers",
+        action="store",
+        choices=list(WAYS),
+        default=None,
+        help="How workers are started. auto: forked from a process that has imported pytest, where "
+        "that changes nothing, else as new processes. spawn: each as a new process. fork: forked "
+        "from a process that has collected, so that each host collects once. Default: the ini "
+        "option, or auto.",
+    )
+    group.addoption(
         "-f",
         "--looponfail",
         action="store_true",
@@ -297,6 +312,11 @@ def add_options(parser: Any) -> None:
         "min_hosts",
         "What --min-hosts is where that is not given, if the run has so many hosts.",
         default="",
+    )
+    parser.addini(
+        "workers",
+        "What --workers is where that is not given.",
+        default="auto",
     )
     parser.addini(
         "looponfailroots",

@@ -29,6 +29,7 @@ from pytest_remotest import (
     values,
     xdist_module,
 )
+from pytest_remotest.entries import to_bytes
 from pytest_remotest.pipes import read_body
 from pytest_remotest.reportwire import is_location, report_to_json
 from pytest_remotest.runqueue import RunQueue
@@ -43,6 +44,7 @@ except ImportError:  # It is a convenience that a host may lack.
         """Do nothing: this host has no setproctitle."""
 
 
+NAME_VARIABLE = "PYTEST_XDIST_WORKER"
 OUTPUT_PIECE_CHARS = messages.MAX_BATCH_BYTES // 2  # Of a workeroutput's text: escapes double it.
 
 CONTROLLER_PLUGINS = ("pytest_remotest.entry", "xdist.plugin", "xdist.looponfail")
@@ -75,7 +77,13 @@ def run_with() -> Dict[str, str]:
 
 
 def prepare_process(start: messages.SpawnWorker) -> None:
-    """Make sys.argv, sys.path and the process's priority what the worker's tests shall see."""
+    """Make sys.argv, sys.path and the process's priority what the worker's tests shall see.
+
+    And, where it was forked from one that others are forked from as well, what it has of its own.
+    """
+    if NAME_VARIABLE in start.environment:
+        os.environ[NAME_VARIABLE] = start.environment[NAME_VARIABLE]
+    os.chdir(to_bytes(start.directory))
     sys.argv[:] = ["-c"]  # what workers of pytest-xdist see
     own_path = [] if start.whole_path else [entry for entry in sys.path if entry]
     sys.path[:] = list(dict.fromkeys(list(start.python_path) + own_path))

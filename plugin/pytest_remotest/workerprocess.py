@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import itertools
 import locale
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import Dict, List, Optional, Tuple
 from pytest_remotest import frames, loader, messages, shortage
 from pytest_remotest.ending import Ending
 from pytest_remotest.entries import to_bytes
+from pytest_remotest.forkparent import ForkedProcess, Process
 from pytest_remotest.overlay import Overlay
 from pytest_remotest.pipes import HEADER
 from pytest_remotest.processstate import ProcessState
@@ -20,12 +22,23 @@ from pytest_remotest.workerlink import LINK_LOST_STATUS
 
 READ_BYTES = 64 * 1024  # The size of a pipe's buffer on Linux: more cannot be there at once.
 OUTPUT_TAIL_BYTES = 8 * 1024  # Of what a worker printed last: a traceback and faulthandler's dump.
+FAILED_STATUS = 1  # Of a worker whose process could not be made: as Python's own, of an error.
+NAME_VARIABLE = b"PYTEST_XDIST_WORKER"
 NO_MESSAGE = "wrote to its agent what is no message, and was killed"
 UTF8_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")  # As Python itself tries them.
 
 
 class WorkerProcess:
-    """A started worker. All its descriptors are non-blocking; one thread owns it."""
+    """A worker, from before it starts. Its descriptors are non-blocking; one thread owns it.
+
+    Attributes:
+        name: of the worker.
+        way: how it is to be started, one of ``options.WAYS``.
+        directory: where it is to run, as text.
+        python: its interpreter, None for the one that runs this.
+        environment: its variables.
+        watch: is told what it says, and asked whether it is to be ended.
+    """
 
     def __init__(
         self,
@@ -34,19 +47,27 @@ class WorkerProcess:
         overlay: Optional[Overlay],
         watch: Watch,
     ) -> None:
-        """Start the process.
+        """Prepare it.
 
         Args:
             start: what is asked for.
             base_folder: holds what the run needs for as long as it lasts.
             overlay: what it runs in; None for the interpreter that runs this.
-            watch: is told what it says, and asked whether it is to be ended.
+            watch: looks after it.
 
         Raises:
-            OSError: the directory is not there, or no process can be made.
+            OSError: there can be no further pipes.
         """
         self.name = start.worker
+        self.way = start.way
+        self.directory = start.directory
         self.watch = watch
+        self.python = None if overlay is None else overlay.python
+        self.environment = worker_environment(start)
+        if overlay is not None:
+            overlay.activate(self.environment)
+        self._process: Optional[Process] = None
+        self._failed_status: Optional[int] = None
         self._ending: Optional[Ending] = None
         self.protocol_open = True
         self.output_open = True
@@ -55,40 +76,73 @@ class WorkerProcess:
         self._output_tail = b""
         self._was_killed = False
         self._shortages = shortage.kill_count()
-        environment = worker_environment(start)
-        if overlay is not None:
-            overlay.activate(environment)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        child_in, self.in_fd, self.out_fd, child_out = _two_pipes()
-        try:
-            self.process = subprocess.Popen(
-                loader.worker_command(child_in, child_out, overlay and overlay.python),
-                cwd=to_bytes(start.directory),
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(child_in, child_out),
-                # A session of its own: a signal to the agent or from a test stays where it was
-                # meant to be, and the whole group can be ended at once.
-                start_new_session=True,
-            )
-        except OSError:
-            os.close(self.in_fd)
-            os.close(self.out_fd)
-            raise
-        finally:
-            os.close(child_in)
-            os.close(child_out)
-        assert self.process.stdout is not None
-        self.output_fd = self.process.stdout.fileno()
+        pipes = make_pipes(3)
+        (child_in, self.in_fd), (self.out_fd, child_out), (self.output_fd, child_output) = pipes
+        self.child_fds = [child_in, child_out, child_output]
         for descriptor in (self.in_fd, self.out_fd, self.output_fd):
             os.set_blocking(descriptor, False)
-        self.write(loader.worker_payload())
         arguments = list(start.arguments)
         if not any(argument.startswith("--basetemp") for argument in arguments):
             arguments.insert(0, "--basetemp=" + os.path.join(base_folder, "popen-" + self.name))
         self.write(frames.encode_body([start._replace(arguments=arguments)]))
+
+    # -- the beginning ---------------------------------------------------------------------
+
+    def spawn(self) -> None:
+        """Start it as a new process.
+
+        Raises:
+            OSError: the directory is not there, or no process can be made.
+        """
+        child_in, child_out, child_output = self.child_fds
+        process = subprocess.Popen(
+            loader.worker_command(child_in, child_out, self.python),
+            cwd=to_bytes(self.directory),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=child_output,
+            stderr=child_output,
+            pass_fds=(child_in, child_out),
+            # A session of its own: a signal to the agent or from a test stays where it was
+            # meant to be, and the whole group can be ended at once.
+            start_new_session=True,
+        )
+        self._outgoing[:0] = loader.framed_payload()
+        self._begin(process)
+
+    def adopt(self, process: ForkedProcess) -> None:
+        """Take a process as it, that was forked with its ``child_fds`` and leads a session."""
+        self._begin(process)
+
+    def fail(self, error: OSError) -> None:
+        """Take note that it has no process."""
+        self._failed_status = FAILED_STATUS
+        text = "cannot start a process in %r: %s" % (self.directory, error)
+        self._output_tail = text.encode("utf-8", "replace")
+        self._close_child_fds()
+
+    def _begin(self, process: Process) -> None:
+        self._process = process
+        self._close_child_fds()
+
+    def _close_child_fds(self) -> None:
+        for descriptor in self.child_fds:
+            os.close(descriptor)
+        self.child_fds = []
+
+    @property
+    def pid(self) -> Optional[int]:
+        """The number of its process, None where it has none."""
+        return None if self._process is None else self._process.pid
+
+    def status(self) -> Optional[int]:
+        """Return how it ended, as Popen does; None as long as it has not."""
+        if self._failed_status is not None or self._process is None:
+            return self._failed_status
+        return self._process.poll()
+
+    # -- what is said ----------------------------------------------------------------------
 
     def write(self, body: bytes) -> None:
         """Queue one body for the worker; ``send_waiting`` writes as much as the pipe takes."""
@@ -96,8 +150,11 @@ class WorkerProcess:
         self.send_waiting()
 
     def send_waiting(self) -> bool:
-        """Write what waits; return whether something still waits."""
-        while self._outgoing:
+        """Write what waits; return whether something still waits for room.
+
+        Nothing is written before its process is known to be there.
+        """
+        while self._outgoing and self._process is not None:
             try:
                 written = os.write(self.in_fd, self._outgoing)
             except BlockingIOError:
@@ -158,7 +215,8 @@ class WorkerProcess:
 
     def _end(self, verdict: Verdict, now_s: float) -> None:
         if self._ending is None:
-            self._ending = Ending(self.process.pid, verdict, now_s)
+            assert self._process is not None, "nothing says what has not begun"
+            self._ending = Ending(self._process.pid, verdict, now_s)
         self._ending.go_on(now_s)
 
     def epitaph(self) -> messages.WorkerExited:
@@ -166,16 +224,17 @@ class WorkerProcess:
 
         Called once. What else it has started is ended if it was us who ended it.
         """
+        status = self.status()
         words = self._output_tail.decode("utf-8", "replace")
-        if self.process.returncode == -signal.SIGKILL and not (self._was_killed or self._ending):
+        is_foreign = not (self._was_killed or self._ending)
+        if status == -signal.SIGKILL and is_foreign:
             words += "\n" + shortage.words(self._shortages, shortage.kill_count())
-        if self.process.returncode == LINK_LOST_STATUS:
+        if status == LINK_LOST_STATUS:
             words += "\nits pipe to the agent was closed: does a test close what it did not open?"
         killed = ""
         if self._ending is not None:
             self._ending.kill()
             killed = self._ending.words
-        status = self.process.returncode
         if status is None:  # It is beyond help.
             status = -signal.SIGKILL
         return messages.WorkerExited(self.name, status, words, killed)
@@ -189,28 +248,31 @@ class WorkerProcess:
             return None
 
     def signal(self, number: int) -> None:
-        """Send a signal to the worker and its process group."""
+        """Send a signal to the worker and its process group; one that has not begun never does."""
         self._was_killed |= number == signal.SIGKILL
-        if self.process.poll() is None:
-            signal_group(self.process.pid, number)
+        if self._process is None:
+            self._failed_status = -number
+        elif self._process.poll() is None:
+            signal_group(self._process.pid, number)
 
     def close(self) -> None:
         """Close the pipes."""
-        os.close(self.in_fd)
-        os.close(self.out_fd)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for descriptor in (self.in_fd, self.out_fd, self.output_fd):
+            os.close(descriptor)
+        self._close_child_fds()
 
 
-def _two_pipes() -> Tuple[int, int, int, int]:
-    """Return the ends of two pipes, of each the reading one first; both, or none and OSError."""
-    first = os.pipe()
+def make_pipes(count: int) -> List[Tuple[int, int]]:
+    """Return the ends of pipes, of each the reading one first; all, or none and OSError."""
+    pipes: List[Tuple[int, int]] = []
     try:
-        return first + os.pipe()
+        while len(pipes) < count:
+            pipes.append(os.pipe())
     except OSError:
-        os.close(first[0])
-        os.close(first[1])
+        for descriptor in itertools.chain(*pipes):
+            os.close(descriptor)
         raise
+    return pipes
 
 
 def worker_environment(start: messages.SpawnWorker) -> Dict[bytes, bytes]:

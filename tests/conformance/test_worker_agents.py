@@ -6,96 +6,23 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import interpreters
 import pytest
-from gatewayworld import Recorder, Watched, World, make_world
+from agentworld import Host
+from gatewayworld import Watched, World, make_world
 from workerworld import in_short, passed, properties, write_suite
 
-from pytest_remotest import basetemp, frames, messages, values
+from pytest_remotest import basetemp, messages
 from pytest_remotest.workerlink import LINK_LOST_STATUS
-from remotest.bundle import read_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from remotest.gateways.link import AgentLink
 
 INTERPRETERS: Final = ("3.6", "3.13", interpreters.PYPY)
-
-
-class Host:
-    """An agent, and what it and its workers have said."""
-
-    def __init__(self, world: World, python: str | Path) -> None:
-        self.run_uid = uuid.uuid4().hex
-        self._recorder = Recorder()
-        self.gateway: AgentLink = world.open(
-            self._recorder, python=python, bundle=dict(read_bundle())
-        )
-        self.told: list[tuple[str | None, Any]] = []
-        self.greeting = self.wait_for(messages.Greeting)
-
-    def send(self, *batch: Any, worker: str | None = None) -> None:
-        self.gateway.send(frames.encode(batch, worker))
-
-    def spawn(self, name: str, directory: Path, *arguments: str, **environment: str) -> None:
-        self.send(
-            messages.SpawnWorker(
-                worker=name,
-                arguments=["-p", "no:cacheprovider", f"--rootdir={directory}", *arguments],
-                directory=str(directory),
-                environment={
-                    "PYTEST_ADDOPTS": "",
-                    "PYTEST_XDIST_TESTRUNUID": self.run_uid,
-                    "PYTEST_XDIST_WORKER": name,
-                    **environment,
-                },
-                python_path=[],
-                whole_path=False,
-                nice=0,
-                worker_input=values.pack({"workerid": name, "testrunuid": self.run_uid}),
-                env_folder=None,
-                overlay=[],
-                extensions_folder=None,
-            )
-        )
-
-    def wait_for(self, kind: type, worker: str | None = None) -> Any:
-        """Wait for a message of a kind; of a worker, where one is named."""
-        while True:
-            name, batch = frames.decode(self._recorder.frame())
-            self.told += [(name, message) for message in batch]
-            for message in batch:
-                if type(message) is kind and worker in (None, name, getattr(message, "worker", "")):
-                    return message
-
-    def run(self, name: str) -> None:
-        """Let a worker run all that it collects, each item once."""
-        ids = self.wait_for(messages.Collected, name).ids
-        self.send(messages.RunItems(list(range(len(ids)))), messages.Finish(), worker=name)
-
-    def said(self, worker: str) -> list[Any]:
-        """Return what a worker has said so far."""
-        return [message for name, message in self.told if name == worker]
-
-    def printed(self, worker: str) -> str:
-        """Return what came of a worker's output so far."""
-        outputs = [m for _, m in self.told if isinstance(m, messages.WorkerOutput)]
-        return "".join(message.text for message in outputs if message.worker == worker)
-
-    def property(self, worker: str, name: str) -> Any:
-        """Let a worker run its first item and return a property that it records."""
-        self.wait_for(messages.Collected, worker)
-        self.send(messages.RunItems([0, 1]), worker=worker)
-        self.wait_for(messages.ItemFinished, worker)
-        return properties(self.said(worker))[name]
-
-    def closed(self) -> list[str]:
-        return self._recorder.closed()
 
 
 @pytest.fixture
@@ -322,7 +249,8 @@ import sys, threading
 sys.path[:0] = sys.argv[1].split(":")
 from pathlib import Path
 from gatewayworld import make_world
-from test_worker_agents import Host, LEFT_BEHIND
+from agentworld import Host
+from test_worker_agents import LEFT_BEHIND
 from workerworld import write_suite
 with make_world("popen", Path(sys.argv[2])) as world:
     host = Host(world, sys.argv[3])

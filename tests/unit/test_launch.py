@@ -60,6 +60,7 @@ def test_the_message_that_starts_a_worker_on_a_host() -> None:
         env_folder="/cache/envs/3fa9c1",
         overlay=Overlay(files=(("demo.pth", "{tree}/src\n"),)),
         extensions_folder="/cache/envs/7ab",
+        way="auto",
     ) == messages.SpawnWorker(
         worker="gw3",
         arguments=[
@@ -87,6 +88,7 @@ def test_the_message_that_starts_a_worker_on_a_host() -> None:
         env_folder="/cache/envs/3fa9c1",
         overlay=[["demo.pth", "/c/0/base/src\n"]],
         extensions_folder="/cache/envs/7ab",
+        way="auto",
     )
 
 

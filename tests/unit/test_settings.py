@@ -90,6 +90,7 @@ def test_a_whole_command_line(reader: Reader, monkeypatch: pytest.MonkeyPatch) -
         "worker_timeout_s": None,
         "faults": (),
         "keep_orphans": False,
+        "way": "auto",
         "run_uid": "run1",
         "arguments": ("-k", "not slow", *arguments),
         "invocation_dir": reader.directory,

@@ -1,0 +1,87 @@
+"""A process that has imported what every worker does, and nothing of a user: workers fork from it.
+
+It is started for one interpreter, folder and environment, so what it forks is what a new process
+would be by then. Where anything else has begun to run in it already, there is none.
+"""
+
+import gc
+import importlib
+import os
+import re
+import sys
+from typing import List
+
+from pytest_remotest import forking
+
+# What installers put into an environment for every start of an interpreter: it finds modules, and
+# does nothing else. Anything else is somebody's program, which is to begin in each worker.
+START_HELPERS = re.compile(
+    r"_virtualenv|_distutils_hack(\..*)?|_remotest_extensions"
+    r"|__editable__.*|_.*_editable(_loader|_impl.*)?"
+)
+
+
+def main(control_fd: int) -> int:
+    """Fork workers for the agent at the other end; in each, run it and return its exit code."""
+    foreign = foreign_modules()
+    if foreign:
+        forking.answer(control_fd, forking.REFUSED, "%s runs at the start" % ", ".join(foreign))
+        return 0
+    from pytest_remotest import worker  # noqa: PLC0415  it is slow, as it imports pytest
+
+    import_default_plugins()
+    reason = forking.other_threads() or ("a tracer" if is_traced() else "")
+    if reason:
+        forking.answer(control_fd, forking.REFUSED, reason)
+        return 0
+    keep_out_of_collections()
+    forked = forking.serve(control_fd)
+    for stream_fd in (1, 2):
+        os.dup2(forked.output_fd, stream_fd)
+    os.close(forked.output_fd)
+    return worker.main(forked.read_fd, forked.write_fd)
+
+
+def foreign_modules() -> List[str]:
+    """Return the modules that somebody's code has brought into this process, sorted.
+
+    Called before this package has imported what is not of the standard library.
+    """
+    standard = os.path.dirname(os.__file__)
+    return sorted(
+        name
+        for name, module in list(sys.modules.items())
+        if name != "__main__"
+        and not name.startswith("pytest_remotest")
+        and not START_HELPERS.fullmatch(name)
+        and not _is_of(standard, getattr(module, "__file__", None))
+    )
+
+
+def _is_of(standard: str, path: object) -> bool:
+    """Return whether a module's file is none, or one of the standard library."""
+    if not isinstance(path, str):
+        return True
+    folder = os.path.dirname(os.path.abspath(path))
+    is_below = folder == standard or folder.startswith(standard + os.sep)
+    return is_below and not re.search(r"[/\\](site|dist)-packages\b", folder[len(standard) :])
+
+
+def is_traced() -> bool:
+    """Return whether something follows what this process runs, as a coverage tool does."""
+    return sys.gettrace() is not None or sys.getprofile() is not None
+
+
+def import_default_plugins() -> None:
+    """Import the plugins that pytest itself imports at every start."""
+    from _pytest import config  # noqa: PLC0415  as pytest does
+
+    for name in (*config.essential_plugins, *config.default_plugins):
+        importlib.import_module("_pytest." + name)
+
+
+def keep_out_of_collections() -> None:
+    """Let the garbage collector pass over all that is there: the memory of it stays shared."""
+    gc.collect()
+    if hasattr(gc, "freeze"):  # From Python 3.7 on.
+        gc.freeze()

@@ -1,0 +1,112 @@
+"""A real agent behind a gateway, for tests that start workers under it and hear what comes."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatewayworld import Recorder, Watched
+from workerworld import properties
+
+from pytest_remotest import frames, messages, supervise, values
+from remotest.bundle import read_bundle
+
+if TYPE_CHECKING:
+    from gatewayworld import World
+
+    from remotest.gateways.link import AgentLink
+
+
+class Host:
+    """An agent, and what it and its workers have said."""
+
+    def __init__(self, world: World, python: str | Path) -> None:
+        self.run_uid = uuid.uuid4().hex
+        self._recorder = Recorder()
+        self.gateway: AgentLink = world.open(
+            self._recorder, python=python, bundle=dict(read_bundle())
+        )
+        self.told: list[tuple[str | None, Any]] = []
+        self.greeting = self.wait_for(messages.Greeting)
+
+    def send(self, *batch: Any, worker: str | None = None) -> None:
+        """Say something to the agent, or to a worker."""
+        self.gateway.send(frames.encode(batch, worker))
+
+    def spawn(
+        self,
+        name: str,
+        directory: Path,
+        *arguments: str,
+        way: str = "auto",
+        **environment: str,
+    ) -> None:
+        """Start a worker."""
+        self.send(
+            messages.SpawnWorker(
+                worker=name,
+                arguments=["-p", "no:cacheprovider", f"--rootdir={directory}", *arguments],
+                directory=str(directory),
+                environment={
+                    "PYTEST_ADDOPTS": "",
+                    "PYTEST_XDIST_TESTRUNUID": self.run_uid,
+                    "PYTEST_XDIST_WORKER": name,
+                    **environment,
+                },
+                python_path=[],
+                whole_path=False,
+                nice=0,
+                worker_input=values.pack({"workerid": name, "testrunuid": self.run_uid}),
+                env_folder=None,
+                overlay=[],
+                extensions_folder=None,
+                way=way,
+            )
+        )
+
+    def wait_for(self, kind: type, worker: str | None = None) -> Any:
+        """Wait for a message of a kind; of a worker, where one is named."""
+        while True:
+            name, batch = frames.decode(self._recorder.frame())
+            self.told += [(name, message) for message in batch]
+            for message in batch:
+                if type(message) is kind and worker in (None, name, getattr(message, "worker", "")):
+                    return message
+
+    def run(self, name: str) -> None:
+        """Let a worker run all that it collects, each item once."""
+        ids = self.wait_for(messages.Collected, name).ids
+        self.send(messages.RunItems(list(range(len(ids)))), messages.Finish(), worker=name)
+
+    def said(self, worker: str) -> list[Any]:
+        """Return what a worker has said so far."""
+        return [message for name, message in self.told if name == worker]
+
+    def printed(self, worker: str) -> str:
+        """Return what came of a worker's output so far."""
+        outputs = [m for _, m in self.told if isinstance(m, messages.WorkerOutput)]
+        return "".join(message.text for message in outputs if message.worker == worker)
+
+    def property(self, worker: str, name: str) -> Any:
+        """Let a worker run its first item and return a property that it records."""
+        self.wait_for(messages.Collected, worker)
+        self.send(messages.RunItems([0, 1]), worker=worker)
+        self.wait_for(messages.ItemFinished, worker)
+        return properties(self.said(worker))[name]
+
+    def zygotes(self) -> list[Watched]:
+        """Return the processes of this agent that wait to fork workers."""
+        agent = self.greeting.info["pid"]
+        children = [pid for pid, stat in supervise.stats().items() if stat.parent == agent]
+        return [Watched(pid) for pid in children if _has_socket(pid)]
+
+    def closed(self) -> list[str]:
+        """Wait for the end of the link and return what is said of it."""
+        return self._recorder.closed()
+
+
+def _has_socket(pid: int) -> bool:
+    """Return whether a process has a socket, as workers and what a test starts do not."""
+    entries = Path(f"/proc/{pid}/fd").iterdir()
+    return any(str(entry.readlink()).startswith("socket:") for entry in entries)
