@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TEARDOWN_GRACE_S: Final = 7.0
 """How long tests that are interrupted may take to tear their fixtures down."""
 
-END_S: Final = 9.5
+END_S: Final = 9.0
 """From the first Ctrl-C until hosts are waited for no more: after 10 s the prompt is back."""
 
 CLEANING_S: Final = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
 from faultlab.catalogue import GREEN, KILLED, STOPPED, TESTS_FAILED, fault
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def test_number(number, tell):
 """
 """Six tests; the third one does something."""
 
+PATIENCE_S = 12
+"""Longer than the prompt takes to come back, and short enough for the host to be clean soon."""
+
 STUBBORN = "trap '' HUP INT TERM; while :; do sleep 1000; done"
 
 DAEMONS = f"""
@@ -52,6 +56,16 @@ def test_daemons(tell):
 def test_the_end(tell):
     tell("here")
     {{wait}}
+"""
+
+RUNNING = """
+import subprocess
+import time
+
+def test_that_runs(tell_that_it_runs):
+    subprocess.Popen(["sleep", "1000"])
+    tell_that_it_runs()
+    time.sleep(1000)
 """
 
 HOLDING = """
@@ -135,7 +149,7 @@ def kills_group(scene: Scene) -> Seen:
 
 @fault("41b", "test leaves its group", exits=GREEN, outcomes=ALL_RAN)
 def leaves_group(scene: Scene) -> Seen:
-    """A test starts a child that makes a session of its own and kills the group of the test's."""
+    """A test starts a child that makes a session of its own, and leaves it."""
     return _third(scene, 'subprocess.Popen(["setsid", "sleep", "1000"])')
 
 
@@ -195,6 +209,24 @@ def ctrl_c_twice(scene: Scene) -> Seen:
     return run.finish()
 
 
+@fault(
+    "44c",
+    "Ctrl-C on a half-open link",
+    exits=STOPPED,
+    says=[r"gw0\] was running test_it\.py::test_that_runs"],
+    settled=False,
+)
+def ctrl_c_in_silence(scene: Scene) -> Seen:
+    """Ctrl-C when nothing passes any more between us and the host, and nobody has noticed yet."""
+    scene.write_tests(RUNNING)
+    host = scene.host("first", proxied=True)
+    run = scene.start(scene.spec(host, ours=f"heartbeat={PATIENCE_S}"))
+    if run.knows_what_runs():
+        host.wire.blackhole()
+        run.signal(signal.SIGINT)
+    return run.finish()
+
+
 @fault("45", "controller killed", exits=KILLED, settled=False)
 def controller_killed(scene: Scene) -> Seen:
     """SIGKILL for the controller while a test runs, after another has left daemons."""
@@ -211,6 +243,19 @@ def controller_ended(scene: Scene) -> Seen:
 def terminal_closed(scene: Scene) -> Seen:
     """SIGHUP for the controller while a test runs, after another has left daemons."""
     return _stopped_by(scene, signal.SIGHUP)
+
+
+@fault("45d", "controller killed while setup= hangs", exits=KILLED, settled=False, cheap=True)
+def killed_in_setup(scene: Scene) -> Seen:
+    """SIGKILL for the controller while `setup=` hangs, with a child that is deaf to SIGTERM."""
+    if not scene.contender.is_remotest:
+        pytest.skip("pytest-xdist has no setup=")
+    setup = scene.directory / "setup"
+    setup.write_text(f"trap '' TERM; sleep 1000 & echo here >{scene.directory}/fifo; sleep 1000")
+    run = scene.start(scene.spec(scene.host("first"), ours=f"setup=. {setup}"))
+    if run.hears("here"):
+        run.signal(signal.SIGKILL)
+    return run.finish()
 
 
 def _stopped_by(scene: Scene, number: signal.Signals) -> Seen:
