@@ -1,4 +1,4 @@
-"""Who is measured: environments, the suites they run, and one run with all that it has shown."""
+"""Who is measured: environments, commands, and one run of pytest with all that it has shown."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import subprocess
 import sys
 import time
 import venv
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import processes
+from bench.suites import marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.measure import Sample
+    from bench.processes import Watch
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 KEPT: Final = ROOT / ".cache" / "bench"
@@ -76,91 +77,20 @@ def versions() -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
-class Suite:
-    """A generated suite: so many files, each with so many tests that pass at once.
-
-    Attributes:
-        is_marked: each process notes the time of its first test, and of its first report.
-        imports_s: CPU seconds that the conftest takes, as one that imports a framework does.
-    """
-
-    file_count: int
-    tests_per_file: int
-    is_marked: bool = False
-    imports_s: float = 0.0
-
-    @property
-    def test_count(self) -> int:
-        return self.file_count * self.tests_per_file
-
-    def write(self, folder: Path) -> None:
-        """Write it into a new folder; marks go into the folder ``FOLDER-marks``."""
-        folder.mkdir()
-        marks_of(folder).mkdir()
-        (folder / "pytest.ini").write_text("[pytest]\n")
-        (folder / "conftest.py").write_text(self._conftest(folder))
-        test = f"@pytest.mark.parametrize('n', range({self.tests_per_file}))\ndef test(n): pass\n"
-        for number in range(self.file_count):
-            (folder / f"test_{number:03}.py").write_text(f"import pytest\n\n{test}")
-
-    def _conftest(self, folder: Path) -> str:
-        busy = BUSY.format(seconds=self.imports_s) if self.imports_s else ""
-        marking = MARKING.replace("MARKS", repr(str(marks_of(folder)))) if self.is_marked else ""
-        return busy + marking
-
-
-BUSY: Final = """\
-import time
-
-end = time.process_time() + {seconds}
-while time.process_time() < end:
-    pass
-
-"""
-
-MARKING: Final = """\
-import os
-import time
-
-marked = set()
-
-
-def mark(name):
-    if name not in marked:
-        marked.add(name)
-        with open(os.path.join(MARKS, "%s-%d" % (name, os.getpid())), "w") as stream:
-            stream.write(repr(time.time()))
-
-
-def pytest_runtest_call():
-    mark("first-test")
-
-
-def pytest_runtest_logreport():
-    mark("first-report")
-"""
-"""Each process notes when it runs its first test, and when it has a report first."""
-
-
-def marks_of(folder: Path) -> Path:
-    """Return the folder of the marks of a suite."""
-    return folder.with_name(f"{folder.name}-marks")
-
-
-def run(command: Sequence[str], folder: Path, *, passed: int, is_watched: bool = False) -> Sample:
+def run(
+    command: Sequence[str], folder: Path, *, passed: int, watched: type[Watch] | None = None
+) -> Sample:
     """Run pytest; every test must pass, or it is no run to be measured.
 
     Args:
         command: what to run.
         folder: the suite's, where it runs.
         passed: how many tests there are.
-        is_watched: memory and threads are looked at, which costs some time itself.
+        watched: looks at the processes meanwhile, which costs some time itself.
 
     Returns:
         ``wall_s``; ``cpu_s`` of all processes, hosts' left out; ``first_test_s`` and
-        ``first_report_s`` from the start, of a marked suite; of a watched run the figures of
-        ``processes.Watch``.
+        ``first_report_s`` from the start, of a marked suite; the figures of ``watched``.
     """
     marks = marks_of(folder)
     shutil.rmtree(marks, ignore_errors=True)
@@ -168,15 +98,19 @@ def run(command: Sequence[str], folder: Path, *, passed: int, is_watched: bool =
     others, before_s = set(processes.children_of(os.getpid())), processes.cpu_s()
     began, start = time.time(), time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    watch = processes.Watch(process.pid) if is_watched else None
+    watch = watched(process.pid) if watched else None
     try:
         output, _ = process.communicate(timeout=RUN_TIMEOUT_S)
     finally:
         process.kill()
-        if watch:
-            watch.stop()
+        peaks = watch.stop() if watch else {}
     sample = {"wall_s": time.perf_counter() - start}
     processes.wait_for_orphans(others)
     sample["cpu_s"] = processes.cpu_s() - before_s
@@ -187,7 +121,15 @@ def run(command: Sequence[str], folder: Path, *, passed: int, is_watched: bool =
     for name, times in (("first_test_s", tests), ("first_report_s", reports)):
         if times:
             sample[name] = min(times) - began
-    return {**sample, **(watch.figures() if watch else {})}
+    return {**sample, **peaks}
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of this process but Python's and pytest's.
+
+    Where byte code may not be written, say, imports would take most of the time.
+    """
+    return {name: text for name, text in os.environ.items() if not name.startswith("PY")}
 
 
 def shown(command: Sequence[str]) -> str:

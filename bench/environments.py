@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 import interpreters
 import uv
 
-from bench.contenders import KEPT, OURS, ROOT, python_of
+from bench.contenders import KEPT, OURS, ROOT, environment, python_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +144,7 @@ def call(*command: str | Path, within: Path = ROOT) -> str:
         [str(part) for part in command],
         cwd=within,
         env={
-            **os.environ,
+            **environment(),
             "XDG_CACHE_HOME": str(KEPT / "cache"),
             # All take packages from the same place: uv does not read pip's configuration.
             "PIP_CONFIG_FILE": os.devnull,

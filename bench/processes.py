@@ -6,6 +6,7 @@ daemon's child are counted like any other's.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import ctypes
 import os
@@ -25,7 +26,10 @@ END_TIMEOUT_S: Final = 30.0
 """For what a run leaves behind to end."""
 
 LOOK_INTERVAL_S: Final = 0.1
-"""Between two looks at the memory: peaks that matter last longer, and a look costs about 10 ms."""
+"""Between two looks at processes: peaks that matter last longer."""
+
+LOOK_SHARE: Final = 0.05
+"""Of a CPU that looking may take: with many processes a look takes long."""
 
 
 def adopt_orphans() -> None:
@@ -98,49 +102,56 @@ def value_of(pid: int, name: str, field: str) -> int:
     return 0
 
 
-class Watch:
-    """Looks at a process and its descendants until they end, in a thread.
-
-    Attributes:
-        peak_pss_mb: the most memory all of them had at a time, shared pages counted once.
-        peak_threads: the most threads the first one had.
-        own_peak_mb: the most memory (RSS) the first one had.
-        largest_peak_mb: the most memory (RSS) any of the others had.
-    """
+class Watch(abc.ABC):
+    """Looks at a process and its descendants until it is told to stop, in a thread."""
 
     def __init__(self, pid: int) -> None:
-        self.peak_pss_mb = 0.0
-        self.peak_threads = 0
-        self.own_peak_mb = 0.0
-        self.largest_peak_mb = 0.0
         self._pid = pid
+        self._peaks: dict[str, float] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_again, daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self) -> dict[str, float]:
+        """Return the most that each figure was."""
         self._over.set()
         self._thread.join()
+        return self._peaks
 
-    def figures(self) -> dict[str, float]:
-        """Return what it has seen."""
-        return {
-            "peak_pss_mb": self.peak_pss_mb,
-            "threads": self.peak_threads,
-            "controller_mb": self.own_peak_mb,
-            "worker_mb": self.largest_peak_mb,
-        }
+    @abc.abstractmethod
+    def look(self, pids: list[int]) -> dict[str, float]:
+        """Return what the figures are now.
+
+        Args:
+            pids: the process and all its descendants.
+        """
 
     def _look_again(self) -> None:
-        while not self._over.wait(LOOK_INTERVAL_S):
-            self._look()
+        wait_s = LOOK_INTERVAL_S
+        while not self._over.wait(wait_s):
+            before_s = time.thread_time()
+            for name, value in self.look(tree_of(self._pid)).items():
+                self._peaks[name] = max(value, self._peaks.get(name, 0.0))
+            wait_s = max(LOOK_INTERVAL_S, (time.thread_time() - before_s) / LOOK_SHARE)
 
-    def _look(self) -> None:
-        pids = tree_of(self._pid)
-        pss_kb = sum(value_of(pid, "smaps_rollup", "Pss") for pid in pids)
+
+class TreeMemory(Watch):
+    """``pss_mb``: memory of all processes together; what they share is counted once."""
+
+    def look(self, pids: list[int]) -> dict[str, float]:
+        return {"pss_mb": sum(value_of(pid, "smaps_rollup", "Pss") for pid in pids) / 1024}
+
+
+class Sizes(Watch):
+    """``threads`` and ``own_mb`` of the first process; ``other_mb`` of the largest other one.
+
+    The megabytes are the most resident memory (RSS) that it had so far.
+    """
+
+    def look(self, pids: list[int]) -> dict[str, float]:
         peaks_kb = [value_of(pid, "status", "VmHWM") for pid in pids]
-        self.peak_pss_mb = max(self.peak_pss_mb, pss_kb / 1024)
-        self.peak_threads = max(self.peak_threads, value_of(self._pid, "status", "Threads"))
-        self.own_peak_mb = max(self.own_peak_mb, peaks_kb[0] / 1024)
-        largest_kb = max(peaks_kb[1:], default=0)
-        self.largest_peak_mb = max(self.largest_peak_mb, largest_kb / 1024)
+        return {
+            "threads": value_of(self._pid, "status", "Threads"),
+            "own_mb": peaks_kb[0] / 1024,
+            "other_mb": max(peaks_kb[1:], default=0) / 1024,
+        }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final
 
-from bench.contenders import OURS, PEER, Suite, pytest_of, run, shown
+from bench.contenders import OURS, PEER, pytest_of, run, shown
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_MOST, Aim, Row, take_turns
+from bench.processes import Sizes
+from bench.suites import Suite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +24,7 @@ def many_tests(folder: Path, rounds: int) -> Outcome:
     commands = {name: pytest_of(name, f"-n{WORKER_COUNT}") for name in (PEER, OURS)}
     samples = take_turns(
         {
-            name: functools.partial(run, command, suite, passed=LARGE.test_count, is_watched=True)
+            name: functools.partial(run, command, suite, passed=LARGE.test_count, watched=Sizes)
             for name, command in commands.items()
         },
         rounds,
@@ -39,8 +41,8 @@ def many_tests(folder: Path, rounds: int) -> Outcome:
             aim=Aim(AT_MOST, 0.8),
         )
         for number, figure, whose in (
-            ("10a", "controller_mb", "the controller"),
-            ("10b", "worker_mb", "the largest other process"),
+            ("10a", "own_mb", "the controller"),
+            ("10b", "other_mb", "the largest other process"),
         )
     ]
     return Outcome(rows, {name: shown(command) for name, command in commands.items()})

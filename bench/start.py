@@ -8,9 +8,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bench import hosts
-from bench.contenders import OURS, PEER, PLAIN, Suite, pytest_of, python_of, run, shown
+from bench.contenders import OURS, PEER, PLAIN, pytest_of, python_of, run, shown
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_MOST, Aim, Row, take_turns
+from bench.suites import Suite
 
 if TYPE_CHECKING:
     from pathlib import Path

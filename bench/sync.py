@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import functools
-import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from bench import hosts
-from bench.contenders import OURS, PLAIN, python_of, shown
+from bench.contenders import OURS, PLAIN, environment, python_of, shown
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_MOST, Aim, Row, take_turns
 
@@ -72,7 +71,7 @@ class Scene:
         self._there = there
         self._home = there.homes[0]
         self._turns = 0
-        self._environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+        self._environment = {**environment(), "XDG_CACHE_HOME": str(folder / "cache")}
         for name in (OURS, "rsync"):
             tree.write(folder / name)
         ssh = " ".join(there.ssh("")[:-1])

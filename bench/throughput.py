@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final
 
-from bench.contenders import OURS, PEER, PLAIN, Suite, pytest_of, run, shown
+from bench.contenders import OURS, PEER, PLAIN, pytest_of, run, shown
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_LEAST, AT_MOST, Aim, Row, take_turns
+from bench.suites import Suite
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final
 
-from bench.contenders import OURS, PEER, PLAIN, Suite, pytest_of, run, shown
+from bench.contenders import OURS, PEER, PLAIN, pytest_of, run, shown
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_MOST, Aim, Row, take_turns
+from bench.processes import Sizes, TreeMemory
+from bench.suites import Suite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY: Final = Suite(file_count=20, tests_per_file=100, is_marked=True, imports_s=1.0)
+HEAVY: Final = Suite(
+    file_count=20, tests_per_file=100, is_marked=True, imports_s=1.0, class_count=8_000
+)
 HEAVY_WORKERS: Final = 8
 
 FORK: Final = "remotest --workers=fork"
@@ -27,7 +31,7 @@ FIGURES: Final = (
     # figure of a run, in words, unit, aim with forked workers, aim without
     ("first_test_s", "command to first test", "s", 0.22, 0.8),
     ("cpu_s", "CPU seconds of all processes", "s", 0.17, 0.85),
-    ("peak_pss_mb", "most memory of all processes (PSS)", "MB", 0.22, 0.9),
+    ("pss_mb", "most memory of all processes (PSS)", "MB", 0.22, 0.9),
 )
 
 
@@ -43,7 +47,9 @@ def heavy_conftest(folder: Path, rounds: int) -> Outcome:
         commands[name] = pytest_of(OURS, workers, *arguments)
     samples = take_turns(
         {
-            name: functools.partial(run, command, suite, passed=HEAVY.test_count, is_watched=True)
+            name: functools.partial(
+                run, command, suite, passed=HEAVY.test_count, watched=TreeMemory
+            )
             for name, command in commands.items()
         },
         rounds,
@@ -78,7 +84,7 @@ def many_workers(folder: Path, rounds: int) -> Outcome:
     }
     samples = take_turns(
         {
-            name: functools.partial(run, command, suite, passed=MANY.test_count, is_watched=True)
+            name: functools.partial(run, command, suite, passed=MANY.test_count, watched=Sizes)
             for name, command in commands.items()
         },
         rounds,
@@ -122,7 +128,7 @@ EXPERIMENTS: Final = (
             f"-n{HEAVY_WORKERS} on this machine, a conftest that takes {HEAVY.imports_s:.0f} CPU "
             f"second, {HEAVY.test_count:,} tests"
         ),
-        blind="what real imports share after a fork: this conftest takes time, not memory",
+        blind=f"a real framework: this one is {HEAVY.class_count:,} classes and a loop",
         minutes=3,
         measure=heavy_conftest,
     ),
