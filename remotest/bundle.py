@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.resources
 import json
+import zlib
 from typing import TYPE_CHECKING, Final
 
 import pytest_remotest
@@ -37,8 +38,22 @@ def read_bundle() -> Mapping[str, str]:
 
 
 def encode_bundle(bundle: Mapping[str, str]) -> bytes:
-    """Return a bundle as the loader on the host expects it. The same bundle, the same bytes."""
+    """Return a bundle as a worker process expects it. The same bundle, the same bytes."""
     return json.dumps(bundle, sort_keys=True).encode("ascii")
+
+
+def pack_bundle(bundle: Mapping[str, str]) -> bytes:
+    """Return a bundle as the loader on a host expects it.
+
+    It is compressed: a connection that is new takes a round trip for each doubling of what it has
+    sent.
+    """
+    return _compressed(encode_bundle(bundle))
+
+
+@functools.lru_cache(maxsize=1)  # All hosts of a run get the same.
+def _compressed(data: bytes) -> bytes:
+    return zlib.compress(data)
 
 
 def bundle_digest(bundle: Mapping[str, str]) -> str:

@@ -6,7 +6,6 @@ this takes one event after the other, tells the machine, and does what the machi
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import time
@@ -21,12 +20,7 @@ from remotest.compat.coverage import HostCoverage
 from remotest.compat.dsession import DSession, Interrupted, SchedulerView
 from remotest.compat.hooks import Nodes
 from remotest.compat.reruns import HostReruns
-from remotest.discovery import discover
-from remotest.driver import Driver
 from remotest.errors import UsageError
-from remotest.faultywire import FaultyOpener
-from remotest.gateways.opener import GatewayOpener
-from remotest.hosttext import HostText, secrets_of
 from remotest.interrupts import Interrupts
 from remotest.lastwords import describe_end, describe_killed
 from remotest.places import Places
@@ -38,7 +32,6 @@ from remotest.run import commands, events
 from remotest.run.machine import RunMachine
 from remotest.run.verdict import exit_code
 from remotest.schedulers import name_scheduler, prepare_scheduler
-from remotest.settings import Settings, read_settings
 from remotest.tidings import DriverEvent, GatewayClosed, MessagesCame
 from remotest.workercommands import WorkerCommands
 
@@ -47,6 +40,8 @@ if TYPE_CHECKING:
 
     from remotest.run.commands import Command
     from remotest.run.events import Event
+    from remotest.settings import Settings
+    from remotest.start import Dialled
 
 LOOK_S = 1.0
 """The longest wait at once: a signal that comes right before a wait does not end it."""
@@ -58,45 +53,23 @@ NOT_TERMINATED = "Not properly terminated"
 """Why a worker is down that ended without a word: pytest-xdist's frozen phrase."""
 
 
-def make_controller(config: pytest.Config) -> Controller:
-    """Return the controller of the run that the options ask for.
-
-    No host is dialled yet but those that a spec like ``python=all`` has to be asked about.
-
-    Raises:
-        pytest.UsageError: what is asked for cannot be.
-    """
-    try:
-        settings = read_settings(config)
-        opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)
-        settings = discover(settings, opener)
-        return Controller(config, settings, opener)
-    except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
 class Controller:
     """One distributed run, a pytest plugin. ``dsession`` is what other plugins know of it."""
 
     _machine: RunMachine
     """Made when the run begins: a plugin may bring the scheduler."""
 
-    def __init__(self, config: pytest.Config, settings: Settings, opener: GatewayOpener) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, dialled: Dialled) -> None:
         self.config = config
         self._settings = settings
         self._places = Places(settings)
-        self._opener = opener
-        self._opener.name({plan.name: plan.spec for plan in self._places.agents})
-        host_text = HostText(secrets_of(settings.variables, os.environ), os.environ)
-        self._driver = Driver(
-            FaultyOpener(opener, settings.faults) if settings.faults else opener,
-            host_text,
-            worker_timeout_s=settings.worker_timeout_s,
-        )
+        self._dialled = dialled
+        self._opener = dialled.opener
+        self._driver = dialled.driver
         self._interrupts = Interrupts(self._driver.wake)
         self._relay = Relay(config, settings.run_uid)
         self._nodes = Nodes(config, settings)
-        self._report = TerminalReport(config, self._places, host_text)
+        self._report = TerminalReport(config, self._places, dialled.host_text)
         self._leftovers = LeftoversReport(
             are_kept=settings.keep_orphans, label=self._places.agent_label
         )
@@ -144,7 +117,7 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Begin to open every gateway."""
+        """Tell of what is being opened."""
         self._session = session
         self._report.install()
         self.config.pluginmanager.register(self._leftovers)
@@ -152,7 +125,6 @@ class Controller:
         self._report.workers_created(self._places.declared_worker_count)
         if self._settings.faults:
             self._report.note(f"{wirefaults.VARIABLE} is set: things will go wrong")
-        self._driver.open(plan.name for plan in self._places.agents)
 
     @pytest.hookimpl
     def pytest_collection(self) -> bool:
@@ -191,9 +163,7 @@ class Controller:
         """End every process of the run on every host; choose the exit code."""
         self._interrupts.close()
         self._await_worker_exits()
-        self._opener.abort()
-        self._driver.close(self._interrupts.end_within_s())
-        self._opener.close()
+        self._dialled.leave(self._interrupts.end_within_s())
         for agent, message in self._driver.processes_left():
             self._leftovers.take(agent, message)
         if self._ended and session.exitstatus in (0, 1, 5):
@@ -209,7 +179,9 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """Leave Ctrl-C to Python again: all is told."""
+        """Leave Ctrl-C to Python again: all is told. Where no session began, leave the hosts."""
+        if self._session is None:
+            self._dialled.leave()
         self._interrupts.restore()
 
     # -- the loop --------------------------------------------------------------------------

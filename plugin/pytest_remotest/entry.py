@@ -47,7 +47,7 @@ def _is_ours(plugin: Any) -> bool:
 
 def _make_controller(config: Any) -> Any:
     # The one arrow from what travels to what stays: a worker never comes here.
-    from remotest.controller import make_controller  # noqa: PLC0415  see above
+    from remotest.start import make_controller  # noqa: PLC0415  see above
 
     return make_controller(config)
 

@@ -11,6 +11,7 @@ import importlib.machinery
 import json
 import signal
 import sys
+import zlib
 from typing import Any, Dict, List, Optional, Union
 
 PACKAGE = "pytest_remotest"  # Not from __name__: execnet runs this source under another one.
@@ -43,7 +44,7 @@ sys.exit(main(read_fd, *more_fds))
 
 def main(channel: Any) -> None:
     """Receive the bundle from the controller, then serve it as the agent until it leaves."""
-    install(json.loads(channel.receive().decode("ascii")))
+    install(json.loads(zlib.decompress(channel.receive()).decode("ascii")))
     signal.alarm(0)  # Set where this process began: from here on the agent looks after itself.
     from pytest_remotest import agent  # noqa: PLC0415  importable only now
 

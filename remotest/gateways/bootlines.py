@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import re
 import secrets
+import zlib
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -56,11 +57,12 @@ def receive(size):
     return data
 engine = receive(int(receive({length_digits}) or 0))
 if engine:
-    exec(compile(engine, "<remotest engine>", "exec"))
+    import zlib
+    exec(compile(zlib.decompress(engine), "<remotest engine>", "exec"))
 """
 
 LENGTH_DIGITS: Final = 8
-"""Of the decimal length in front of the engine: up to 100 MB, of which 50 kB are used."""
+"""Of the decimal length in front of the engine: up to 100 MB, of which 20 kB are used."""
 
 START_TIMEOUT_S: Final = 60
 """For the engine to come, and then for the bundle, as long as a greeting is waited for. On a line
@@ -186,7 +188,7 @@ def engine_message(engine_source: str, supervise_source: str) -> bytes:
     ``supervise_source`` is that of ``pytest_remotest.supervise``.
     """
     supervise = f"_supervise_source = {supervise_source!a}\n"
-    program = (engine_source + supervise + _ENGINE_END).encode("utf-8")
+    program = zlib.compress((engine_source + supervise + _ENGINE_END).encode("utf-8"))
     return b"%0*d" % (LENGTH_DIGITS, len(program)) + program
 
 

@@ -8,7 +8,6 @@ Every interpreter gets the erased text, so that the tests on any of them speak f
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 from typing import Final
 
@@ -17,7 +16,6 @@ from execnet import gateway_base
 TYPING_MODULES: Final = frozenset(("typing", "typing_extensions", "__future__"))
 
 
-@functools.cache
 def engine_source() -> str:
     """Return the source of execnet's ``gateway_base``, erased."""
     return erase_types(inspect.getsource(gateway_base))

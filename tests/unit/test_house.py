@@ -28,6 +28,7 @@ LAYERS: Final = tuple(
         "gateways",
         "driver agentline faultywire tidings backlog heartbeat interrupts",
         (
+            "start "
             "controller schedulers durations discovery preparation places relay quota reports "
             "workercommands failureshape reporting compat visit check envcommand cachecommand "
             "cliparser cli"

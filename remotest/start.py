@@ -1,0 +1,75 @@
+"""The beginning of a distributed run: hosts are dialled while the rest of it is still imported."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from remotest.discovery import discover
+from remotest.driver import Driver
+from remotest.environments import plan_agents
+from remotest.errors import UsageError
+from remotest.faultywire import FaultyOpener
+from remotest.gateways.link import prepare
+from remotest.gateways.opener import GatewayOpener
+from remotest.hosttext import HostText, secrets_of
+from remotest.settings import read_settings
+
+if TYPE_CHECKING:
+    from remotest.controller import Controller
+    from remotest.settings import Settings
+
+
+class Dialled:
+    """The hosts of one run, which are being opened.
+
+    Attributes:
+        opener: opens them.
+        host_text: what of their words is shown.
+        driver: has begun to open every agent.
+    """
+
+    def __init__(self, settings: Settings, opener: GatewayOpener) -> None:
+        self.opener = opener
+        agents = {plan.name: plan.spec for plan in plan_agents(settings)}
+        opener.name(agents)
+        self.host_text = HostText(secrets_of(settings.variables, os.environ), os.environ)
+        self.driver = Driver(
+            FaultyOpener(opener, settings.faults) if settings.faults else opener,
+            self.host_text,
+            worker_timeout_s=settings.worker_timeout_s,
+        )
+        self.driver.open(agents)
+
+    def leave(self, within_s: float | None = None) -> None:
+        """End every process of the run on every host; ``within_s`` as in ``Driver.close``."""
+        self.opener.abort()
+        self.driver.close(within_s)
+        self.opener.close()
+
+
+def make_controller(config: pytest.Config) -> Controller:
+    """Return the controller of the run that the options ask for; its hosts are being dialled.
+
+    Raises:
+        pytest.UsageError: what is asked for cannot be.
+    """
+    try:
+        settings = read_settings(config)
+        opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)
+        settings = discover(settings, opener)
+        dialled = Dialled(settings, opener)
+        try:
+            # Not at the top: what takes longest to import is imported while hosts answer.
+            from remotest.controller import Controller  # noqa: PLC0415
+
+            controller = Controller(config, settings, dialled)
+            prepare()
+        except BaseException:
+            dialled.leave()
+            raise
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    return controller
