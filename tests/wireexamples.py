@@ -30,7 +30,7 @@ EXAMPLES = (
     m.CacheFailed("permission denied", "name a directory that you may write to"),
     m.WorkerExited("gw0", -9, "Fatal Python error", "was stopped for 30 s and was killed"),
     m.WorkerOutput("gw0", "printed\n"),
-    m.ProcessesLeft([[1234, "sleep 1000", "gw0", "test_a.py::test_a", 0]], False),
+    m.ProcessesLeft([[1234, "sleep 1000", "gw0", "test_a.py::test_a", 0]], False, 3),
     m.ExpectPings(30.0),
     m.WatchWorkers(30.0, None),
     m.Ping(),

@@ -325,7 +325,7 @@ class Agent:
 
     def _tell_left(self, found: List[leftovers.Left], of_dead_run: bool) -> None:
         if found:
-            self._send_message(messages.ProcessesLeft(leftovers.to_rows(found), of_dead_run))
+            self._send_message(leftovers.to_message(found, of_dead_run))
 
     def _send_message(self, message: Any) -> None:
         self._send(frames.encode([message]))

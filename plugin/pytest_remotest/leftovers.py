@@ -10,9 +10,9 @@ import os
 import re
 import signal
 import time
-from typing import Any, Dict, Iterable, List, NamedTuple, Set, Tuple
+from typing import Dict, List, NamedTuple, Set, Tuple
 
-from pytest_remotest import holders, supervise, values
+from pytest_remotest import holders, messages, supervise, values
 
 VARIABLE = "REMOTEST_RUN"
 KEPT = "kept"  # At the end of a cookie: not to be ended by a later run either.
@@ -20,7 +20,8 @@ KEPT = "kept"  # At the end of a cookie: not to be ended by a later run either.
 GRACE_S = 0.5  # For what ends by itself once its worker has: helpers of multiprocessing do.
 PAUSE_S = 0.01  # Between two looks within that.
 MAX_TOLD = 100  # Processes that a host names; the rest is counted.
-MAX_COMMAND_CHARS = 200
+MAX_COMMAND_CHARS = 200  # Of each of them.
+MAX_NAME_CHARS = 500  # Of its test and its worker, which anybody may put into an environment.
 WORKER_MARK = "pytest_remotest.loader"  # In the command line of a worker, and of its forks.
 
 # Of an agent whose processes are not kept: where its number counts, the number, when it began.
@@ -135,15 +136,20 @@ def _describe(pid: int, stats: Dict[int, supervise.Stat], workers: Dict[int, str
     return Left(
         pid,
         command_of(pid),
-        told.get("PYTEST_XDIST_WORKER") or workers.get(stats[pid].session, ""),
-        told.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0],
+        _name(told.get("PYTEST_XDIST_WORKER") or workers.get(stats[pid].session, "")),
+        _name(told.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]),
         len(supervise.descendants(pid, stats)),
     )
 
 
-def to_rows(found: Iterable[Left]) -> List[List[Any]]:
-    """Return rows for a message: of the first ones, as many as fit."""
-    return [list(left) for left in found][:MAX_TOLD]
+def _name(text: str) -> str:
+    return values.cut(values.safe_str(text), MAX_NAME_CHARS)
+
+
+def to_message(found: List[Left], of_dead_run: bool) -> messages.ProcessesLeft:
+    """Return the message that names the first of them, as many as fit, and counts the rest."""
+    rows = [list(left) for left in found[:MAX_TOLD]]
+    return messages.ProcessesLeft(rows, of_dead_run, len(found) - len(rows))
 
 
 def environment_of(pid: int) -> Dict[str, str]:
@@ -157,7 +163,7 @@ def command_of(pid: int) -> str:
     command = " ".join(_read(pid, "cmdline").split("\0")).strip()
     if WORKER_MARK in command:
         return "a fork of its worker"
-    return values.safe_str(command)[:MAX_COMMAND_CHARS]
+    return values.cut(values.safe_str(command), MAX_COMMAND_CHARS)
 
 
 def _cookies() -> List[Tuple[int, str]]:

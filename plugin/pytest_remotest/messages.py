@@ -149,11 +149,12 @@ class ProcessesLeft(NamedTuple):
     ``rows`` are [process id, command line, worker, node id, number of processes below it], as in
     ``leftovers.Left``; what is not known of them is empty. ``of_dead_run``: an earlier run has left
     them, whose agent was killed; then it is sent at the start. All were ended, unless KeepOrphans
-    was said.
+    was said. ``more_count`` are those that would have been too many rows.
     """
 
     rows: List[List[Any]]
     of_dead_run: bool
+    more_count: int
 
 
 # -- controller -> agent ---------------------------------------------------------------------

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_remotest.values import cut
 from remotest.hosttext import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pytest_remotest import messages
+
+LINE_CHARS: Final = 1500
+"""Of what is said of each: an agent of ours has cut command and names before."""
 
 SHOWN: Final = 20
 """Processes that the summary names; the rest is counted."""
@@ -30,11 +34,17 @@ class LeftoversReport:
         self._are_kept = are_kept
         self._label = label
         self._lines: list[str] = []
+        self._more_count = 0
 
     def take(self, agent: str, message: messages.ProcessesLeft) -> None:
         """Take in what an agent has found."""
         origin = OF_DEAD_RUN if message.of_dead_run else ""
-        self._lines += lines(message.rows, place=self._label(agent), origin=origin)
+        self._more_count += max(0, message.more_count)
+        for line in lines(message.rows, place=self._label(agent), origin=origin):
+            if len(self._lines) < SHOWN:
+                self._lines.append(line)
+            else:
+                self._more_count += 1
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Name the processes, if there are any."""
@@ -42,10 +52,10 @@ class LeftoversReport:
             return
         what = "kept" if self._are_kept else "ended"
         terminalreporter.write_sep("=", f"processes that tests have left ({what})")
-        for line in self._lines[:SHOWN]:
+        for line in self._lines:
             terminalreporter.write_line(line)
-        if len(self._lines) > SHOWN:
-            terminalreporter.write_line(f"... and {len(self._lines) - SHOWN} more")
+        if self._more_count:
+            terminalreporter.write_line(f"... and {self._more_count} more")
 
 
 def lines(rows: Iterable[list[Any]], *, place: str, origin: str) -> Iterator[str]:
@@ -66,5 +76,6 @@ def lines(rows: Iterable[list[Any]], *, place: str, origin: str) -> Iterator[str
                 starter = one_line(test) or "some test"
                 more = f", and {below} below it" if below else ""
                 name = one_line(command) or "no command line"
-                where = one_line(worker) or place
-                yield f"[{where}] {starter}: {name} (process {pid}{more}{origin})"
+                where = one_line(cut(worker, LINE_CHARS)) or place
+                told = f"{starter}: {name} (process {pid}{more}{origin})"
+                yield f"[{where}] {one_line(cut(told, LINE_CHARS))}"
