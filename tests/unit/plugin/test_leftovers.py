@@ -159,3 +159,21 @@ def test_notes_for_which_there_is_no_room_are_left_out() -> None:
     notes.note("short")
     notes.note("x" * MEMORY_BYTES)
     assert notes.take() == [[str(os.getpid()), "short"]]
+
+
+def test_a_message_names_the_first_ones_and_counts_the_rest() -> None:
+    found = [leftovers.Left(pid, "sleep 9", "gw0", "t", 0) for pid in range(leftovers.MAX_TOLD + 7)]
+    message = leftovers.to_message(found, of_dead_run=False)
+    assert message.rows == [list(left) for left in found[: leftovers.MAX_TOLD]]
+    assert (message.of_dead_run, message.more_count) == (False, 7)
+
+
+def test_a_long_command_line_is_cut_and_says_so() -> None:
+    command = ["sh", "-c", "echo here; read -r line", *["0"] * 500]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"here\n"
+        told = leftovers.command_of(process.pid)
+        process.communicate(b"\n")
+    assert told.startswith("sh -c echo here; read -r line 0 0 ")
+    assert "\n... [829 characters left out by remotest] ...\n" in told

@@ -50,7 +50,7 @@ def test_what_is_too_long_or_too_many_is_counted() -> None:
     screen = Screen()
     report.pytest_terminal_summary(screen)
     half = LINE_CHARS // 2
-    before, _, after = screen.lines[1].partition(" ... [1523 characters left out by remotest] ... ")
+    before, _, after = screen.lines[1].partition(" ... [1521 characters left out by remotest] ... ")
     assert before == "[gw0] t: sleep" + (half - 8) * "9"
     assert after == (half - 13) * "9" + " (process 12)"
 
