@@ -14,6 +14,7 @@ import pytest
 from pytest_remotest import messages, values
 from remotest import reports
 from remotest.quota import Quota
+from remotest.reportparts import share_parts
 from remotest.run import events
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Worker:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     report_counts: Counter[int] = field(default_factory=Counter)
     begun_position: int | None = None
+    last_report: pytest.TestReport | None = None
     output: list[str] = field(default_factory=list)
     is_finished: bool = False
     has_exited: bool = False
@@ -261,6 +263,8 @@ class Relay:
             raise messages.ProtocolError("a report of a test is missing")
         worker.report_counts[message.position] += 1
         report = reports.rebuild_report(self._config, message.data, pytest.TestReport)
+        share_parts(report, worker.last_report)
+        worker.last_report = report
         self._mark(worker, report)
         report.item_index = message.position  # type: ignore[attr-defined]  # xdist's frozen name
         before = worker.outcomes.get(message.position)
