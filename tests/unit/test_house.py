@@ -30,8 +30,8 @@ LAYERS: Final = tuple(
         (
             "start "
             "controller schedulers durations discovery preparation places relay quota reports "
-            "workercommands failureshape reporting compat visit check envcommand cachecommand "
-            "cliparser cli"
+            "reportparts workercommands failureshape reporting compat visit check envcommand "
+            "cachecommand cliparser cli"
         ),
     )
 )
