@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from remotest.env.hostcache import ask_cache
 from remotest.env.stored import Stored, pick, refuse_used
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from remotest.errors import HostError
     from remotest.settings import Settings
 
-ACTIONS: Final = {
-    "ls": "list what is there",
-    "gc": "remove what was not used for long, and what is too much; nothing that is in use",
-    "rm": "remove things by their names; what is needed again is fetched or built again",
-}
-"""Action -> what it does."""
-
 
 def check_usage(action: str, names: Sequence[str]) -> None:
     """Refuse names where they have no sense, and their absence where they are needed.
@@ -48,7 +41,7 @@ def check_usage(action: str, names: Sequence[str]) -> None:
 
 
 def own_cache(action: str, names: Sequence[str]) -> Iterator[Text]:
-    """Do one of ``ACTIONS`` with the cache of this machine; yield lines for the screen.
+    """Do one of ``CACHE_ACTIONS`` with the cache of this machine; yield lines for the screen.
 
     Args:
         action: which.
@@ -85,7 +78,7 @@ def _stored(entry: Entry) -> Stored:
 def host_caches(
     settings: Settings, action: str, names: Sequence[str]
 ) -> tuple[list[Text], list[HostError]]:
-    """Do one of ``ACTIONS`` with the caches of all hosts of a run.
+    """Do one of ``CACHE_ACTIONS`` with the caches of all hosts of a run.
 
     Args:
         settings: of the run.

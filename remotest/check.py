@@ -16,8 +16,8 @@ from remotest.reporting.checktable import (
     Row,
     Tree,
     compare_plugins,
-    size_text,
 )
+from remotest.reporting.sizes import size_text
 from remotest.visit import Visit
 
 if TYPE_CHECKING:

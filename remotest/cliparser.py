@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from remotest import cachecommand
 from remotest.errors import UsageError
-from remotest.gateways import serve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +31,13 @@ ENV_OPTIONS: Final = {
 }
 """As CHECK_OPTIONS, of ``remotest env``."""
 
+SYNC_OPTIONS: Final = {
+    **CHECK_OPTIONS,
+    "--tx": ("SPEC", "a host to bring the tree to, beside those of the config file; as for pytest"),
+    "--rsyncdir": ("DIR", "a directory that is brought to hosts, as for pytest"),
+}
+"""As CHECK_OPTIONS, of ``remotest sync``."""
+
 ENV_FLAGS: Final = {
     "--explain": "name each package, who asks for it, and what has changed since the last time",
     "--build": "build the environments that are not there, and run nothing",
@@ -41,6 +45,13 @@ ENV_FLAGS: Final = {
 }
 """Option of ``remotest env`` -> what it does."""
 
+
+CACHE_ACTIONS: Final = {
+    "ls": "list what is there",
+    "gc": "remove what was not used for long, and what is too much; nothing that is in use",
+    "rm": "remove things by their names; what is needed again is fetched or built again",
+}
+"""Action of ``remotest cache`` -> what it does."""
 
 CACHE_OPTIONS: Final = {
     "--tx": ("SPEC", "a host whose cache is meant, and not the one of this machine; as for pytest"),
@@ -63,7 +74,13 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         UsageError: it makes no sense.
     """
     end = argv.index("--") if "--" in argv else len(argv)
-    return _make_parser().parse_args(argv[:end]), [*argv[end + 1 :]]
+    parser, serving = _make_parser()
+    if "serve" in argv[:end]:
+        # Not at the top, and not always: it takes long to import.
+        from remotest.gateways import serve  # noqa: PLC0415
+
+        serve.add_arguments(serving)
+    return parser.parse_args(argv[:end]), [*argv[end + 1 :]]
 
 
 def options_for_pytest(arguments: argparse.Namespace) -> list[str]:
@@ -75,15 +92,33 @@ def options_for_pytest(arguments: argparse.Namespace) -> list[str]:
     ]
 
 
-def _make_parser() -> _Parser:
+def arguments_for_pytest(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> list[str]:
+    """Return the whole command line that pytest reads."""
+    named = getattr(arguments, "argument", ())
+    return [*options_for_pytest(arguments), *for_pytest, *named]
+
+
+class _Version(argparse.Action):
+    """Prints the version and ends the program."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        # Not at the top: every command would wait for it.
+        import importlib.metadata  # noqa: PLC0415
+
+        parser.exit(message=f"remotest {importlib.metadata.version('remotest')}\n")
+
+
+def _make_parser() -> tuple[_Parser, argparse.ArgumentParser]:
+    """Return the parser, and that of ``serve``, which has no options yet."""
     parser = _Parser(
         prog="remotest",
         description="Tools around pytest runs on other machines and interpreters. "
         "The tests themselves are run by pytest.",
         allow_abbrev=False,
     )
-    version = importlib.metadata.version("remotest")
-    parser.add_argument("--version", action="version", version=f"remotest {version}")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="show program's version number and exit"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, summary: str, description: str) -> argparse.ArgumentParser:
@@ -97,6 +132,15 @@ def _make_parser() -> _Parser:
     )
     _add_options(checking, CHECK_OPTIONS)
     _add_arguments_for_pytest(checking)
+    _add_sync(
+        add(
+            "sync",
+            "bring the tree to every host, and run nothing",
+            "Bring the tree to every host as a run does, and run nothing: the next run finds it "
+            "there. Arguments, and all that follows '--', are passed to pytest, which finds the "
+            "config file by them.",
+        )
+    )
     matrix = add(
         "matrix",
         "run the suite on every interpreter that the project allows",
@@ -121,7 +165,7 @@ def _make_parser() -> _Parser:
             "see and remove what is kept for later runs, here or on hosts",
             "See and remove what is kept for later runs: on this machine, or with --tx on hosts. "
             "All that follows '--' is passed to pytest, which finds the config file by it. "
-            + " ".join(f"{action}: {text}." for action, text in cachecommand.ACTIONS.items()),
+            + " ".join(f"{action}: {text}." for action, text in CACHE_ACTIONS.items()),
         )
     )
     serving = add(
@@ -130,8 +174,15 @@ def _make_parser() -> _Parser:
         "Be a small SSH server: it lets in public keys, runs commands as the current "
         "user, and can do nothing else. Ctrl-C ends it and all that it has started.",
     )
-    serve.add_arguments(serving)
-    return parser
+    return parser, serving
+
+
+def _add_sync(parser: argparse.ArgumentParser) -> None:
+    _add_options(parser, SYNC_OPTIONS)
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", help="name each file that is sent, and each tree"
+    )
+    _add_arguments_for_pytest(parser)
 
 
 def _add_env(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +194,7 @@ def _add_env(parser: argparse.ArgumentParser) -> None:
 
 def _add_cache(parser: argparse.ArgumentParser) -> None:
     _add_options(parser, CACHE_OPTIONS)
-    parser.add_argument("action", choices=list(cachecommand.ACTIONS), help="what to do")
+    parser.add_argument("action", choices=list(CACHE_ACTIONS), help="what to do")
     parser.add_argument(
         "name",
         nargs="*",

@@ -33,7 +33,7 @@ from remotest.sync.push import Destination, preview, push
 from remotest.sync.scan import Request, scan, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_remotest import messages
     from remotest.driver import Asker, Pusher
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from remotest.preflight import Interpreter
     from remotest.settings import Settings
     from remotest.sync.plan import Manifest
+    from remotest.sync.push import Progress
 
 
 ABSENT = "absent"
@@ -296,9 +297,12 @@ class Places:
         """Take in where the tree is that the workers of an agent run in."""
         self._trees[agent] = tree
 
-    def pusher(self, agent: str) -> Pusher:
-        """Return what brings the tree to the host of an agent; it runs in a thread."""
-        return partial(push, self._manifest_for(agent), self._destination(agent))
+    def pusher(self, agent: str, tell: Callable[[Progress], None] = lambda _: None) -> Pusher:
+        """Return what brings the tree to the host of an agent; it runs in a thread.
+
+        There ``tell`` is told how far that is.
+        """
+        return partial(push, self._manifest_for(agent), self._destination(agent), tell=tell)
 
     def previewer(self, agent: str) -> Asker:
         """Return what asks for the room there, and for what ``pusher`` would bring, if anything."""

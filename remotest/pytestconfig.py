@@ -45,6 +45,6 @@ def read_as_pytest(arguments: Sequence[str]) -> Settings | int:
         return code
     if not reader.settings.requests:
         raise UsageError(
-            "nothing to check: name a host with --tx, here or in the config file's addopts"
+            "no host is named: name one with --tx, here or in the config file's addopts"
         )
     return reader.settings

@@ -50,9 +50,12 @@ class Visit:
         return [plan.name for plan in self.places.agents]
 
     def dial(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield (agent, its greeting) of each that answers, as they come; takes seconds."""
+        """Begin to dial all; return (agent, its greeting) of each that answers, as they come."""
         waiting = set(self.agents)
         self._driver.open(waiting)
+        return self._greetings(waiting)
+
+    def _greetings(self, waiting: set[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         while waiting:
             event = self._driver.receive(None)
             if isinstance(event, GatewayOpened):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from remotest.hosttext import one_line
-from remotest.reporting.checktable import TIME_UNITS, size_text
+from remotest.reporting.checktable import TIME_UNITS
 from remotest.reporting.columns import lined_up
+from remotest.reporting.sizes import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,6 +13,7 @@ from rich.text import Text
 from remotest.errors import HostError
 from remotest.hosttext import one_line, printable
 from remotest.reporting.columns import GAP
+from remotest.reporting.sizes import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +36,6 @@ MIN_CAUSE_COLUMNS: Final = 30
 """Fewer say nothing of a cause; a screen that has fewer wraps the line by itself."""
 
 TIME_UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
-_SIZE_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,17 +205,6 @@ def _sending(facts: HostFacts) -> str:
     if not facts.lacking.file_count:
         return "none"
     return f"{facts.lacking.file_count}, {size_text(facts.lacking.byte_count)}"
-
-
-def size_text(byte_count: int) -> str:
-    """Return a size in three digits or fewer: ``812 B``, ``34.1 GB``, ``340 MB``."""
-    value = float(max(0, byte_count))
-    number = 0
-    while round(value) >= 1000 and number < len(_SIZE_UNITS) - 1:  # noqa: PLR2004  kilo, mega...
-        value /= 1000
-        number += 1
-    digits = 1 if number and round(value, 1) < 100 else 0  # noqa: PLR2004  the third digit
-    return f"{value:.{digits}f} {_SIZE_UNITS[number]}"
 
 
 def clock_text(ahead_s: float | None) -> str:

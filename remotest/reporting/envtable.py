@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from remotest.hosttext import one_line, printable
-from remotest.reporting.checktable import size_text
 from remotest.reporting.columns import GAP, lined_up
+from remotest.reporting.sizes import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.frames import encode_blobs
@@ -66,8 +66,16 @@ def blobs_of(data: bytes, digest: str) -> Iterator[Blob]:
         yield Blob(digest, last=end >= len(data), data=data[start:end])
 
 
-def packed(contents: Iterable[Blob], encoding: str) -> Iterator[tuple[bytes, int]]:
-    """Yield (frame, bytes of contents in it) of these blobs, several small ones in each.
+class Pack(NamedTuple):
+    """A frame, and what is in it: how many contents end there, and so many bytes of contents."""
+
+    frame: bytes
+    content_count: int
+    size: int
+
+
+def packed(contents: Iterable[Blob], encoding: str) -> Iterator[Pack]:
+    """Yield these blobs, several small ones in each pack.
 
     Args:
         contents: in order.
@@ -79,7 +87,15 @@ def packed(contents: Iterable[Blob], encoding: str) -> Iterator[tuple[bytes, int
         pack.append(blob)
         size += len(blob.data)
         if size >= PACK_BYTES:
-            yield encode_blobs(pack, encoding), size
+            yield _pack(pack, encoding)
             pack, size = [], 0
     if pack:
-        yield encode_blobs(pack, encoding), size
+        yield _pack(pack, encoding)
+
+
+def _pack(blobs: list[Blob], encoding: str) -> Pack:
+    return Pack(
+        encode_blobs(blobs, encoding),
+        content_count=sum(blob.last for blob in blobs),
+        size=sum(len(blob.data) for blob in blobs),
+    )

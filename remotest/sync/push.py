@@ -59,11 +59,25 @@ class Pushed:
         tree: absolute path of it on the host.
         notes: what the host has to say, one line each.
         sent_bytes: size of the contents that the host lacked.
+        packed_bytes: what became of them on the way.
+        sent: paths in the tree of these contents.
     """
 
     tree: str
     notes: tuple[str, ...]
     sent_bytes: int
+    packed_bytes: int = 0
+    sent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How much of what a host lacks has left: contents, and their bytes."""
+
+    count: int
+    total_count: int
+    byte_count: int
+    total_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +97,10 @@ class _Push:
         destination: Destination,
         send: Callable[[bytes], None],
         receive: Callable[[float], Any],
+        tell: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self._manifest = manifest
+        self._tell = tell
         self._to = destination
         self._send = send
         self._receive = receive
@@ -103,7 +119,8 @@ class _Push:
         digests = self._wanted({manifest.digest: "", **manifest.sources})
         if digests != [manifest.digest]:
             return digests
-        self._supply(blobs_of(manifest.text, manifest.digest))
+        for pack in packed(blobs_of(manifest.text, manifest.digest), self._encoding):
+            self._send(pack.frame)
         return self._wanted(manifest.sources)
 
     def _wanted(self, offered: Mapping[str, str]) -> list[str]:
@@ -130,26 +147,35 @@ class _Push:
                 self._encoding = next(known, packing.PLAIN)
                 return list(digests)
 
-    def supply(self, digests: list[str]) -> int:
-        """Send contents. Return their size."""
-        return self._supply(
-            blob
-            for digest in digests
-            for blob in self._content(self._manifest.sources[digest], digest)
-        )
+    def supply(self, digests: list[str]) -> tuple[int, int]:
+        """Send contents. Return their size, and that of what they were packed to."""
+        sizes = {entry.digest: entry.size for entry in self._manifest.entries}
+        total_bytes = sum(sizes[digest] for digest in digests)
+        count = size = packed_size = 0
+        for pack in packed(self._contents(digests), self._encoding):
+            self._send(pack.frame)
+            count += pack.content_count
+            size += pack.size
+            packed_size += len(pack.frame)
+            self._tell(
+                Progress(
+                    count=count,
+                    total_count=len(digests),
+                    byte_count=size,
+                    total_bytes=total_bytes,
+                )
+            )
+        return size, packed_size
+
+    def _contents(self, digests: Iterable[str]) -> Iterator[Blob]:
+        for digest in digests:
+            yield from self._content(self._manifest.sources[digest], digest)
 
     def _content(self, path: str, digest: str) -> Iterator[Blob]:
         try:
             yield from blobs(path, digest)
         except ContentChanged as error:
             raise self._changed(path, str(error)) from error
-
-    def _supply(self, contents: Iterable[Blob]) -> int:
-        size = 0
-        for frame, frame_size in packed(contents, self._encoding):
-            self._send(frame)
-            size += frame_size
-        return size
 
     def room(self) -> Room:
         self._send(encode([AskRoom(self._to.cache, self._to.directory)]))
@@ -196,6 +222,7 @@ def push(
     destination: Destination,
     send: Callable[[bytes], None],
     receive: Callable[[float], Any],
+    tell: Callable[[Progress], None] = lambda _: None,
 ) -> Pushed:
     """Make the tree on a host equal to a manifest. Blocks; one thread for each host.
 
@@ -205,17 +232,26 @@ def push(
         send: sends one frame; blocks while the link is full, raises HostLost where it is gone.
         receive: waits so many seconds at most for the next Sync message of the host. Raises
             TimeoutError if none comes, HostLost where the link is gone.
+        tell: is told how far it is after each frame, in this thread.
 
     Raises:
         SyncError: the host could not make the tree, or a file here has changed meanwhile.
         ProtocolError: the host asked for, or said, what it may not.
         HostLost: from ``send`` and ``receive``.
     """
-    conversation = _Push(manifest, destination, send, receive)
+    conversation = _Push(manifest, destination, send, receive, tell)
     conversation.offer(commit=True)
-    sent_bytes = conversation.supply(conversation.lacking())
+    digests = conversation.lacking()
+    sent_bytes, packed_bytes = conversation.supply(digests)
     done = conversation.done()
-    return Pushed(tree=done.tree, notes=tuple(done.notes), sent_bytes=sent_bytes)
+    wanted = set(digests)
+    return Pushed(
+        tree=done.tree,
+        notes=tuple(done.notes),
+        sent_bytes=sent_bytes,
+        packed_bytes=packed_bytes,
+        sent=tuple(entry.path for entry in manifest.entries if entry.digest in wanted),
+    )
 
 
 def preview(

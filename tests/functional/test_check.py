@@ -233,7 +233,7 @@ def test_a_cache_that_cannot_be_made_is_told(project: Project) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("", "remotest: nothing to check: name a host with --tx, here or in the config file's"),
+        ("", "remotest: no host is named: name one with --tx, here or in the config file's"),
         (
             "--tx=popen//pyhton=x",
             "remotest: --tx 'popen//pyhton=x': unknown key 'pyhton': did you mean 'python'?",

@@ -5,10 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from synctrees import Host, manifest_of, paths_of, snapshot
+from synctrees import Host, manifest_of, paths_of, snapshot, trees_in
+
+from remotest.sync.plan import project_key
+
+if TYPE_CHECKING:
+    from remotest.sync.plan import Manifest
+
+PROJECT: Final = project_key("/home/me/project", "laptop")
 
 
 @pytest.fixture
@@ -29,7 +38,7 @@ def host(tmp_path: Path) -> Host:
     return Host(home)
 
 
-def base_of(tree: str) -> Path:
+def base_of(tree: Path | str) -> Path:
     return Path(tree) / "base"
 
 
@@ -91,6 +100,64 @@ def test_index_is_believed_only_about_files_settled_before_it(
     os.utime(index, ns=(0, touched_ns + index_is_younger_by_s * 10**9))
     assert host.push_and_release(manifest_of(project)).sent_bytes == sent_bytes
     assert snapshot(base_of(tree)) == snapshot(project)
+
+
+class CountingHost(Host):
+    """Counts how often something is waited for that answers what was sent last."""
+
+    round_trips = 0
+    _has_sent = False
+
+    def send(self, frame: bytes) -> None:
+        self._has_sent = True
+        super().send(frame)
+
+    def receive(self, timeout_s: float) -> Any:
+        self.round_trips += self._has_sent
+        self._has_sent = False
+        return super().receive(timeout_s)
+
+
+def test_round_trips_of_a_sync(project: Path, host: Host) -> None:
+    """A tree that is there costs one, however large; one that changed a little costs two."""
+
+    def count(former: Manifest | None = None) -> tuple[int, Manifest]:
+        manifest = replace(manifest_of(project), former=former.text if former else b"")
+        counting = CountingHost(host.home)
+        counting.push_and_release(manifest)
+        assert snapshot(base_of(Path(trees_in(host.home / ".cache"), PROJECT, "0"))) == snapshot(
+            project
+        )
+        return counting.round_trips, manifest
+
+    for number in range(1000):
+        (project / f"module_with_a_long_name_that_takes_room_{number}.py").write_text(f"{number}")
+    first, manifest = count()
+    unchanged = [count(former)[0] for former in (None, manifest)]
+    (project / "pkg/module.py").write_text("x = 12345\n")
+    (project / "pkg/empty.txt").unlink()
+    little, _ = count(manifest)
+    (project / "pkg/module.py").write_text("x = 123456\n")
+    unknown, _ = count()
+    assert (first, unchanged, little, unknown) == (3, [1, 1], 2, 3)
+
+
+def test_a_tree_that_has_not_changed_is_not_touched(project: Path, host: Host) -> None:
+    """The state of the slot neither, but for who has it."""
+    tree = host.push_and_release(manifest_of(project)).tree
+    index = Path(tree) / ".remotest" / "index.json"
+    os.utime(index, ns=(0, index.stat().st_mtime_ns + 10**10))
+
+    def stamps() -> dict[str, tuple[int, int, int]]:
+        return {
+            str(path): (path.lstat().st_ctime_ns, path.lstat().st_mtime_ns, path.lstat().st_ino)
+            for path in [*Path(tree).rglob("*")]
+            if not path.name.startswith("owner.") and path.name != ".remotest"
+        }
+
+    before = stamps()
+    assert host.push_and_release(manifest_of(project)).tree == tree
+    assert stamps() == before
 
 
 def test_edit_of_same_size_and_time_arrives(project: Path, host: Host) -> None:

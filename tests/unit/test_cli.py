@@ -46,7 +46,7 @@ def test_wrong_usage_is_one_line(
     assert errors.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["", "check", "matrix", "env", "cache", "serve"])
+@pytest.mark.parametrize("command", ["", "check", "sync", "matrix", "env", "cache", "serve"])
 def test_help_names_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([*command.split(), "--help"])
@@ -57,6 +57,7 @@ def test_help_names_every_option(command: str, capsys: pytest.CaptureFixture[str
         == {
             "": {"--help", "--version"},
             "check": {"--help", *CHECK_OPTIONS},
+            "sync": {"--help", "--verbose", *CHECK_OPTIONS},
             "matrix": {"--help", *CHECK_OPTIONS},
             "env": {"--help", *CHECK_OPTIONS, *ENV_FLAGS},
             "cache": {"--help", *CACHE_OPTIONS},
@@ -67,7 +68,7 @@ def test_help_names_every_option(command: str, capsys: pytest.CaptureFixture[str
 
 def test_the_reference_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "command-line.md").read_text()
-    for command in ("check", "matrix", "env", "cache", "serve"):
+    for command in ("check", "sync", "matrix", "env", "cache", "serve"):
         with pytest.raises(SystemExit):
             cli.main([command, "--help"])
         options = set(re.findall(r"^  (--[\w-]+)", capsys.readouterr().out, re.MULTILINE))

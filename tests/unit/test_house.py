@@ -31,7 +31,7 @@ LAYERS: Final = tuple(
             "start "
             "controller schedulers durations discovery preparation places relay quota reports "
             "reportparts workercommands failureshape reporting compat visit check envcommand "
-            "cachecommand cliparser cli"
+            "cachecommand cliparser screencommands synccommand cli"
         ),
     )
 )

@@ -20,8 +20,8 @@ from remotest.reporting.checktable import (
     clock_text,
     compare_plugins,
     screen,
-    size_text,
 )
+from remotest.reporting.sizes import size_text
 from remotest.sync.push import Lacking
 
 if TYPE_CHECKING:
