@@ -26,12 +26,6 @@ ME = ("me", "s3cr3t")
 
 
 @pytest.fixture
-def index() -> Iterator[PackageIndex]:
-    with PackageIndex() as index:
-        yield index
-
-
-@pytest.fixture
 def other() -> Iterator[PackageIndex]:
     with PackageIndex() as index:
         yield index

@@ -19,27 +19,9 @@ from remotest.env.wheelcache import WheelCache
 from remotest.errors import EnvError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 DAY_S: Final = 24 * 3600
-
-
-@pytest.fixture
-def index() -> Iterator[PackageIndex]:
-    with PackageIndex() as index:
-        yield index
-
-
-@pytest.fixture(params=["uv", pytest.param("pip", marks=pytest.mark.slow)])
-def tool(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def world(index: PackageIndex, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World.alone(index, tmp_path, tool, monkeypatch)
 
 
 def fill(index: PackageIndex) -> None:

@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
 
 import interpreters
 import packageindex
 import pytest
-from packageindex import PackageIndex, target
+from packageindex import target
 from packaging.tags import platform_tags
 from resolveworld import TARGETS, World, filenames
 
 from remotest.env.resolve import Resolved
 from remotest.errors import EnvError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def index() -> Iterator[PackageIndex]:
-    with PackageIndex() as index:
-        yield index
-
-
-@pytest.fixture(params=["uv", pytest.param("pip", marks=pytest.mark.slow)])
-def tool(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def world(index: PackageIndex, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World.alone(index, tmp_path, tool, monkeypatch)
 
 
 def test_an_older_version_serves_where_the_newest_has_no_wheel(world: World) -> None:

@@ -197,13 +197,13 @@ def test_a_failure_with_x_lets_begin_nothing_on_other_workers(tmp_path: Path, fi
     def test_it(number, pytestconfig, worker_id):
         tell("began-" + worker_id)
         if worker_id == "gw0":
-            while not os.path.exists("other-began"):
-                time.sleep(0.01)
+            open("other-began").close()  # Waits for the other one.
             assert 0
         open("other-began", "w").close()
         pytestconfig.pluginmanager.get_plugin("remotest").queue.pause(60.0)
     """,
     )
+    os.mkfifo(project.directory / "other-began")
     answer = project.pytest("-n2", "-x")
     assert answer.status == pytest.ExitCode.INTERRUPTED
     assert re.match(r"=+ 1 failed, 1 passed in ", answer.lines[-1]), answer.output

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import freezer
 import projects
 import pytest
-from gatewayworld import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from projects import Project
 
-FREEZER: Final = Path("/sys/fs/cgroup/freezer")
-
+# Each lasts three times as long as one that is stopped has: only time shows that it is left alone.
 HARMLESS: Final = """
     import ctypes
     import os
@@ -203,24 +199,6 @@ def test_a_worker_timeout_that_is_none(tmp_path: Path) -> None:
     assert "worker_timeout = soon: it must be a duration, as 90, 90s, 10m or 1h" in answer.output
 
 
-@contextlib.contextmanager
-def freezer() -> Iterator[Path]:
-    """A control group whose processes can be frozen."""
-    group = FREEZER / f"remotest-run-{os.getpid()}"
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"no control group can be made here: {error}")
-    try:
-        yield group
-    finally:
-        pids = (group / "cgroup.procs").read_text().split()
-        frozen = [Watched(int(pid)) for pid in pids]
-        (group / "freezer.state").write_text("THAWED")
-        assert all(process.has_ended() for process in frozen)
-        group.rmdir()
-
-
 @pytest.mark.slow  # Twice 5 s pass until a process counts as one that cannot be killed.
 def test_a_worker_that_cannot_even_be_killed_is_given_up(tmp_path: Path) -> None:
     body = """
@@ -235,7 +213,7 @@ def test_a_worker_that_cannot_even_be_killed_is_given_up(tmp_path: Path) -> None
     def test_that_passes():
         pass
     """
-    with freezer() as group:
+    with freezer.group() as group:
         project = make(tmp_path, body).with_variables({"GROUP": str(group)})
         answer = project.pytest("-d", "--tx=popen//heartbeat=1")
 

@@ -13,7 +13,7 @@ WAIT_S: Final = 60.0
 
 # The pipe that wakes the agent has room for less than the frames that come.
 AGENT: Final = """\
-import fcntl, os, threading, time
+import fcntl, os, threading
 
 def small_pipe(make=os.pipe):
     ends = make()
@@ -23,17 +23,20 @@ def small_pipe(make=os.pipe):
 os.pipe = small_pipe
 
 from pytest_remotest import frames, messages
-from pytest_remotest.agent import Agent
+from pytest_remotest.agent import MAX_WAITING_FRAMES, Agent
 
 COUNT = 6000
 
 
-class Channel:
-    sent = 0
+class Channel:  # Takes an answer only when as many more questions wait as may.
+    sent = taken_in = 0
+    changed = threading.Condition()
 
     def send(self, frame):
+        waiting = min(COUNT, self.sent + MAX_WAITING_FRAMES)  # The greeting answers nothing.
         self.sent += 1
-        time.sleep(0.0001)
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.taken_in >= waiting, 30)
 
     def setcallback(self, callback, endmarker):
         threading.Thread(target=self.feed, args=(callback, endmarker)).start()
@@ -42,6 +45,9 @@ class Channel:
         frame = frames.encode([messages.AskRoom(directory="/", cache=None)])
         for _ in range(COUNT):
             callback(frame)
+            with self.changed:
+                self.taken_in += 1
+                self.changed.notify()
         callback(endmarker)
 
 

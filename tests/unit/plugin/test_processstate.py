@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import freezer
 import pytest
 
 from pytest_remotest import processstate
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WAIT_S: Final = 30.0
-FREEZER: Final = Path("/sys/fs/cgroup/freezer")
 
 
 @pytest.fixture
@@ -75,23 +73,8 @@ def test_where_there_is_no_ps_nothing_is_told(child: int, monkeypatch: pytest.Mo
     assert processstate.look_at([child], "/no/proc") == {}
 
 
-@contextlib.contextmanager
-def freezer() -> Iterator[Path]:
-    """A control group whose processes can be frozen."""
-    group = FREEZER / f"remotest-test-{os.getpid()}"
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"no control group can be made here: {error}")
-    try:
-        yield group
-    finally:
-        (group / "freezer.state").write_text("THAWED")
-        group.rmdir()
-
-
 def test_a_process_is_frozen() -> None:
-    with freezer() as group:
+    with freezer.group() as group:
         process = subprocess.Popen(["sleep", "1000"])
         try:
             (group / "cgroup.procs").write_text(str(process.pid))
