@@ -31,7 +31,7 @@ FILES: Final = {
                 before = -1
                 while before != (now := os.path.getsize(os.environ["PROGRESS"])):
                     before = now
-                    time.sleep(0.5)
+                    time.sleep(0.5)  # Nothing tells that no more comes, but time.
         """,
     "test_it.py": f"""
         import os
