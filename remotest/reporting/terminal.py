@@ -254,13 +254,19 @@ class TerminalReport:
         elif to_log:
             self._terminal.write_line(line)
 
-    def scheduling_started(self, scheduler: str) -> None:
-        """Write that tests are given out now, and by which scheduler."""
-        # A worker that has not collected by now never will.
+    def scheduling_started(self, scheduler: str, coming_count: int) -> None:
+        """Write that tests are given out now, and by which scheduler.
+
+        ``coming_count`` workers are still to collect, which nobody hears of between the results. A
+        further one that has not collected by now never will.
+        """
         self._stages = {
             name: stage for name, stage in self._stages.items() if stage is Stage.COLLECTED
         }
+        coming = {f"?{number}": Stage.COLLECTED for number in range(coming_count)}
+        self._stages.update(coming)
         self._show_status(to_log=True)
+        self._is_quiet |= bool(coming)
         self._line("")
         if self._verbosity > 0:
             self._line(f"scheduling tests via {scheduler}")

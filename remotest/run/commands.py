@@ -157,7 +157,12 @@ class ReportNote:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSchedulingStarted:
-    """Every worker that will ever start has collected or failed: items are given out now."""
+    """Items are given out now.
+
+    Every worker that will ever start has collected or failed, but for ``coming_count`` of them.
+    """
+
+    coming_count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,6 +138,7 @@ class Fleet:
         for declared in plan.environments:
             self._names_of.setdefault(declared.agent, []).append(declared.name)
         self.declared_worker_count = 0
+        self._uncounted = {e.name for e in plan.environments if e.count == AUTO}
         self.workers: dict[str, WorkerState] = {}
         self.coming: dict[str, None] = {}  # Names of the workers that have not collected.
 
@@ -155,6 +156,16 @@ class Fleet:
         """How many items of those that run once each have not ended."""
         return self._shared_ledger.open_count
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is known how many workers there will be."""
+        return not self._uncounted
+
+    @property
+    def collected_count(self) -> int:
+        """How many of the living workers have collected."""
+        return len(self.workers) - len(self.coming)
+
     def new_name(self) -> str:
         """Return the next of ``gw0``, ``gw1``... that no spec took with ``id=``."""
         while (name := f"gw{self._next_number}") in self._reserved_names:
@@ -167,6 +178,7 @@ class Fleet:
         given = environment.declared.worker_ids[:count]
         made = tuple(self.new_name() for _ in range(count - len(given)))
         self.declared_worker_count += count - environment.worker_count
+        self._uncounted.discard(environment.name)
         environment.worker_count = count
         environment.first_names = given + made
 

@@ -66,6 +66,8 @@ class RunMachine:
         self._agents = Agents(plan, chance)
         self._waiting = Waiting(plan.slow_start_s)
         self._is_scheduling = False
+        self._are_all_there = False
+        self._expected_count = 0
         self._is_ended = False
         self._are_gaps_refused = False
         self._too_few_hosts = ""
@@ -264,15 +266,12 @@ class RunMachine:
         is_stopped = self._crew.stopped_reason is not None
         has_workers = bool(self._fleet.workers)
         is_awaiting = not is_stopped and (bool(self._agents.awaited) or self._awaits_return())
-        if (
-            not self._is_scheduling
-            and not self._fleet.coming
-            and not self._agents.awaited
-            and (has_workers or not is_awaiting)
-        ):
-            self._is_scheduling = True
+        if not self._are_all_there:
+            is_complete = not self._fleet.coming and not self._agents.awaited
+            self._are_all_there = is_complete and (has_workers or not is_awaiting)
             if has_workers and not is_stopped:
                 self._begin()
+            self._is_scheduling |= self._are_all_there
         if not self._fleet.workers and not is_awaiting:
             self._end()
         return self._crew.take_commands()
@@ -283,15 +282,39 @@ class RunMachine:
         return has_work and self._agents.may_return and not self._crew.is_over
 
     def _begin(self) -> None:
-        """Give out items, unless the user wants nothing run where workers differ."""
-        told = tell_gaps(self._plan, self._fleet.environments, self._crew.catalogue)
-        self._crew.commands += told
-        if told and self._plan.strict_collection:
-            self._are_gaps_refused = True
-            self._stop(StopRequested(reason="workers collected different tests"))
-        else:
-            self._crew.commands.append(ReportSchedulingStarted())
+        """Give out items if it is time: nobody waits for the slowest host where that can be."""
+        if self._are_all_there:
+            told = tell_gaps(self._plan, self._fleet.environments, self._crew.catalogue)
+            self._crew.commands += told
+            if told and self._plan.strict_collection:
+                self._are_gaps_refused = True
+                self._stop(StopRequested(reason="workers collected different tests"))
+                return
+        self._expect()
+        if not self._is_scheduling and (self._are_all_there or self._can_begin_early()):
+            self._is_scheduling = True
+            started = ReportSchedulingStarted(coming_count=self._expected_count)
+            self._crew.commands.append(started)
             self._crew.apply(self._crew.scheduler.start())
+
+    def _can_begin_early(self) -> bool:
+        """Return whether to begin with the workers that have collected, while others come."""
+        return (
+            self._fleet.collected_count > 0
+            and self._fleet.is_counted
+            and not self._plan.strict_collection
+            and self._crew.scheduler.can_start_early(
+                len(self._crew.catalogue), self._fleet.declared_worker_count
+            )
+        )
+
+    def _expect(self) -> None:
+        """Tell the scheduler how many workers are still to come."""
+        awaited = (e for agent in self._agents.awaited for e in self._fleet.of_agent(agent))
+        count = len(self._fleet.coming) + sum(e.worker_count for e in awaited)
+        if count != self._expected_count:
+            self._expected_count = count
+            self._crew.scheduler.expect(count)
 
     def _end(self) -> None:
         self._is_ended = True

@@ -41,6 +41,24 @@ class Scheduler(ABC):
     def start(self) -> list[SchedulingCommand]:
         """Give out items from now on. Called once."""
 
+    def can_start_early(
+        self,
+        item_count: int,  # noqa: ARG002  most schedulers wait for all workers
+        worker_count: int,  # noqa: ARG002  as above
+    ) -> bool:
+        """Return whether to start with those workers that are there, before the others are.
+
+        That must take nothing away from these: each begins with what it would have begun with.
+
+        Args:
+            item_count: known so far.
+            worker_count: of the whole run.
+        """
+        return False
+
+    def expect(self, worker_count: int) -> None:  # noqa: B027  most schedulers have all at the start
+        """Take in how many workers are still to be added: shares are left for them."""
+
     @abstractmethod
     def finish_item(
         self, worker: str, position: int, *, duration_s: float

@@ -147,6 +147,10 @@ class DurationScheduler(SharingScheduler[Lane]):
         self._plans[worker] = _Plan(self._seconds[kind, collection], pace)
         return super().add_worker(worker, collection, replaces=replaces)
 
+    def can_start_early(self, item_count: int, worker_count: int) -> bool:  # noqa: ARG002  see there
+        """See ``Scheduler``: who is first would get the longest items, one behind the other."""
+        return False
+
     def finish_item(
         self, worker: str, position: int, *, duration_s: float
     ) -> list[SchedulingCommand]:

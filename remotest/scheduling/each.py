@@ -50,6 +50,10 @@ class EachScheduler(Scheduler):
         self._started = True
         return [command for worker in self._members for command in self._give_all(worker)]
 
+    def can_start_early(self, item_count: int, worker_count: int) -> bool:  # noqa: ARG002  as there
+        """See ``Scheduler``: nobody here waits for anybody."""
+        return True
+
     def finish_item(
         self,
         worker: str,

@@ -90,8 +90,9 @@ class LoadScheduler(SharingScheduler[PoolLane]):
         The smaller of its part of its lane and its part of everything: the first alone would be
         far too much where lanes share most items, the second where a lane is short.
         """
-        of_lane = lane.left_count() // lane.open_count
-        return min(of_lane, self._pool.free_count // self._open_count)
+        expected = self._expected_count
+        of_lane = lane.left_count() // (lane.open_count + expected)
+        return min(of_lane, self._pool.free_count // (self._open_count + expected))
 
     def _capped(self, count: int, member: Member[PoolLane]) -> int:
         """Return a count within ``max_chunk``, but never so small that the worker must wait."""

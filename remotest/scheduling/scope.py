@@ -97,6 +97,10 @@ class ScopeScheduler(SharingScheduler[ScopeLane]):
         self._waiting: dict[int, _Unit] = {}
         self._unit_count = 0
 
+    def can_start_early(self, item_count: int, worker_count: int) -> bool:  # noqa: ARG002  see there
+        """See ``Scheduler``: how many scopes there are for how many, only all can tell."""
+        return False
+
     def finish_item(
         self, worker: str, position: int, *, duration_s: float
     ) -> list[SchedulingCommand]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from remotest.run.commands import FinishWorker, RunItems
-from remotest.scheduling.holding import Holder, HoldingScheduler
+from remotest.scheduling.holding import LOOK_AHEAD, Holder, HoldingScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,6 +58,7 @@ class SharingScheduler(HoldingScheduler[Member[LaneT]], Generic[LaneT]):
         super().__init__()
         self._lanes: dict[Collection, LaneT] = {}
         self._open_count = 0
+        self._expected_count = 0
 
     # -- what a subclass decides ---------------------------------------------------------------
 
@@ -88,18 +89,28 @@ class SharingScheduler(HoldingScheduler[Member[LaneT]], Generic[LaneT]):
         worker: str,
         collection: Collection,
         *,
-        replaces: str | None = None,  # noqa: ARG002  a replacement is a worker like any other
+        replaces: str | None = None,
     ) -> list[SchedulingCommand]:
         """See ``Scheduler``."""
         lane = self._lanes.get(collection)
         if lane is None:
             lane = self._lanes[collection] = self._make_lane(collection)
         member = self._members[worker] = Member(worker, lane)
+        if self._expected_count and replaces is None:
+            self._expected_count -= 1
         lane.open_count += 1
         self._open_count += 1
         if self._closed:
             return [self._finish(member)]
         return self._refill(member) if self._started else []
+
+    def can_start_early(self, item_count: int, worker_count: int) -> bool:
+        """See ``Scheduler``: where there is so much to do that first shares are parts of it."""
+        return item_count >= worker_count * FIRST_SHARE * LOOK_AHEAD
+
+    def expect(self, worker_count: int) -> None:
+        """See ``Scheduler``."""
+        self._expected_count = worker_count
 
     def start(self) -> list[SchedulingCommand]:
         """See ``Scheduler``."""

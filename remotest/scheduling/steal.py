@@ -59,8 +59,8 @@ class StealScheduler(SharingScheduler[PoolLane]):
         commands: list[SchedulingCommand] = []
         members = list(self._members.values())
         for index, member in enumerate(members):
-            share = -(-self._pool.free_count // (len(members) - index))
-            commands += self._give(member, share)
+            waiting_count = len(members) - index + self._expected_count
+            commands += self._give(member, -(-self._pool.free_count // waiting_count))
         for member in members:
             commands += self._refill(member)
         return commands
@@ -122,8 +122,10 @@ class StealScheduler(SharingScheduler[PoolLane]):
         commands: list[SchedulingCommand] = []
         for index, name in enumerate(names):
             member = self._members[name]
-            share = -(-self._pool.free_count // (len(names) - index))
-            commands += self._give(member, share)
+            waiting_count = len(names) - index + self._expected_count
+            share = -(-self._pool.free_count // waiting_count)
+            # What is left for others must not keep one from going on that is here.
+            commands += self._give(member, max(share, LOOK_AHEAD - self._sure_count(member)))
             if self._sure_count(member) >= LOOK_AHEAD:
                 del self._idle[name]
         for name in names:

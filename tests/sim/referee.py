@@ -381,9 +381,12 @@ class Referee:
         if "restarting disabled" in command.text or "maximum crashed" in command.text:
             self.is_closed = True
 
-    def on_ReportSchedulingStarted(self, _: c.ReportSchedulingStarted) -> None:  # noqa: N802
+    def on_ReportSchedulingStarted(self, command: c.ReportSchedulingStarted) -> None:  # noqa: N802
         assert not self.is_scheduling
-        assert all(seat.keys is not None for seat in self.seats.values())
+        coming_count = sum(seat.keys is None for seat in self.seats.values())
+        assert command.coming_count >= coming_count
+        assert coming_count < len(self.seats)
+        assert not (command.coming_count and (self.is_strict or self.placement is not None))
         self.is_scheduling = True
         assert not (self.is_strict and self.gaps()), "workers differ"
         if self.placement is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from runsteps import box, comes, ends, feed, new_machine, plan, ready, running, start
 
@@ -108,15 +111,68 @@ def test_a_host_with_an_impossible_number_of_cpus_is_not_believed() -> None:
     ]
 
 
+MANY = tuple(f"test_{number}" for number in range(40))
+
+
+@pytest.mark.parametrize(
+    ("dist", "first", "second"), [("load", range(5), range(5, 13)), ("worksteal", range(20), None)]
+)
+def test_who_is_ready_first_begins_with_its_own_share(
+    dist: str, first: range, second: range | None
+) -> None:
+    machine = new_machine(plan(box(), box(name="slow"), dist=dist))
+    machine.start(0.0)
+    assert feed(machine, ready(), *comes("gw0", *MANY)) == [
+        ReportSchedulingStarted(coming_count=1),
+        RunItems(worker="gw0", positions=tuple(first)),
+    ]
+    positions = tuple(second or range(20, 40))
+    assert feed(machine, ready("slow"), *comes("gw1", *MANY)) == [
+        RunItems(worker="gw1", positions=positions)
+    ]
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal"])
+def test_who_is_ready_runs_the_share_of_a_host_that_fails(dist: str) -> None:
+    machine = new_machine(plan(box(), box(name="bad"), dist=dist))
+    machine.start(0.0)
+    feed(machine, ready(), *comes("gw0", *MANY))
+    feed(machine, AgentFailed(agent="bad", reason="refused"))
+    for position in range(40):
+        feed(machine, *ends("gw0", position))
+    assert feed(machine, WorkerFinished(worker="gw0"))[-1] == EndRun()
+    assert machine.result().environments[0].outcomes == {"passed": 40}
+
+
+@pytest.mark.parametrize(
+    ("item_count", "options"),
+    [(15, {}), (16, {"dist": "loadfile"}), (16, {"count": "auto"}), (16, {"strict": True})],
+)
+def test_all_wait_where_the_first_could_take_what_others_need(
+    item_count: int, options: dict[str, Any]
+) -> None:
+    """Few items; whole scopes; workers that nobody has counted; who wants none if they differ."""
+    slow = box(options.get("count", 1), name="slow")
+    strict = options.get("strict", False)
+    run_plan = replace(
+        plan(box(), slow, dist=options.get("dist", "load")), strict_collection=strict
+    )
+    machine = new_machine(run_plan)
+    machine.start(0.0)
+    assert feed(machine, ready(), *comes("gw0", *MANY[:item_count])) == []
+
+
 def test_an_agent_that_fails_takes_only_its_environments_with_it() -> None:
     machine = new_machine(plan(box(), box(name="bad"), dist="each"))
     machine.start(0.0)
-    feed(machine, ready(), *comes("gw0", "a"))
-    assert feed(machine, AgentFailed(agent="bad", reason="refused")) == [
-        ReportEnvironmentFailed(environment="bad", reason="refused"),
-        ReportSchedulingStarted(),
+    # Under each nobody waits for anybody.
+    assert feed(machine, ready(), *comes("gw0", "a")) == [
+        ReportSchedulingStarted(coming_count=1),
         RunItems(worker="gw0", positions=(0,)),
         FinishWorker(worker="gw0"),
+    ]
+    assert feed(machine, AgentFailed(agent="bad", reason="refused")) == [
+        ReportEnvironmentFailed(environment="bad", reason="refused"),
     ]
     assert feed(machine, *ends("gw0", 0), WorkerFinished(worker="gw0")) == [EndRun()]
     assert [(env.name, env.end, env.reason) for env in machine.result().environments] == [
