@@ -8,7 +8,11 @@ from pytest_remotest.messages import Blob, ProtocolError
 
 
 class Incoming:
-    """Takes the pieces of one file. Nobody uses the file before ``close`` has returned."""
+    """Takes the pieces of one file. Nobody uses the file before ``close`` has returned.
+
+    Attributes:
+        path: where they are put.
+    """
 
     def __init__(self, digest: str, size: int, path: bytes) -> None:
         """Begin a file of so many bytes with this digest (sha256, hex).
@@ -19,7 +23,7 @@ class Incoming:
         self._digest = digest
         self._left = size
         self._hash = hashlib.sha256()
-        self._path = path
+        self.path = path
         with contextlib.suppress(FileNotFoundError):  # of a run that was cut off
             os.unlink(path)
         # Nobody else reads it before it has its mode.
@@ -55,4 +59,4 @@ class Incoming:
         with contextlib.suppress(OSError):  # What it still wanted to write is no longer needed.
             self._file.close()
         with contextlib.suppress(OSError):
-            os.unlink(self._path)
+            os.unlink(self.path)

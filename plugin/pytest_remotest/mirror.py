@@ -5,19 +5,19 @@ already counts by its content, which is read only where ``statcache`` does not k
 that equals its manifest already is looked at once, and nothing in it is touched.
 """
 
-import contextlib
 import hashlib
 import os
 import stat
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
+from pytest_remotest import holders
 from pytest_remotest.entries import DIRECTORY, FILE, LINK, Entry, to_bytes, to_text
 from pytest_remotest.faults import NoRoom, Refused
 from pytest_remotest.statcache import Known, Signature, StatCache, signature
 from pytest_remotest.treelook import BYTECODE, Look, look
 
 INDEX = b"index.json"
-STAGED = b"staged"
+STAGED = b".remotest-staged-"  # Before a name that nothing of a manifest has.
 PIECE_BYTES = 1024 * 1024  # Of a file in memory.
 WRITABLE = 0o700  # Of directories while the tree is being made.
 
@@ -34,7 +34,7 @@ class Mirror:
         self._top = top
         self._entries = entries
         self._index = StatCache(os.path.join(state, INDEX))
-        self.staged = os.path.join(state, STAGED)  # Where a content is put before ``place``.
+        self._staged = STAGED + holders.unique()
         self._seen = Look()
         self._looked_ns = 0
         self._signatures: Dict[str, Signature] = {}
@@ -112,8 +112,6 @@ class Mirror:
         """
         self._clear_the_way()
         self._check_room()
-        with contextlib.suppress(FileNotFoundError):  # of a run that was cut off
-            os.unlink(self.staged)
         for place in sorted(self._entries):
             entry = self._entries[place]
             if place in self._seen.statuses:
@@ -126,8 +124,9 @@ class Mirror:
             if not self._is_stamped(place):
                 self._touch_up(place)
         for digest, place in self._copied.items():
-            _copy(self._path(place), self.staged)
-            self.place(digest)
+            staged = self.staging(digest)
+            _copy(self._path(place), staged)
+            self.place(digest, staged)
 
     def _clear_the_way(self) -> None:
         """Remove what is not in the manifest, and open the directories that stay for writing."""
@@ -201,20 +200,32 @@ class Mirror:
 
     # -- writing ---------------------------------------------------------------------------
 
+    def staging(self, digest: str) -> bytes:
+        """Return where a content is to be written before ``place``: beside where it is to be.
+
+        A file system puts what is made in a directory near to the rest of it. What a run that was
+        cut off has left there is in no manifest, and is removed.
+        """
+        return self._beside(self._lacking[digest][0])
+
+    def _beside(self, entry: Entry) -> bytes:
+        return os.path.dirname(self._path(entry.path)) + b"/" + self._staged
+
     def write(self, digest: str, data: bytes) -> None:
         """Put a content in every place that lacks it; its digest is known to be right."""
         for entry in self._lacking.pop(digest):
-            _write(self.staged, data)
-            self._put(self.staged, entry)
+            staged = self._beside(entry)
+            _write(staged, data)
+            self._put(staged, entry)
 
-    def place(self, digest: str) -> None:
+    def place(self, digest: str, staged: bytes) -> None:
         """Put what is staged in every place that lacks it; its digest is known to be right."""
-        entries = self._lacking.pop(digest)
-        spare = self.staged + b".copy"
-        for entry in entries[:-1]:
-            _copy(self.staged, spare)
-            self._put(spare, entry)
-        self._put(self.staged, entries[-1])
+        first, *others = self._lacking.pop(digest)
+        for entry in others:
+            copy = self._beside(entry) + b".copy"
+            _copy(staged, copy)
+            self._put(copy, entry)
+        self._put(staged, first)
 
     def _put(self, staged: bytes, entry: Entry) -> None:
         path = self._path(entry.path)

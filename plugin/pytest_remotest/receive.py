@@ -162,17 +162,19 @@ class Receiver:
 
     def _piece(self, message: messages.Blob, size: int) -> None:
         """Take a piece of what is larger than a frame, or is the manifest."""
-        path = self._mirror.staged if self._mirror else self._state_path(NEW_MANIFEST)
         if self._incoming is None:
+            mirror = self._mirror
+            path = mirror.staging(message.digest) if mirror else self._state_path(NEW_MANIFEST)
             self._incoming = Incoming(message.digest, size, path)
         self._incoming.write(message)
         if not message.last:
             return
         self._incoming.close()
+        path = self._incoming.path
         self._incoming = None
         del self._wanted[message.digest]
         if self._mirror is not None:
-            self._mirror.place(message.digest)
+            self._mirror.place(message.digest, path)
             self._finish_if_complete()
         else:
             with open(path, "rb") as file:
