@@ -50,8 +50,7 @@ class Quota:
             messages.CollectReport: self._shorter,
             messages.ItemFinished: self._item_finished,
             messages.WarningRecorded: self._warning,
-            messages.Collected: lambda message: self._more_items(message, len(message.ids)),
-            messages.ItemGroups: lambda message: self._more_items(message, len(message.rows)),
+            messages.ItemGroups: self._groups,
             messages.SessionOutput: self._output,
         }
 
@@ -92,11 +91,19 @@ class Quota:
         text = f"a worker has recorded more than {MAX_WARNINGS} warnings: the rest is left out"
         return message._replace(category="UserWarning", category_module="builtins", text=text)
 
-    def _more_items(self, message: Any, count: int) -> Any:
+    def _groups(self, message: messages.ItemGroups) -> messages.ItemGroups:
+        self.take_items(len(message.rows))
+        return message
+
+    def take_items(self, count: int) -> None:
+        """Count items that the worker has collected, also those that another one named for it.
+
+        Raises:
+            ProtocolError: there are too many.
+        """
         self._items += count
         if self._items > 2 * MAX_ITEMS:  # Each may have a group.
             raise ProtocolError(f"it collects more than {MAX_ITEMS} tests")
-        return message
 
     def _output(self, message: messages.SessionOutput) -> messages.SessionOutput:
         self._output_chars += len(message.text)

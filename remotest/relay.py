@@ -13,6 +13,7 @@ import pytest
 
 from pytest_remotest import messages, values
 from remotest import reports
+from remotest.collected import Collections
 from remotest.quota import Quota
 from remotest.reportparts import share_parts
 from remotest.run import events
@@ -38,7 +39,7 @@ class Worker:
     agent: str
     environment: str
     node: WorkerController
-    ids: list[str] = field(default_factory=list)
+    ids: tuple[str, ...] = ()
     groups: dict[int, str] = field(default_factory=dict)
     has_collected: bool = False
     outcomes: dict[int, Outcome] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Relay:
         self._moved: dict[str, str] = {}
         """What is known of a test's former life, by its node id."""
         self._seen_collection_errors: set[tuple[str, str]] = set()
+        self._collections = Collections()
         self.interrupt_status: int | None = None
         self.outcomes: dict[tuple[str, str], Outcome] = {}
         self.durations_s: dict[str, float] = {}
@@ -190,16 +192,20 @@ class Relay:
         return []
 
     def _collected(self, worker: Worker, message: messages.Collected) -> list[Event]:
-        worker.ids += message.ids
+        ids = self._collections.take(worker.agent, worker.name, message)
+        if ids is None:
+            return []
+        worker.quota.take_items(len(ids))
         if not message.last:
             return []
+        worker.ids = self._collections.whole(worker.agent, worker.name)
         worker.has_collected = True
         self._config.hook.pytest_xdist_node_collection_finished(
             node=worker.node, ids=list(worker.ids)
         )
         return [
             events.WorkerCollected(
-                worker=worker.name, ids=tuple(worker.ids), groups=tuple(worker.groups.items())
+                worker=worker.name, ids=worker.ids, groups=tuple(worker.groups.items())
             )
         ]
 

@@ -76,8 +76,11 @@ class Host:
 
     def run(self, name: str) -> None:
         """Let a worker run all that it collects, each item once."""
-        ids = self.wait_for(messages.Collected, name).ids
-        self.send(messages.RunItems(list(range(len(ids)))), messages.Finish(), worker=name)
+        collected = self.wait_for(messages.Collected, name)
+        if collected.like:  # It has come before.
+            (collected,) = [m for m in self.said(collected.like) if type(m) is messages.Collected]
+        positions = list(range(len(collected.ids)))
+        self.send(messages.RunItems(positions), messages.Finish(), worker=name)
 
     def said(self, worker: str) -> list[Any]:
         """Return what a worker has said so far."""

@@ -82,7 +82,7 @@ EXAMPLES = (
     m.StopSession("stopping after 1 failures"),
     m.SessionStarted({"dict": [["executable", "/usr/bin/python3"]]}),
     m.ItemGroups([[0, "database"]]),
-    m.Collected(["test_a.py::test_a"], True),
+    m.Collected(["test_a.py::test_a"], True, 0, ""),
     m.LogStart(0, "test_a.py::test_a", ["test_a.py", None, "test_a"]),
     m.LogFinish(0, "test_a.py::test_a", None),
     m.TestReport(0, 2, REPORT),
@@ -91,7 +91,8 @@ EXAMPLES = (
         "UserWarning", "builtins", "h\u00e9", "a.py", 3, "runtest", "test_a.py", None
     ),
     m.ItemFinished(0, 0.25, 3),
-    m.Idle(),
+    m.Idle("awaiting"),
+    m.Busy(),
     m.ItemsReturned([2]),
     m.InternalError("Traceback"),
     m.SessionOutput('{"dict":[["exitstatus",0]]}'),

@@ -17,6 +17,7 @@ import time
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 
 from pytest_remotest import describe, frames, leftovers, messages, processstate, supervise
+from pytest_remotest.alike import Alike
 from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.cachekeeper import CacheKeeper
 from pytest_remotest.envreceive import Builder
@@ -77,6 +78,7 @@ class Agent:
         self._receiver = Receiver(self._send_message)
         self._builder = Builder(self._send_message, is_over=self._is_over)
         self._overlays = Overlays()
+        self._alike = Alike()
         self._leftovers = leftovers.Leftovers()
         self._was_dismissed = False
         self._blob_taker: Callable[[messages.Blob], None] = self._receiver.blob
@@ -290,7 +292,9 @@ class Agent:
     def _relay(self, worker: WorkerProcess) -> None:
         name = worker.name.encode("ascii")
         prefix = frames.WORKER_KIND + bytes([len(name)]) + name
-        for body in frames.merge_bodies(worker.read_bodies(time.monotonic())):
+        bodies = worker.read_bodies(time.monotonic())
+        told = (self._alike.shorten(worker.name, body) for body in bodies)
+        for body in frames.merge_bodies(told):
             self._send(prefix + body)
         if not worker.protocol_open:
             self._forget(worker.out_fd)

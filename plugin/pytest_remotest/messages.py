@@ -357,10 +357,15 @@ class ItemGroups(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """Node ids in the worker's order; ``last`` ends the list."""
+    """Node ids in the worker's order; ``last`` ends the list. ``number`` counts them from 0.
+
+    ``like`` names another worker of the agent, whose message of this number has the ids; or empty.
+    """
 
     ids: List[str]
     last: bool
+    number: int = 0
+    like: str = ""
 
 
 class LogStart(NamedTuple):

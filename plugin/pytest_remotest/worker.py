@@ -229,9 +229,11 @@ class WorkerSession:
             return
         if self.config.option.loadgroup:
             self.link.send(*groups.in_messages(session.items), flush=False)
+        self.link.send(flush=True)  # What was collected alike elsewhere is known by its body.
         parts = list(in_parts([values.cut(str(item.nodeid)) for item in session.items]))
-        for part in parts:
-            self.link.send(messages.Collected(part, last=part is parts[-1]), flush=True)
+        for number, part in enumerate(parts):
+            is_last = part is parts[-1]
+            self.link.send(messages.Collected(part, last=is_last, number=number), flush=True)
 
     # -- items -----------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ class SchedulerView:
     @property
     def collection(self) -> list[str] | None:
         """What the first worker has collected, or None while none has."""
-        found = (worker.ids for worker in self._workers.values() if worker.has_collected)
+        found = (list(worker.ids) for worker in self._workers.values() if worker.has_collected)
         return next(found, None)
 
     @property

@@ -22,6 +22,7 @@ from remotest.reporting.matrix import (
 )
 from remotest.reporting.outputlines import OutputLines
 from remotest.reporting.status import Stage, status_line
+from remotest.reporting.tally import Tally
 from remotest.reporting.troubles import loss_lines, return_lines
 from remotest.run import commands
 
@@ -62,7 +63,8 @@ class TerminalReport:
         self._output = OutputLines()
         self._stages: dict[str, Stage] = {}
         self._item_count = 0
-        self._collected: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._collected: defaultdict[str, Tally] = defaultdict(Tally)
+        self._collected_count = 0
         self._in_summary = False
         self._result: RunResult | None = None
         self._relay: Relay | None = None
@@ -226,16 +228,14 @@ class TerminalReport:
             self._stages[worker.name] = Stage.COLLECTED
             self._count_items(worker)
             if session is not None:
-                session.testscollected = sum(map(Counter.total, self._collected.values()))
+                session.testscollected = self._collected_count
             self._show_status()
 
     def _count_items(self, worker: Worker) -> None:
         """Add to what is to run those items of a worker that others before it lack."""
-        key = worker.environment if self._places.mode == "each" else ""
-        known = self._collected[key]
-        if worker.ids != list(known.elements()):  # Mostly they are alike, and a union is slow.
-            known |= Counter(worker.ids)
-        self._item_count = max(self._item_count, known.total())
+        tally = self._collected[worker.environment if self._places.mode == "each" else ""]
+        self._collected_count += tally.add(worker.ids)
+        self._item_count = max(self._item_count, tally.count)
 
     def _interpreter_line(self, worker: Worker) -> None:
         info = worker.node.workerinfo

@@ -15,7 +15,7 @@ from agentworld import Host
 from gatewayworld import Watched, World, make_world
 from workerworld import in_short, passed, properties, write_suite
 
-from pytest_remotest import basetemp, messages
+from pytest_remotest import basetemp, frames, messages
 from pytest_remotest.workerlink import LINK_LOST_STATUS
 
 if TYPE_CHECKING:
@@ -294,6 +294,38 @@ def test_orphans_are_collected_while_the_run_lasts(new_host: Host, tmp_path: Pat
     new_host.spawn("gw1", suite)  # by its greeting another round of the agent has passed
     new_host.wait_for(messages.Collected, "gw1")
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_what_workers_collect_alike_crosses_the_link_once(new_host: Host, tmp_path: Path) -> None:
+    suite = write_suite(
+        tmp_path / "suite",
+        test_a="""
+            import os, pytest
+            @pytest.mark.parametrize("value", range(5500))
+            def test_a(value):
+                pass
+            if os.environ["PYTEST_XDIST_WORKER"] == "gw2":
+                def test_b():
+                    pass
+        """,
+    )
+    collected = {}
+    for name in ("gw0", "gw1", "gw2"):
+        new_host.spawn(name, suite)
+        parts = [new_host.wait_for(messages.Collected, name) for _ in range(2)]
+        collected[name] = [(len(part.ids), part.last, part.number, part.like) for part in parts]
+        new_host.send(messages.Finish(), worker=name)
+    assert collected == {
+        "gw0": [(5000, False, 0, ""), (500, True, 1, "")],
+        "gw1": [(0, False, 0, "gw0"), (0, True, 1, "gw0")],
+        "gw2": [(0, False, 0, "gw0"), (501, True, 1, "")],
+    }
+    sizes = [
+        len(frames.encode([message], name))
+        for name, message in new_host.told
+        if type(message) is messages.Collected
+    ]
+    assert sum(sizes) < 1.1 * sum(sizes[:2])
 
 
 # -- the run's folder ---------------------------------------------------------------------------

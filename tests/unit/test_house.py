@@ -30,8 +30,8 @@ LAYERS: Final = tuple(
         (
             "start "
             "controller schedulers durations discovery preparation places relay quota reports "
-            "reportparts workercommands failureshape reporting compat visit check envcommand "
-            "cachecommand cliparser screencommands synccommand cli"
+            "collected reportparts workercommands failureshape reporting compat visit check "
+            "envcommand cachecommand cliparser screencommands synccommand cli"
         ),
     )
 )

@@ -68,7 +68,7 @@ def test_many_reports_of_many_tests_are_no_crime() -> None:
     [
         (having_said(END_AFTER_BYTES + 1), messages.ItemsReturned([]), 0, "said more than"),
         (Quota(), messages.TestReport(0, 0, REPORT), MAX_REPORTS_OF_ITEM, "reports of one test"),
-        (Quota(), messages.Collected([""] * MAX_ITEMS, last=False), 2, "collects more than"),
+        (Quota(), messages.ItemGroups([[0, ""]] * MAX_ITEMS), 2, "collects more than"),
         (Quota(), messages.ItemGroups([[]] * MAX_ITEMS), 2, "collects more than"),
         (Quota(), messages.SessionOutput("x" * (MAX_OUTPUT_CHARS // 8)), 8, "output is over"),
     ],

@@ -108,7 +108,7 @@ def test_the_life_of_a_session(scene: Scene) -> None:
     told = scene.say(
         messages.SessionStarted(values.pack({**INFO, "id": "?"})),
         messages.Collected(["a", "b"], last=False),
-        messages.Collected(["c"], last=True),
+        messages.Collected(["c"], last=True, number=1),
         messages.SessionOutput(values.pack_text({"exitstatus": 0, "plugin": (1, 2)})[:9]),
         messages.SessionOutput(values.pack_text({"exitstatus": 0, "plugin": (1, 2)})[9:]),
         messages.SessionFinished(""),
