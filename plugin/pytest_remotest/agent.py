@@ -11,7 +11,6 @@ import contextlib
 import os
 import selectors
 import signal
-import sys
 import threading
 import time
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
@@ -22,7 +21,7 @@ from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.cachekeeper import CacheKeeper
 from pytest_remotest.envreceive import Builder
 from pytest_remotest.faults import Refused
-from pytest_remotest.nursery import Nursery, Shared
+from pytest_remotest.nursery import Nursery, Shared, hindrance_of_host
 from pytest_remotest.overlay import Overlays
 from pytest_remotest.receive import Receiver
 from pytest_remotest.watch import LOOK_INTERVAL_S, Watch
@@ -65,7 +64,9 @@ class Agent:
         self._waking = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._workers: Dict[str, WorkerProcess] = {}
-        self._nursery = Nursery(self._selector, self._begun, lambda: Watch(*self._limits))
+        self._nursery = Nursery(
+            self._selector, self._begun, self._say_as, lambda: Watch(*self._limits)
+        )
         self.is_deserted = False
         self._leaving = False
         self._told_to_leave = False
@@ -123,9 +124,8 @@ class Agent:
 
     def run(self) -> None:
         """Greet, then serve until ``Goodbye`` or the end of the link; leave nothing behind."""
-        # PyPy moves what it has in memory: there is little to share, and it starts more slowly.
         is_subreaper = supervise.become_subreaper()
-        self._nursery.can_fork = is_subreaper and sys.implementation.name == "cpython"
+        self._nursery.hindrance = hindrance_of_host(is_subreaper)
         with contextlib.ExitStack() as stack:
             stack.callback(self._close)
             stack.enter_context(self._ending_on_signals())
@@ -288,6 +288,10 @@ class Agent:
         self._leaving = self._was_dismissed = True
 
     # -- from the workers ------------------------------------------------------------------
+
+    def _say_as(self, worker: WorkerProcess, message: Any) -> None:
+        """Say something in the name of a worker."""
+        self._send(frames.encode([message], worker.name))
 
     def _relay(self, worker: WorkerProcess) -> None:
         name = worker.name.encode("ascii")

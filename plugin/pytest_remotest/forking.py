@@ -6,6 +6,7 @@ one byte with the descriptors of the new worker; the answer is a body of JSON, [
 """
 
 import array
+import gc
 import importlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any, List, NamedTuple, Optional
 
 from pytest_remotest.pipes import write_body
 
+NEW_WORKER, COLLECTOR = b"W", b"C"  # Requests: what is forked runs tests, or collects them.
 READY, REFUSED, FORKED, FAILED = "ready", "refused", "forked", "failed"
 DESCRIPTOR_COUNT = 3  # Of a request: what the worker reads, what it writes, what it prints to.
 TASKS = "/proc/self/task"  # Of Linux: a folder for each thread, also those that Python ignores.
@@ -83,6 +85,13 @@ def serve(control_fd: int) -> Forked:
     random.seed()  # Python does so itself from 3.7 on.
     importlib.invalidate_caches()  # The process may have been waiting for long.
     return forked
+
+
+def keep_out_of_collections() -> None:
+    """Let the garbage collector pass over all that is there: the memory of it stays shared."""
+    gc.collect()
+    if hasattr(gc, "freeze"):  # From Python 3.7 on.
+        gc.freeze()
 
 
 def _receive(control: socket.socket) -> Optional[Forked]:

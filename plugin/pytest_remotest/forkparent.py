@@ -1,5 +1,6 @@
 """A process that workers fork from, as its agent holds it, and what the agent forks by it."""
 
+import contextlib
 import json
 import os
 import select
@@ -10,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 from pytest_remotest import forking, loader
 from pytest_remotest.pipes import read_body
-from pytest_remotest.supervise import signal_group
+from pytest_remotest.supervise import KILL_DEADLINE_S, signal_group
 
 # From a request to its answer. A fork takes a few ms; a machine that swaps may take seconds, and
 # what is frozen never answers: its agent does nothing else meanwhile.
@@ -132,5 +133,6 @@ class ForkParent:
         """End it."""
         self._control.close()
         signal_group(self.process.pid, signal.SIGKILL)
-        if isinstance(self.process, ForkedProcess):
-            os.waitpid(self.process.pid, 0)
+        if isinstance(self.process, subprocess.Popen):  # Others are collected as orphans are.
+            with contextlib.suppress(subprocess.TimeoutExpired):  # It hangs in the kernel.
+                self.process.wait(KILL_DEADLINE_S)

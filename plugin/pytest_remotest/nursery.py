@@ -1,54 +1,86 @@
 """How an agent's workers begin: each as a new process, or forked from one that they share.
 
-What cannot be forked is started as a new process instead: that is the same, only slower.
+They share a zygote, which has imported pytest, or a collector, which has been forked from it and
+has collected. Where one cannot be had, or says that it must not be forked, workers begin in the way
+before it: a new process is what a fork of a zygote is, only slower; and a fork of a zygote collects
+by itself.
 """
 
 import json
 import selectors
-from typing import Callable, Dict, List, Optional, Set
+import socket
+import sys
+from typing import Any, Callable, Dict, List, Optional, Set
 
-from pytest_remotest import processstate
+from pytest_remotest import forking, frames, messages, processstate
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.forkparent import ForkParent
+from pytest_remotest.pipes import write_body
 from pytest_remotest.watch import Watch
 from pytest_remotest.workerprocess import NAME_VARIABLE, WorkerProcess
 
-NEW_WORKER = b"W"  # The request for a worker that does everything itself.
+# For a collection on behalf of others, who may say nothing before it is done: the controller gives
+# a worker five minutes to begin, of which one is left for one that begins by itself.
+COLLECT_S = 240.0
 
 
 class Shared:
-    """A process that workers fork from, with those that wait for it; it may turn out unfit."""
+    """A process that workers fork from, with those that wait for it; None once it is of no use."""
 
     def __init__(self, parent: Optional[ForkParent], watch: Watch) -> None:
         self.parent = parent
         self.watch = watch
+        self.began_s: Optional[float] = None
         self.waiting: List[WorkerProcess] = []
 
 
 class Nursery:
     """Starts workers. All its methods are called by the agent's main thread.
 
-    ``begun`` is called with each worker once its process is there.
+    Attributes:
+        hindrance: why nothing is to be forked on this host; empty where that can be.
     """
 
     def __init__(
         self,
         selector: selectors.BaseSelector,
         begun: Callable[[WorkerProcess], None],
+        say: Callable[[WorkerProcess, Any], None],
         new_watch: Callable[[], Watch],
     ) -> None:
-        self.can_fork = False
+        """Start nothing yet.
+
+        Args:
+            selector: has its sockets, with a ``Shared`` as data: then ``serve`` is to be called.
+            begun: is called with each worker once its process is there.
+            say: tells the controller something in the name of a worker.
+            new_watch: returns what finds out that a process is stopped.
+        """
+        self.hindrance = ""
         self._selector = selector
         self._begun = begun
+        self._say = say
         self._new_watch = new_watch
-        self._shared: Dict[str, Shared] = {}
+        self._zygotes: Dict[str, Shared] = {}
+        self._collectors: Dict[str, Shared] = {}
+        self._told: Set[str] = set()
 
     def start(self, worker: WorkerProcess) -> None:
         """Start a worker, now or as soon as the process is ready that it forks from."""
-        if not self.can_fork or worker.way == "spawn":
+        if self.hindrance:
+            self._tell([worker], self.hindrance)
+        if self.hindrance or worker.start.way == "spawn":
             self._spawn(worker)
             return
-        shared = self._shared_by(worker)
+        zygote = self._zygote_for(worker)
+        if worker.start.way == "fork" and zygote.parent is not None and zygote.parent.is_ready:
+            collector = self._collector_for(worker, zygote)
+            if collector.parent is not None:
+                self._join(collector, worker)
+                return
+        self._join(zygote, worker)
+
+    def _join(self, shared: Shared, worker: WorkerProcess) -> None:
         if shared.parent is None:
             self._spawn(worker)
         elif shared.parent.is_ready:
@@ -56,20 +88,44 @@ class Nursery:
         else:
             shared.waiting.append(worker)
 
-    def _shared_by(self, worker: WorkerProcess) -> Shared:
-        """Return what a worker forks from: workers that would begin alike share it."""
-        variables = dict(worker.environment)
-        del variables[NAME_VARIABLE]
-        rows = [(name.hex(), value.hex()) for name, value in sorted(variables.items())]
-        key = json.dumps([str(worker.python), worker.directory, rows])
-        if key not in self._shared:
+    def _zygote_for(self, worker: WorkerProcess) -> Shared:
+        """Return what workers share that begin alike."""
+        variables = _common_variables(worker)
+        key = _key(worker, [])
+        if key not in self._zygotes:
+            zygote = Shared(None, self._new_watch())
             try:
-                parent = ForkParent.start(worker.python, to_bytes(worker.directory), variables)
+                directory = to_bytes(worker.start.directory)
+                zygote.parent = ForkParent.start(worker.python, directory, variables)
             except OSError:  # Then the worker itself finds out, and tells.
-                return Shared(None, self._new_watch())
-            self._shared[key] = Shared(parent, self._new_watch())
-            self._selector.register(parent, selectors.EVENT_READ, self._shared[key])
-        return self._shared[key]
+                return zygote
+            self._zygotes[key] = zygote
+            self._selector.register(zygote.parent, selectors.EVENT_READ, zygote)
+        return self._zygotes[key]
+
+    def _collector_for(self, worker: WorkerProcess, zygote: Shared) -> Shared:
+        """Return what workers share that collect alike. The first of them prints what it prints."""
+        start = worker.start
+        arguments = [text for text in start.arguments if not text.startswith("--basetemp=")]
+        key = _key(worker, [arguments, start.python_path, start.whole_path, start.nice])
+        if key not in self._collectors:
+            collector = Shared(None, self._new_watch())
+            self._collectors[key] = collector
+            control, its_end = socket.socketpair()
+            try:
+                assert zygote.parent is not None
+                descriptors = [its_end.fileno(), its_end.fileno(), worker.child_fds[-1]]
+                process = zygote.parent.fork(forking.COLLECTOR, descriptors)
+                write_body(control.fileno(), frames.encode_body([start]))
+            except OSError:
+                control.close()
+                self._drop(zygote)
+            else:
+                collector.parent = ForkParent(process, control)
+                self._selector.register(collector.parent, selectors.EVENT_READ, collector)
+            finally:
+                its_end.close()
+        return self._collectors[key]
 
     def _spawn(self, worker: WorkerProcess) -> None:
         try:
@@ -82,7 +138,7 @@ class Nursery:
     def _fork(self, shared: Shared, worker: WorkerProcess) -> None:
         assert shared.parent is not None
         try:
-            worker.adopt(shared.parent.fork(NEW_WORKER, worker.child_fds))
+            worker.adopt(shared.parent.fork(forking.NEW_WORKER, worker.child_fds))
         except OSError as error:
             # Not spawned: it may be there after all, with the same pipes.
             worker.fail(error)
@@ -93,9 +149,24 @@ class Nursery:
     def serve(self, shared: Shared) -> None:
         """Take in what such a process says; called when there is something."""
         assert shared.parent is not None
-        if shared.parent.hear():
-            self._drop(shared)
+        reason = shared.parent.hear()
+        if reason:
+            self._give_up(shared, reason)
+        else:
+            self._start_waiting(shared)
+
+    def _give_up(self, shared: Shared, reason: str) -> None:
+        """Use a process no more; whoever waits for it begins in another way, and the user hears."""
+        self._drop(shared)
+        self._tell(shared.waiting, reason)
         self._start_waiting(shared)
+
+    def _tell(self, workers: List[WorkerProcess], reason: str) -> None:
+        """Tell once why workers that were to be forked after collection are not."""
+        asked_for = [worker for worker in workers if worker.start.way == "fork"]
+        if asked_for and reason not in self._told:
+            self._told.add(reason)
+            self._say(asked_for[0], _warning(reason))
 
     def _start_waiting(self, shared: Shared) -> None:
         waiting, shared.waiting = shared.waiting, []
@@ -104,35 +175,85 @@ class Nursery:
                 self.start(worker)
 
     def _drop(self, shared: Shared) -> None:
-        """Use a process no more, for good."""
         assert shared.parent is not None
         self._selector.unregister(shared.parent)
         shared.parent.end()
         shared.parent = None
 
     def look_after(self, now_s: float) -> None:
-        """End such processes that are stopped while workers wait for them.
+        """Give up processes that are stopped, or too slow, while workers wait for them.
 
         Args:
             now_s: a time that never goes back.
         """
         awaited = {
             shared.parent.process.pid: shared
-            for shared in self._shared.values()
+            for shared in self._all()
             if shared.parent is not None and shared.waiting
         }
         for pid, state in processstate.look_at(awaited).items():
-            if awaited[pid].watch.look(now_s, state) is not None:
-                self._drop(awaited[pid])
-                self._start_waiting(awaited[pid])
+            shared = awaited[pid]
+            if shared.began_s is None:
+                shared.began_s = now_s
+            verdict = shared.watch.look(now_s, state)
+            if verdict is not None:
+                self._give_up(shared, "the process %s" % verdict.words)
+            elif now_s > shared.began_s + COLLECT_S:
+                self._give_up(shared, "the collection took longer than %d s" % COLLECT_S)
+
+    def _all(self) -> List[Shared]:
+        return [*self._zygotes.values(), *self._collectors.values()]
 
     def pids(self) -> Set[int]:
         """Return the processes that workers fork from."""
-        parents = (shared.parent for shared in self._shared.values())
+        parents = (shared.parent for shared in self._all())
         return {parent.process.pid for parent in parents if parent is not None}
 
     def end(self) -> None:
         """End them all. Workers that wait for one never begin."""
-        for shared in self._shared.values():
+        for shared in self._all():
             if shared.parent is not None:
                 self._drop(shared)
+
+
+def hindrance_of_host(is_subreaper: bool) -> str:
+    """Return why nothing is to be forked on this host, in words; empty where that can be.
+
+    Args:
+        is_subreaper: whether orphans become children of this process.
+    """
+    if not is_subreaper:
+        return "on this system nobody can be given the children of another process"
+    if sys.implementation.name != "cpython":
+        # It moves what it has in memory, so there is little to share.
+        return "%s saves nothing by it" % sys.implementation.name
+    return ""
+
+
+def _common_variables(worker: WorkerProcess) -> Dict[bytes, bytes]:
+    """Return the variables of a worker without those that no other one has."""
+    variables = dict(worker.environment)
+    variables.pop(NAME_VARIABLE, None)
+    return variables
+
+
+def _key(worker: WorkerProcess, more: List[Any]) -> str:
+    """Return what is the same for workers that begin alike, and differs for others."""
+    variables = sorted(_common_variables(worker).items())
+    rows = [(name.hex(), value.hex()) for name, value in variables]
+    return json.dumps([str(worker.python), worker.start.directory, rows, *more])
+
+
+def _warning(reason: str) -> messages.WarningRecorded:
+    """Return what the user hears where ``--workers=fork`` was asked for and cannot be."""
+    return messages.WarningRecorded(
+        category="RuntimeWarning",
+        category_module="builtins",
+        text="--workers=fork: each worker collects by itself, as a fork would share what it must "
+        "not: %s" % reason,
+        filename="remotest",
+        line=0,
+        when="collect",
+        node_id="",
+        location=None,
+    )

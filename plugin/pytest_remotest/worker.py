@@ -5,12 +5,11 @@ that nothing a test prints or closes by number 0, 1 or 2 is ever read as protoco
 """
 
 import contextlib
-import os
 import signal
 import sys
 import threading
 from time import perf_counter
-from typing import Any, Dict, Generator, Iterator, List, Optional
+from typing import Any, Dict, Generator, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -27,9 +26,9 @@ from pytest_remotest import (
     silentterminal,
     third_party,
     values,
+    workerstart,
     xdist_module,
 )
-from pytest_remotest.entries import to_bytes
 from pytest_remotest.pipes import read_body
 from pytest_remotest.reportwire import is_location, report_to_json
 from pytest_remotest.runqueue import RunQueue
@@ -44,7 +43,6 @@ except ImportError:  # It is a convenience that a host may lack.
         """Do nothing: this host has no setproctitle."""
 
 
-NAME_VARIABLE = "PYTEST_XDIST_WORKER"
 OUTPUT_PIECE_CHARS = messages.MAX_BATCH_BYTES // 2  # Of a workeroutput's text: escapes double it.
 
 CONTROLLER_PLUGINS = ("pytest_remotest.entry", "xdist.plugin", "xdist.looponfail")
@@ -52,21 +50,27 @@ CONTROLLER_PLUGINS = ("pytest_remotest.entry", "xdist.plugin", "xdist.looponfail
 
 def main(read_fd: int, write_fd: int) -> int:
     """Run one worker to its end and return its exit code. Called by the loader, once."""
-    for descriptor in (read_fd, write_fd):
-        # What tests start shall neither read nor write here, nor hold the pipes open.
-        os.set_inheritable(descriptor, False)
-    (start,) = frames.decode_body(read_body(read_fd))
-    prepare_process(start)
-    xdist_module.install()
+    start = workerstart.read_start(read_fd, write_fd)
+    workerstart.prepare_process(start)
+    link, queue = connect(read_fd, write_fd)
+    return run(start, WorkerSession(values.unpack(start.worker_input), link, queue))
+
+
+def connect(read_fd: int, write_fd: int) -> Tuple[WorkerLink, RunQueue]:
+    """Return the way to the agent, and the queue that what it says goes to from now on."""
     link = WorkerLink(write_fd)
     queue = RunQueue(link.set_idle)
     reader = threading.Thread(
         target=read_commands, args=(read_fd, queue, link), name="remotest-commands", daemon=True
     )
     reader.start()
-    worker_input = values.unpack(start.worker_input)
-    third_party.keep_coverage_apart(worker_input)
-    session = WorkerSession(worker_input, link, queue)
+    return link, queue
+
+
+def run(start: messages.SpawnWorker, session: "WorkerSession") -> int:
+    """Run pytest with a worker's plugins and return its exit code."""
+    xdist_module.install()
+    third_party.keep_coverage_apart(session.worker_input)
     plugins = [session, DistributionOptions(), fixtures, required.RequiredPlugins(run_with)]
     return int(pytest.main(list(start.arguments), plugins=plugins))
 
@@ -74,27 +78,6 @@ def main(read_fd: int, write_fd: int) -> int:
 def run_with() -> Dict[str, str]:
     """Return what the controller has, and a host needs not: version by name."""
     return {"remotest": __version__, xdist_module.DISTRIBUTION: xdist_module.VERSION}
-
-
-def prepare_process(start: messages.SpawnWorker) -> None:
-    """Make sys.argv, sys.path and the process's priority what the worker's tests shall see.
-
-    And, where it was forked from one that others are forked from as well, what it has of its own.
-    """
-    if NAME_VARIABLE in start.environment:
-        os.environ[NAME_VARIABLE] = start.environment[NAME_VARIABLE]
-    os.chdir(to_bytes(start.directory))
-    sys.argv[:] = ["-c"]  # what workers of pytest-xdist see
-    own_path = [] if start.whole_path else [entry for entry in sys.path if entry]
-    sys.path[:] = list(dict.fromkeys(list(start.python_path) + own_path))
-    if start.python_path and not start.whole_path:
-        # For the interpreters that tests start. Not sooner: a module of the project must not take
-        # the place of one that this interpreter itself starts with.
-        inherited = os.environ.get("PYTHONPATH")
-        entries = list(start.python_path) + ([inherited] if inherited else [])
-        os.environ["PYTHONPATH"] = os.pathsep.join(entries)
-    if start.nice:
-        os.nice(start.nice)
 
 
 def read_commands(read_fd: int, queue: RunQueue, link: WorkerLink) -> None:

@@ -33,8 +33,7 @@ class WorkerProcess:
 
     Attributes:
         name: of the worker.
-        way: how it is to be started, one of ``options.WAYS``.
-        directory: where it is to run, as text.
+        start: what is asked for.
         python: its interpreter, None for the one that runs this.
         environment: its variables.
         watch: is told what it says, and asked whether it is to be ended.
@@ -59,8 +58,6 @@ class WorkerProcess:
             OSError: there can be no further pipes.
         """
         self.name = start.worker
-        self.way = start.way
-        self.directory = start.directory
         self.watch = watch
         self.python = None if overlay is None else overlay.python
         self.environment = worker_environment(start)
@@ -85,7 +82,8 @@ class WorkerProcess:
         arguments = list(start.arguments)
         if not any(argument.startswith("--basetemp") for argument in arguments):
             arguments.insert(0, "--basetemp=" + os.path.join(base_folder, "popen-" + self.name))
-        self.write(frames.encode_body([start._replace(arguments=arguments)]))
+        self.start = start._replace(arguments=arguments)
+        self.write(frames.encode_body([self.start]))
 
     # -- the beginning ---------------------------------------------------------------------
 
@@ -98,7 +96,7 @@ class WorkerProcess:
         child_in, child_out, child_output = self.child_fds
         process = subprocess.Popen(
             loader.worker_command(child_in, child_out, self.python),
-            cwd=to_bytes(self.directory),
+            cwd=to_bytes(self.start.directory),
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=child_output,
@@ -118,7 +116,7 @@ class WorkerProcess:
     def fail(self, error: OSError) -> None:
         """Take note that it has no process."""
         self._failed_status = FAILED_STATUS
-        text = "cannot start a process in %r: %s" % (self.directory, error)
+        text = "cannot start a process in %r: %s" % (self.start.directory, error)
         self._output_tail = text.encode("utf-8", "replace")
         self._close_child_fds()
 

@@ -4,7 +4,6 @@ It is started for one interpreter, folder and environment, so what it forks is w
 would be by then. Where anything else has begun to run in it already, there is none.
 """
 
-import gc
 import importlib
 import os
 import re
@@ -27,18 +26,22 @@ def main(control_fd: int) -> int:
     if foreign:
         forking.answer(control_fd, forking.REFUSED, "%s runs at the start" % ", ".join(foreign))
         return 0
-    from pytest_remotest import worker  # noqa: PLC0415  it is slow, as it imports pytest
+    # Not sooner: they import pytest, which is slow.
+    from pytest_remotest import collector, hindrances, worker  # noqa: PLC0415  see above
 
     import_default_plugins()
-    reason = forking.other_threads() or ("a tracer" if is_traced() else "")
+    reason = forking.other_threads() or ("a tracer" if hindrances.is_traced() else "")
     if reason:
         forking.answer(control_fd, forking.REFUSED, reason)
         return 0
-    keep_out_of_collections()
+    forking.keep_out_of_collections()
     forked = forking.serve(control_fd)
     for stream_fd in (1, 2):
         os.dup2(forked.output_fd, stream_fd)
     os.close(forked.output_fd)
+    if forked.request == forking.COLLECTOR:
+        os.close(forked.write_fd)
+        return collector.main(forked.read_fd)
     return worker.main(forked.read_fd, forked.write_fd)
 
 
@@ -67,21 +70,9 @@ def _is_of(standard: str, path: object) -> bool:
     return is_below and not re.search(r"[/\\](site|dist)-packages\b", folder[len(standard) :])
 
 
-def is_traced() -> bool:
-    """Return whether something follows what this process runs, as a coverage tool does."""
-    return sys.gettrace() is not None or sys.getprofile() is not None
-
-
 def import_default_plugins() -> None:
     """Import the plugins that pytest itself imports at every start."""
     from _pytest import config  # noqa: PLC0415  as pytest does
 
     for name in (*config.essential_plugins, *config.default_plugins):
         importlib.import_module("_pytest." + name)
-
-
-def keep_out_of_collections() -> None:
-    """Let the garbage collector pass over all that is there: the memory of it stays shared."""
-    gc.collect()
-    if hasattr(gc, "freeze"):  # From Python 3.7 on.
-        gc.freeze()

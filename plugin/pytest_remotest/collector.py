@@ -1,0 +1,153 @@
+"""A process that collects once for all workers of its kind, which are then forked from it.
+
+It is a worker up to the moment where tests would begin. What its session had to say by then each
+worker says for itself. What a suite can notice of it is on the page about ways to start workers.
+"""
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any, List
+
+from pytest_remotest import (
+    forking,
+    forks,
+    frames,
+    hindrances,
+    messages,
+    third_party,
+    values,
+    worker,
+    workerstart,
+)
+from pytest_remotest.pipes import read_body
+from pytest_remotest.runqueue import RunQueue
+
+BASETEMP = "--basetemp="
+
+
+def main(control_fd: int) -> int:
+    """Collect, then fork workers for the agent at the other end; in each, return its exit code."""
+    os.set_inheritable(control_fd, False)
+    (start,) = frames.decode_body(read_body(control_fd))
+    workerstart.prepare_process(start)
+    session = CollectorSession(start, control_fd)
+    status = worker.run(start, session)
+    if session.is_worker:
+        leave(status)
+    else:
+        reason = (
+            session.hindrance or "pytest ended before it had collected, with status %d" % status
+        )
+        forking.answer(control_fd, forking.REFUSED, reason)
+    return status
+
+
+def leave(status: int) -> None:
+    """End this process as Python does, but for what it does only to free memory.
+
+    That would look at each object once more: what this process shares so far it would have alone.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  joins threads, as Python
+    atexit._run_exitfuncs()  # noqa: SLF001  there is no public way either
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # A test may have left anything there.
+            stream.flush()
+    os._exit(status)
+
+
+class Notes:
+    """Stands for a worker's link before there is a worker: keeps what is said."""
+
+    def __init__(self) -> None:
+        self.node_id = ""
+        self.forks = forks.ForkNotes()
+        self.messages: List[Any] = []
+
+    def send(self, *batch: Any, flush: bool) -> None:
+        """Keep messages."""
+        del flush
+        self.messages += batch
+
+
+class NotedInput(dict):  # type: ignore[type-arg]  # Python 3.6 has no such thing at run time
+    """A ``workerinput`` that notes whether somebody asks it for the worker's name."""
+
+    was_asked = False
+
+    def __getitem__(self, key: Any) -> Any:
+        self.was_asked |= key == "workerid"
+        return super().__getitem__(key)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return a value as a dict does."""
+        self.was_asked |= key == "workerid"
+        return super().get(key, default)
+
+
+class CollectorSession(worker.WorkerSession):
+    """The plugin of such a process; of a worker from the fork on.
+
+    Attributes:
+        is_worker: whether this process is a worker by now.
+        hindrance: why no worker can be forked from it.
+    """
+
+    def __init__(self, start: messages.SpawnWorker, control_fd: int) -> None:
+        self._notes = Notes()
+        self._control_fd = control_fd
+        self._output = os.fstat(1)
+        self._noted_input = NotedInput(values.unpack(start.worker_input))
+        self.is_worker = False
+        self.hindrance = ""
+        link: Any = self._notes
+        super().__init__(self._noted_input, link, RunQueue(lambda _: None))
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Fork workers, and return in each when it has run its tests.
+
+        Where that cannot be the session ends here, in order.
+        """
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
+        descriptors = hindrances.look_at_descriptors(self._output, {self._control_fd})
+        found = hindrances.of_process(descriptors)
+        if self._noted_input.was_asked:
+            found.append("the name of the worker (workerinput['workerid']) was asked for")
+        self.hindrance = hindrances.in_words(found)
+        if self.hindrance:
+            return True
+        with open(os.devnull, "wb") as nowhere:
+            hindrances.redirect(descriptors.outputs, nowhere.fileno())
+        forking.keep_out_of_collections()
+        forked = forking.serve(self._control_fd)
+        self.is_worker = True
+        hindrances.redirect(descriptors.outputs, forked.output_fd)
+        os.close(forked.output_fd)
+        hindrances.own_copies(descriptors.scratch)
+        self._become_worker(forked)
+        return super().pytest_runtestloop(session)
+
+    def _become_worker(self, forked: forking.Forked) -> None:
+        start = workerstart.read_start(forked.read_fd, forked.write_fd)
+        workerstart.take_name(start)
+        self.worker_input.clear()
+        self.worker_input.update(values.unpack(start.worker_input))
+        third_party.count_reruns_here(self.worker_input)
+        (folder,) = [text for text in start.arguments if text.startswith(BASETEMP)]
+        self._move_temporary_folder(folder[len(BASETEMP) :])
+        self.link, self.queue = worker.connect(forked.read_fd, forked.write_fd)
+        self.link.send(*self._notes.messages, flush=True)
+        self._notes.messages.clear()
+
+    def _move_temporary_folder(self, folder: str) -> None:
+        """Let pytest make temporary folders elsewhere. It has no public way to it."""
+        self.config.option.basetemp = folder
+        factory = getattr(self.config, "_tmp_path_factory", None)
+        if factory is not None:  # else "-p no:tmpdir"
+            factory._given_basetemp = Path(folder)  # noqa: SLF001  see above
+            factory._basetemp = None  # noqa: SLF001  see above
