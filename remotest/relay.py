@@ -101,6 +101,7 @@ class Relay:
             messages.ItemFinished: self._item_finished,
             messages.ItemsReturned: self._items_returned,
             messages.Idle: self._idle,
+            messages.Busy: lambda worker, _: [events.ItemsTaken(worker=worker.name)],
             messages.InternalError: self._internal_error,
             messages.SessionOutput: self._session_output,
             messages.SessionFinished: self._session_finished,
@@ -238,13 +239,20 @@ class Relay:
 
     # -- items -----------------------------------------------------------------------------
 
-    def _idle(self, worker: Worker, _: messages.Idle) -> list[Event]:
+    def _idle(self, worker: Worker, message: messages.Idle) -> list[Event]:
         """Miss what must have come before: nobody else would, as nothing comes from it now."""
         if not worker.has_collected:
             raise messages.ProtocolError("what it has collected is missing")
         if worker.begun_position is not None:
             raise messages.ProtocolError("the end of a test is missing")
-        return []
+        match message.state:
+            case "paused":
+                return []
+            case "awaiting":
+                return [events.ItemsAwaited(worker=worker.name)]
+            case "ending":
+                return [events.WorkerEnding(worker=worker.name)]
+        raise messages.ProtocolError("a worker is idle for no known reason")
 
     def _log_start(self, worker: Worker, message: messages.LogStart) -> list[Event]:
         if worker.begun_position not in (None, message.position):

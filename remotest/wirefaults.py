@@ -20,22 +20,17 @@ MAX_DELAY_S: Final = 3600.0
 _SAID_BY_WORKERS: Final = frozenset(
     (
         *("SessionStarted", "ItemGroups", "Collected", "LogStart", "LogFinish", "TestReport"),
-        *("CollectReport", "WarningRecorded", "ItemFinished", "ItemsReturned", "Idle"),
+        *("CollectReport", "WarningRecorded", "ItemFinished", "ItemsReturned", "Idle", "Busy"),
         *("InternalError", "SessionOutput", "SessionFinished"),
     )
 )
 _TOLD_TO_WORKERS: Final = frozenset(("RunItems", "ReclaimItems", "Finish", "StopSession"))
-_NEVER_MISSED: Final = frozenset(("RunItems", "ReclaimItems", "ItemsReturned"))
-"""Orders to a worker, and an answer, for which nothing waits: tests may take as long as they like.
-
-Below us a stream loses nothing out of its middle.
-"""
 
 _KINDS: Final = {
     **{message.__name__: frozenset((message.__name__,)) for message in MESSAGES},
     "report": frozenset(("TestReport",)),
     "command": _TOLD_TO_WORKERS,
-    "any": _SAID_BY_WORKERS - _NEVER_MISSED,
+    "any": _SAID_BY_WORKERS,
 }
 _ACTIONS: Final = ("drop", "double", "delay=SECONDS", "cut", "corrupt", "kill")
 
@@ -102,8 +97,6 @@ def _parse_delay(text: str, argument: str) -> float:
 
 
 def _refuse_what_cannot_be(fault: Fault, text: str) -> None:
-    if fault.action == "drop" and fault.kinds & _NEVER_MISSED:
-        raise _error(text, "nobody waits for it, so nobody would notice")
     if fault.action == "kill" and not fault.kinds <= _SAID_BY_WORKERS | _TOLD_TO_WORKERS:
         raise _error(text, "kill ends a worker, and this is not said by one, or to one")
     if fault.action in ("cut", "kill") and fault.kinds & _BEFORE_OPEN:

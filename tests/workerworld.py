@@ -84,7 +84,7 @@ class TestWorker:
             assert poller.poll(WAIT_S * 1000), f"nothing came; it printed:\n{self.printed()}"
             try:
                 body = frames.decode_body(read_body(self._from_worker))
-                self._come = [message for message in body if message != messages.Idle()]
+                self._come = [message for message in body if type(message) not in STATES]
             except EOFError:
                 return None
         return self._come.pop(0)
@@ -152,7 +152,7 @@ def in_short(told: list[Any]) -> list[Any]:
     return [
         _ROWS.get(type(message), _whole)(message)
         for message in told
-        if not isinstance(message, messages.SessionOutput | messages.Idle)
+        if not isinstance(message, messages.SessionOutput | messages.Idle | messages.Busy)
     ]
 
 
@@ -167,6 +167,9 @@ def _name_and_position(message: Any) -> Any:
 def _report(message: messages.TestReport) -> Any:
     return message.position, message.data["when"], message.data["outcome"]
 
+
+STATES: Final = (messages.Idle, messages.Busy)
+"""Said of waiting for a test: that depends on time."""
 
 _ROWS: Final[dict[type, Callable[[Any], Any]]] = {
     messages.SessionStarted: lambda _: "SessionStarted",

@@ -12,6 +12,7 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024  # Of one message as JSON: what is larger is
 MAX_BATCH_BYTES = 1024 * 1024  # Messages wait for each other up to here, then their frame goes.
 MAX_OUTPUT_CHARS = 256 * 1024 * 1024  # Of a workeroutput: plugins leave whole reports there.
 MAX_BUILD_S = 1800  # For the wheel of one source: the largest compile for a quarter of an hour.
+IDLE_STATES = ("paused", "awaiting", "ending")  # Of a worker, see Idle.
 MAX_BATCH_ITEMS = 5000  # List items we put into a message: keeps frames far below the limit.
 
 
@@ -429,7 +430,16 @@ class ItemsReturned(NamedTuple):
 
 
 class Idle(NamedTuple):
-    """Nothing is left to run, until more comes. It is said again behind whatever follows."""
+    """Nothing is run, for the reason ``state``: one of IDLE_STATES. Said again behind what follows.
+
+    The first is so for a while, the second until more comes, the third for good.
+    """
+
+    state: str
+
+
+class Busy(NamedTuple):
+    """What an idle worker awaited has come, be it only that nothing more comes."""
 
 
 class InternalError(NamedTuple):
@@ -463,6 +473,6 @@ MESSAGES = (
     EnvOpen, AskCache, SpawnWorker, StopWorker, KeepOrphans, Goodbye,
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,
-    WarningRecorded, ItemFinished, ItemsReturned, Idle, InternalError,
+    WarningRecorded, ItemFinished, ItemsReturned, Idle, Busy, InternalError,
     SessionOutput, SessionFinished,
 )  # fmt: skip

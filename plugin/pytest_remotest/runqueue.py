@@ -16,11 +16,11 @@ WAIT_SLICE_S = 3600.0
 class RunQueue:
     """A queue filled by the reader thread and emptied by the main thread.
 
-    ``take`` calls ``set_idle`` with True when it begins to wait, with False afterwards.
+    ``take`` calls ``set_awaiting`` with True when it begins to wait, with False afterwards.
     """
 
-    def __init__(self, set_idle: Callable[[bool], None]) -> None:
-        self._set_idle = set_idle
+    def __init__(self, set_awaiting: Callable[[bool], None]) -> None:
+        self._set_awaiting = set_awaiting
         self._positions: Deque[int] = deque()
         self._ended = False
         self._changed = threading.Condition()
@@ -61,10 +61,10 @@ class RunQueue:
         """Return the next item, waiting for it, or None when there will be none."""
         with self._changed:
             if not self._positions and not self._ended:
-                self._set_idle(True)
+                self._set_awaiting(True)
                 while not self._positions and not self._ended:
                     self._changed.wait(WAIT_SLICE_S)
-                self._set_idle(False)
+                self._set_awaiting(False)
             return self._positions.popleft() if self._positions else None
 
     def pause(self, duration_s: float) -> None:

@@ -14,7 +14,7 @@ LOOK_INTERVAL_S = 1.0  # Between two looks at a process. It costs as much as rea
 LONGEST_STEP_S = 2 * LOOK_INTERVAL_S
 NEVER_S = float("inf")
 HUNG_LIMIT_S = 120.0  # When Linux itself calls a task hung. A busy disk of the network needs less.
-IDLE = frames.encode_body([messages.Idle()])
+IDLE = tuple(frames.encode_body([messages.Idle(state)]) for state in messages.IDLE_STATES)
 CANNOT_SPEAK = (STOPPED, FROZEN, TRACED)  # No debugger is hurried either.
 
 
@@ -59,7 +59,7 @@ class Watch:
 
     def said(self, body: bytes) -> None:
         """Note that the worker said something, maybe that it has nothing to run."""
-        self._is_idle = body == IDLE
+        self._is_idle = body in IDLE
         self._silent_s = 0.0
 
     def printed(self) -> None:

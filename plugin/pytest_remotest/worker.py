@@ -33,7 +33,7 @@ from pytest_remotest.pipes import read_body
 from pytest_remotest.reportwire import is_location, report_to_json
 from pytest_remotest.runqueue import RunQueue
 from pytest_remotest.supervise import end_own_group
-from pytest_remotest.workerlink import WorkerLink
+from pytest_remotest.workerlink import ENDING, PAUSED, WorkerLink
 
 try:
     from setproctitle import setproctitle
@@ -59,7 +59,7 @@ def main(read_fd: int, write_fd: int) -> int:
 def connect(read_fd: int, write_fd: int) -> Tuple[WorkerLink, RunQueue]:
     """Return the way to the agent, and the queue that what it says goes to from now on."""
     link = WorkerLink(write_fd)
-    queue = RunQueue(link.set_idle)
+    queue = RunQueue(link.set_awaiting)
     reader = threading.Thread(
         target=read_commands, args=(read_fd, queue, link), name="remotest-commands", daemon=True
     )
@@ -222,11 +222,11 @@ class WorkerSession:
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Run what the controller gives out, each item when its successor is known."""
-        self.link.set_idle(True)
+        self.link.set_idle(PAUSED)
         self.queue.pause(self.worker_input.get("rampdelay", 0.0))
-        self.link.set_idle(False)
+        self.link.set_idle(None)
         self.run_queue(session)
-        self.link.set_idle(True)  # For good: there are other limits for the end of a session.
+        self.link.set_idle(ENDING)
         return True
 
     def run_queue(self, session: Any) -> None:

@@ -6,7 +6,7 @@ system. So what is called here is looked up once, before any test.
 
 import os
 import threading
-from typing import Any, List
+from typing import Any, List, Optional
 
 from pytest_remotest import forks, frames, messages
 from pytest_remotest.pipes import write_body
@@ -14,6 +14,8 @@ from pytest_remotest.supervise import end_own_group
 from pytest_remotest.watch import IDLE
 
 FORKED_CHILD_STATUS = 70  # EX_SOFTWARE: a test's fork came back into pytest; it must not go on.
+PAUSED, AWAITING, ENDING = IDLE
+BUSY = frames.encode_body([messages.Busy()])
 LINK_LOST_STATUS = 74  # EX_IOERR: a test has closed our pipe; nothing can be told any more.
 
 
@@ -34,7 +36,7 @@ class WorkerLink:
         self._pipe = os.fstat(descriptor)
         self._waiting: List[bytes] = []
         self._waiting_bytes = 0
-        self._is_idle = False
+        self._idle: Optional[bytes] = None
         self._lock = threading.Lock()
         self._owner_pid = os.getpid()
         self.node_id = ""
@@ -59,16 +61,25 @@ class WorkerLink:
             if flush:
                 self._write()
 
-    def set_idle(self, is_idle: bool) -> None:
-        """Tell the agent, after all that was queued, that there is nothing to run; or no more so.
+    def set_idle(self, idle: Optional[bytes]) -> None:
+        """Tell, after all that was queued, that nothing is run.
 
         While that is so, it is repeated behind whatever is sent by other threads.
+
+        Args:
+            idle: why that is so, ``PAUSED``, ``AWAITING`` or ``ENDING``; None where it no more is.
         """
         with self._lock:
-            if is_idle:
+            before, self._idle = self._idle, idle
+            if idle is not None:
                 self._write()
-                self._write_body(IDLE)
-            self._is_idle = is_idle
+                self._write_body(idle)
+            elif before == AWAITING:
+                self._write_body(BUSY)
+
+    def set_awaiting(self, awaits: bool) -> None:
+        """Tell that something to run is waited for, or that this is over."""
+        self.set_idle(AWAITING if awaits else None)
 
     def _write(self) -> None:
         if not self._waiting:
@@ -77,8 +88,8 @@ class WorkerLink:
         self._waiting.clear()
         self._waiting_bytes = 0
         self._write_body(body)
-        if self._is_idle:
-            self._write_body(IDLE)
+        if self._idle is not None:
+            self._write_body(self._idle)
 
     def _write_body(self, body: bytes) -> None:
         try:

@@ -20,16 +20,19 @@ from remotest.run.commands import (
 from remotest.run.deadlines import (
     COLLECT_TIMEOUT_S,
     FINISH_TIMEOUT_S,
+    ORDER_TIMEOUT_S,
     WORKER_START_TIMEOUT_S,
     Deadlines,
 )
 from remotest.run.events import (
     ItemFinished,
+    ItemsAwaited,
     ItemsReturned,
     ItemStarted,
     Outcome,
     StopRequested,
     WorkerCollected,
+    WorkerEnding,
     WorkerFinished,
     WorkerLost,
     WorkerReady,
@@ -38,6 +41,7 @@ from remotest.run.fleet import EnvironmentState, Fleet, Phase, WorkerState
 from remotest.run.losses import Losses
 from remotest.run.restarts import Restarts
 from remotest.scheduling.catalogue import Catalogue
+from remotest.scheduling.holding import LOOK_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -75,6 +79,7 @@ class Crew:
         self.scheduler = scheduler
         self.losses = Losses(runs_again, requeue=plan.requeue)
         self._deadlines = Deadlines()
+        self._orders = Deadlines()  # Of those that await what they were already told.
         self._restarts = Restarts(plan.max_worker_restart)
         self._is_closed = False
 
@@ -90,7 +95,8 @@ class Crew:
 
     def next_deadline(self) -> float | None:
         """Return when ``expire`` is due if nothing else happens, or None."""
-        return self._deadlines.next()
+        deadlines = (self._deadlines.next(), self._orders.next())
+        return min((when for when in deadlines if when is not None), default=None)
 
     # -- starting, running, finishing ----------------------------------------------------------
 
@@ -112,7 +118,17 @@ class Crew:
     def handle(self, event: WorkerEvent) -> None:
         """Take in what a worker has done, or says that it has."""
         worker = self.fleet.workers.get(event.worker)
-        if worker is not None:  # Else it was given up before.
+        if worker is None:  # It was given up before.
+            return
+        if isinstance(event, ItemsAwaited):
+            self._awaited(worker)
+            return
+        if worker.awaits:
+            worker.awaits = False
+            self._orders.drop(worker.name)
+        if isinstance(event, WorkerEnding):
+            self._deadlines.shorten(worker.name, self.now + FINISH_TIMEOUT_S)
+        else:
             self._handle(worker, event)
 
     def _handle(self, worker: WorkerState, event: WorkerEvent) -> None:
@@ -176,6 +192,23 @@ class Crew:
             self.apply(self.scheduler.return_items(worker.name, positions))
         else:
             self._refuse(worker, "it returned items that it was not asked for")
+
+    def _awaited(self, worker: WorkerState) -> None:
+        """Take in that a worker waits; maybe what it was told is still on its way, or was lost.
+
+        It can be noticed only now: how long a worker takes for a test is nobody's business, and
+        it may not even be able to answer meanwhile.
+        """
+        if not worker.has_collected:
+            self._refuse(worker, "it waits for items and has not collected")
+        elif not worker.running and worker.phase is not Phase.STOPPING:  # That has a deadline.
+            worker.awaits = True
+            if (
+                worker.phase is Phase.FINISHING
+                or self.scheduler.held_count(worker.name) >= LOOK_AHEAD
+                or self.scheduler.has_asked(worker.name, ())
+            ):
+                self._orders.shorten(worker.name, self.now + ORDER_TIMEOUT_S)
 
     def _settle(self, worker: WorkerState, position: int, outcome: Outcome | None) -> None:
         environment = worker.environment
@@ -279,6 +312,7 @@ class Crew:
     def _retire(self, worker: WorkerState) -> None:
         self.fleet.remove_worker(worker)
         self._deadlines.drop(worker.name)
+        self._orders.drop(worker.name)
 
     def fail(self, environment: EnvironmentState, end: EnvironmentEnd, reason: str) -> None:
         """Note once why an environment cannot finish."""
@@ -292,6 +326,9 @@ class Crew:
 
     def expire(self) -> None:
         """Give up the workers whose deadline has come."""
+        for name in self._orders.pop_due(self.now):
+            what = f"told {ORDER_TIMEOUT_S:g} s ago what to do, it still waits for that"
+            self._give_up(self.fleet.workers[name], what)
         for name in self._deadlines.pop_due(self.now):
             worker = self.fleet.workers[name]
             if self.stopped_reason is not None:
@@ -309,6 +346,7 @@ class Crew:
                     self._drop(worker, event.reason)
                     continue
                 worker.phase = Phase.STOPPING
+                self._orders.drop(worker.name)
                 self.commands.append(StopWorker(worker=worker.name, reason=event.reason))
                 self._await_end(worker)
         if event.grace_s is not None:
@@ -326,10 +364,12 @@ class Crew:
             self.apply(self.scheduler.remove_worker(worker.name, begun=frozenset()))
 
     def apply(self, commands: Iterable[SchedulingCommand]) -> None:
-        """Note what the scheduler commands, and wait for the ends of those told to finish."""
+        """Note what the scheduler commands, and wait for what workers are to do at once."""
         for command in commands:
             self.commands.append(command)
+            worker = self.fleet.workers[command.worker]
+            if worker.awaits:
+                self._orders.shorten(worker.name, self.now + ORDER_TIMEOUT_S)
             if isinstance(command, FinishWorker):
-                worker = self.fleet.workers[command.worker]
                 worker.phase = Phase.FINISHING
                 self._await_end(worker)

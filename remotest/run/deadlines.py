@@ -17,6 +17,11 @@ FINISH_TIMEOUT_S: Final = 300.0
 """From the last item, or from the order to finish, to WorkerFinished. Session fixtures are torn
 down by then; what is left is pytest_sessionfinish, with coverage data and reports to write."""
 
+ORDER_TIMEOUT_S: Final = 300.0
+"""From an order to a worker that says that it has nothing to run, to any other word of it. It only
+has to wake up. But what it says may stand behind all that its host has said, while a plugin here
+takes its time for each report; and nothing of a link is lost but on purpose."""
+
 
 class Deadlines:
     """At most one deadline for each name. Each call takes O(log n) amortised."""

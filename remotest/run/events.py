@@ -100,6 +100,27 @@ class ItemsReturned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ItemsAwaited:
+    """A worker has nothing to run, and waits for that. It may say so again."""
+
+    worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemsTaken:
+    """What a worker waited for has come to it, be it only that nothing more comes."""
+
+    worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerEnding:
+    """A worker begins nothing more, whatever it was given: its session ends."""
+
+    worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerFinished:
     """A worker's session ended by itself and in order."""
 
@@ -137,6 +158,9 @@ WorkerEvent: TypeAlias = (
     | ItemStarted
     | ItemFinished
     | ItemsReturned
+    | ItemsAwaited
+    | ItemsTaken
+    | WorkerEnding
     | WorkerFinished
     | WorkerLost
 )

@@ -38,12 +38,14 @@ class Phase(Enum):
     STOPPING = "stopping"  # It was told to begin nothing more.
 
 
+SESSION_OVERDUE: Final = f"its session did not end within {FINISH_TIMEOUT_S:g} s"
 OVERDUE: Final[Mapping[Phase, str]] = {
     Phase.STARTING: f"no sign of life within {WORKER_START_TIMEOUT_S:g} s",
     Phase.COLLECTING: f"it was still collecting after {COLLECT_TIMEOUT_S:g} s",
-    Phase.FINISHING: f"its session did not end within {FINISH_TIMEOUT_S:g} s",
+    Phase.RUNNING: SESSION_OVERDUE,
+    Phase.FINISHING: SESSION_OVERDUE,
 }
-"""What is said of a worker whose deadline has come. Running workers have none."""
+"""What is said of a worker whose deadline has come."""
 
 
 @dataclass(eq=False)
@@ -89,8 +91,10 @@ class EnvironmentState:
 class WorkerState:
     """One living worker.
 
-    ``running`` are positions that it began and has not finished: one, or none, unless a plugin on
-    the worker runs several at once.
+    Attributes:
+        running: positions that it began and has not finished: one, or none, unless a plugin on
+            the worker runs several at once.
+        awaits: the last it said is that it has nothing to run and waits for that.
     """
 
     name: str
@@ -99,6 +103,7 @@ class WorkerState:
     phase: Phase = Phase.STARTING
     collection: Collection | None = None
     running: set[int] = field(default_factory=set)
+    awaits: bool = False
 
     @property
     def has_collected(self) -> bool:

@@ -106,16 +106,24 @@ def test_tests_do_not_see_the_faults_of_their_own_run(tmp_path: Path) -> None:
 
 KINDS: Final = (
     *("SessionStarted", "Collected", "LogStart", "TestReport", "LogFinish", "ItemFinished"),
-    *("Idle", "SessionOutput", "SessionFinished", "WorkerExited", "WatchWorkers", "SpawnWorker"),
+    *(
+        "Idle",
+        "Busy",
+        "SessionOutput",
+        "SessionFinished",
+        "WorkerExited",
+        "WatchWorkers",
+        "SpawnWorker",
+    ),
     *("RunItems", "Finish", "Goodbye"),
 )
 SLOW_TO_NOTICE: Final = {
-    # Deadlines of minutes: what a worker may need to start or to end.
+    # Deadlines of minutes: what a worker may need to start, to end, or to begin a test.
     ("SessionStarted", "drop"),
     ("SessionFinished", "drop"),
     ("SpawnWorker", "drop"),
     ("Finish", "drop"),
-    ("RunItems", "drop"),  # Refused.
+    ("RunItems", "drop"),
 }
 
 

@@ -26,7 +26,7 @@ from remotest.run.plan import Environment, RunPlan
 FROM_WORKERS: Final = (
     *("SessionStarted", "ItemGroups", "Collected", "LogStart", "LogFinish", "TestReport"),
     *("CollectReport", "WarningRecorded", "ItemFinished", "ItemsReturned", "InternalError"),
-    *("Idle", "SessionOutput", "SessionFinished"),
+    *("Idle", "Busy", "SessionOutput", "SessionFinished"),
 )
 A_RUN: Final = [
     STARTED,
@@ -36,7 +36,8 @@ A_RUN: Final = [
     messages.LogFinish(0, "test_a.py::test_a", ["test_a.py", 3, "test_a"]),
     messages.ItemFinished(0, 0.25, 1),
     messages.ItemsReturned([1]),
-    messages.Idle(),
+    messages.Idle("awaiting"),
+    messages.Busy(),
     messages.SessionOutput(values.pack_text({"exitstatus": 0})),
     messages.SessionFinished(""),
 ]

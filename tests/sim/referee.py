@@ -105,7 +105,7 @@ class Referee:
                 self.roster.failed(event, now, is_over=self.is_stopped or self.is_closed)
             case e.StopRequested():
                 self.stop()
-            case e.DeadlineReached():
+            case e.DeadlineReached() | e.ItemsAwaited() | e.ItemsTaken() | e.WorkerEnding():
                 pass
             case _:
                 if event.worker in self.seats:

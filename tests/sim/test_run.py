@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sim.world import Faults, Host, Scenario, World
 
 from remotest.run.agents import FAULTS_TO_QUARANTINE
+from remotest.run.deadlines import ORDER_TIMEOUT_S
 from remotest.run.plan import Environment, RunPlan
 from remotest.run.verdict import exit_code
 
@@ -156,6 +157,23 @@ def test_a_host_that_does_not_come_back_is_waited_for_and_no_longer(host: Host, 
     assert world.now < 4.0 + FAULTS_TO_QUARANTINE * 60.0
 
 
+@pytest.mark.parametrize("dist", [*MODES, BY_DURATION, "each"])
+@pytest.mark.parametrize("likelihood", [0.05, 0.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_orders_that_are_lost_cost_their_workers_and_no_item(
+    seed: int, likelihood: float, dist: str
+) -> None:
+    scenario = one_host(4, 200, dist=dist, faults=Faults(lost_order=likelihood), seed=seed)
+    world = World(replace(scenario, plan=replace(scenario.plan, max_worker_restart=1000)))
+    result = world.run()
+    assert result.missing == ()
+    assert set(world.referee.done.values()) == {"passed"}
+    assert "lost_order" in world.faults_seen
+    words = (f"told {ORDER_TIMEOUT_S:g} s ago what to do, ", "it ended its session with ")
+    assert all(loss.reason.startswith(words) for loss in result.losses)
+    assert exit_code(result, tests_failed=False) == (6 if result.losses else 0)
+
+
 SMALL_IDS = tuple(
     f"test_{number % 4}.py{'::TestIt' if number % 8 < 4 else ''}::test_{number}"
     for number in range(16)
@@ -190,6 +208,7 @@ hosts = st.builds(
 fault_mixes = st.one_of(
     st.just(CALM),
     st.builds(Faults, crash_in_item=likelihoods, crash_between_items=likelihoods),
+    st.builds(Faults, lost_order=likelihoods, crash_in_item=likelihoods, hang=likelihoods),
     st.builds(
         Faults,
         crash_in_item=likelihoods,
@@ -247,8 +266,8 @@ def test_the_promises_hold_whatever_happens(scenario: Scenario) -> None:
     world = World(scenario)
     result = world.run()
     is_red = exit_code(result, tests_failed="failed" in world.referee.done.values()) != 0
-    # A host may go after its work is done, and some nonsense makes sense.
-    troubles = world.faults_seen - {"agent lost", "hostile"}
+    # A host may go after its work is done, or with a worker; and some nonsense makes sense.
+    troubles = world.faults_told - {"agent lost", "lost_order", "hostile"}
     if scenario.plan.min_hosts is not None and scenario.plan.dist != "each":
         troubles.discard("agent failed")  # The user may be able to do without.
     if result.too_few_hosts:
@@ -258,7 +277,7 @@ def test_the_promises_hold_whatever_happens(scenario: Scenario) -> None:
     if not world.faults_seen and scenario.stop_at_s is None:
         assert result.missing == ()
         assert is_red == (not world.referee.known or result.are_gaps_refused)
-    crashes_only = {"crash_in_item", "crash_between_items", "crash_anywhere"}
+    crashes_only = {"crash_in_item", "crash_between_items", "crash_anywhere", "lost_order"}
     keep_all = not any(host.drops for host in scenario.hosts.values())
     if world.faults_seen <= crashes_only and keep_all and not world.referee.is_closed:
         assert result.missing == ()

@@ -40,6 +40,10 @@ TO_WORKERS = (
 )
 
 
+CAN_BE_LOST = (c.RunItems, c.ReclaimItems, c.FinishWorker, c.StopWorker)
+"""Not KillWorker: it is the machine's last word of a worker."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Host:
     """What one agent's host is like."""
@@ -74,6 +78,7 @@ class Faults:
     hang: float = 0.0  # At start, while collecting or at the end of the session.
     early_end: float = 0.0
     no_outcome: float = 0.0
+    lost_order: float = 0.0  # An order to it, or its answer, does not arrive.
     hostile: float = 0.0  # Says something at random before an item.
 
 
@@ -100,6 +105,7 @@ class FakeWorker:
     queue: deque[int] = field(default_factory=deque)
     running: int | None = None
     has_collected: bool = False
+    awaits: bool = False
     told_to_finish: bool = False
     told_to_stop: bool = False
     hangs_at_end: bool = False
@@ -131,6 +137,7 @@ class World:
         self.back_at_s: dict[str, float] = {}
         self.bad_starts = {name: host.bad_starts for name, host in scenario.hosts.items()}
         self.faults_seen: set[str] = set()
+        self._faulty: list[tuple[str, FakeWorker]] = []
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
         self._groups: dict[tuple[str, ...], tuple[tuple[int, str], ...]] = {}
@@ -260,12 +267,22 @@ class World:
         likelihood = getattr(self.scenario.faults, fault)
         return bool(likelihood) and self.random.random() < likelihood
 
-    def happens(self, fault: str) -> bool:
+    def happens(self, fault: str, worker: FakeWorker) -> bool:
         """Return whether a fault happens now, by its likelihood, and take a note of it."""
         happens = self.draw(fault)
         if happens:
-            self.faults_seen.add(fault)
+            self.note(fault, worker)
         return happens
+
+    def note(self, fault: str, worker: FakeWorker) -> None:
+        self.faults_seen.add(fault)
+        self._faulty.append((fault, worker))
+
+    @property
+    def faults_told(self) -> set[str]:
+        """What went wrong, but in workers whose hosts were lost later: it is lost with them."""
+        told = {fault for fault, worker in self._faulty if worker.boot == self.boots[worker.agent]}
+        return told | self.faults_seen.difference(fault for fault, _ in self._faulty)
 
     def start_worker(self, command: c.StartWorker) -> None:
         host = self.scenario.hosts[command.agent]
@@ -281,16 +298,16 @@ class World:
             worker.boot = -1
             return
         delay_s = host.start_s * (0.5 + self.random.random())
-        if self.happens("crash_at_start"):
+        if self.happens("crash_at_start", worker):
             self.after(delay_s, lambda: self.die(worker))
-        elif not self.happens("hang"):
+        elif not self.happens("hang", worker):
             self.after(delay_s, lambda: self.collect(worker))
 
     def collect(self, worker: FakeWorker) -> None:
         if worker.is_dead:
             return
         self.send(worker, e.WorkerReady(worker=worker.name))
-        if not self.happens("hang"):
+        if not self.happens("hang", worker):
             delay_s = worker.host.collect_s * (0.5 + self.random.random())
             self.after(delay_s, lambda: self.announce(worker))
 
@@ -319,7 +336,7 @@ class World:
 
     def crash_anywhere(self, worker: FakeWorker) -> None:
         if not worker.is_dead and not worker.is_ending:
-            self.faults_seen.add("crash_anywhere")
+            self.note("crash_anywhere", worker)
             self.die(worker)
 
     def die(self, worker: FakeWorker) -> None:
@@ -330,6 +347,11 @@ class World:
     def obey(self, worker: FakeWorker, command: c.Command) -> None:
         if worker.is_dead or worker.boot != self.boots[worker.agent]:
             return
+        if isinstance(command, CAN_BE_LOST) and self.happens("lost_order", worker):
+            return
+        if worker.awaits and isinstance(command, c.RunItems | c.FinishWorker | c.StopWorker):
+            worker.awaits = False
+            self.send(worker, e.ItemsTaken(worker=worker.name))
         match command:
             case c.RunItems():
                 worker.queue.extend(command.positions)
@@ -350,8 +372,10 @@ class World:
         returned = [position for position in list(worker.queue)[1:] if position in positions]
         for position in returned:
             worker.queue.remove(position)
-        if not worker.is_ending:
+        if not worker.is_ending and not self.happens("lost_order", worker):
             self.send(worker, e.ItemsReturned(worker=worker.name, positions=tuple(returned)))
+            if worker.awaits:  # Said again, behind what another thread has said.
+                self.send(worker, e.ItemsAwaited(worker=worker.name))
 
     def go_on(self, worker: FakeWorker) -> None:
         """Begin the next item, or end the session, if the worker may."""
@@ -359,27 +383,31 @@ class World:
             return
         if worker.running is not None:
             return
-        is_early = bool(worker.queue) and self.happens("early_end")
+        is_early = bool(worker.queue) and self.happens("early_end", worker)
         if worker.told_to_stop or (worker.told_to_finish and not worker.queue) or is_early:
             worker.is_ending = True
+            self.send(worker, e.WorkerEnding(worker=worker.name))
             if worker.hangs_at_end and not is_early:
-                self.faults_seen.add("hang")
+                self.note("hang", worker)
             else:
                 self.send(worker, e.WorkerFinished(worker=worker.name))
         elif len(worker.queue) >= (1 if worker.told_to_finish else 2):
             self.begin(worker)
+        elif not worker.awaits:
+            worker.awaits = True
+            self.send(worker, e.ItemsAwaited(worker=worker.name))
 
     def begin(self, worker: FakeWorker) -> None:
-        if self.happens("crash_between_items"):
+        if self.happens("crash_between_items", worker):
             self.die(worker)
             return
-        if self.happens("hostile"):
+        if self.happens("hostile", worker):
             self.send(worker, self.nonsense(worker))
         position = worker.running = worker.queue.popleft()
         self.referee.really_began(worker.name, position)
         self.send(worker, e.ItemStarted(worker=worker.name, position=position))
         duration_s = self.draw_duration_s(worker.ids[position], worker.host)
-        if self.happens("crash_in_item"):
+        if self.happens("crash_in_item", worker):
             self.after(duration_s / 2, lambda: self.die(worker))
         else:
             self.after(duration_s, lambda: self.finish(worker, position, duration_s))
@@ -393,7 +421,7 @@ class World:
         if worker.is_dead or worker.running != position:  # Killed, or interrupted.
             return
         worker.running = None
-        outcome = None if self.happens("no_outcome") else "passed"
+        outcome = None if self.happens("no_outcome", worker) else "passed"
         self.send(
             worker,
             e.ItemFinished(

@@ -279,6 +279,18 @@ def test_the_former_life_of_an_item_is_told_in_its_reports(scene: Scene) -> None
     ]
 
 
+def test_the_machine_hears_why_a_worker_is_idle(scene: Scene) -> None:
+    states = [messages.Idle(state) for state in messages.IDLE_STATES]
+    collected = messages.Collected(["test_a.py::test_b"], last=True)
+    assert scene.say(STARTED, collected, *states, messages.Busy())[2:] == [
+        events.ItemsAwaited(worker="gw0"),
+        events.WorkerEnding(worker="gw0"),
+        events.ItemsTaken(worker="gw0"),
+    ]
+    with pytest.raises(messages.ProtocolError):
+        scene.say(messages.Idle("tired"))
+
+
 def test_an_internal_error_of_a_worker_is_raised_here(scene: Scene) -> None:
     with pytest.raises(InternalErrorOnWorkerError, match=r"on worker gw0:\nboom"):
         scene.say(messages.InternalError("boom"))

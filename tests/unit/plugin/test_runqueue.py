@@ -58,11 +58,11 @@ def test_take_waits_for_what_another_thread_gives() -> None:
     told: list[bool] = []
     waits = threading.Event()
 
-    def set_idle(is_idle: bool) -> None:
-        told.append(is_idle)
+    def set_awaiting(awaits: bool) -> None:
+        told.append(awaits)
         waits.set()
 
-    queue = RunQueue(set_idle)
+    queue = RunQueue(set_awaiting)
     taken: list[int | None] = []
     consumer = threading.Thread(target=lambda: taken.extend([queue.take(), queue.take()]))
     consumer.start()

@@ -63,7 +63,8 @@ def test_what_moved_in_between_begins_anew(between: ProcessState) -> None:
     assert seconds_until_verdict(watch, STOP, most=29) == (29, None)
 
 
-def test_a_silence_counts_while_there_is_something_to_run() -> None:
+@pytest.mark.parametrize("idle", IDLE)
+def test_a_silence_counts_while_there_is_something_to_run(idle: bytes) -> None:
     watch = Watch(30.0, 5.0)
     moving = ProcessState(MOVING)
     assert seconds_until_verdict(watch, moving) == (200, None)
@@ -74,7 +75,7 @@ def test_a_silence_counts_while_there_is_something_to_run() -> None:
     assert seconds_until_verdict(watch, moving) == (4, SILENT)
     watch.said(b"[...]")
     assert seconds_until_verdict(watch, moving) == (4, SILENT)
-    watch.said(IDLE)
+    watch.said(idle)
     assert seconds_until_verdict(watch, moving) == (200, None)
 
 
