@@ -70,12 +70,12 @@ class WorkerLink:
             idle: why that is so, ``PAUSED``, ``AWAITING`` or ``ENDING``; None where it no more is.
         """
         with self._lock:
-            before, self._idle = self._idle, idle
             if idle is not None:
                 self._write()
                 self._write_body(idle)
-            elif before == AWAITING:
+            elif self._idle == AWAITING:
                 self._write_body(BUSY)
+            self._idle = idle
 
     def set_awaiting(self, awaits: bool) -> None:
         """Tell that something to run is waited for, or that this is over."""
