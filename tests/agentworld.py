@@ -76,11 +76,15 @@ class Host:
 
     def run(self, name: str) -> None:
         """Let a worker run all that it collects, each item once."""
-        collected = self.wait_for(messages.Collected, name)
-        if collected.like:  # It has come before.
-            (collected,) = [m for m in self.said(collected.like) if type(m) is messages.Collected]
-        positions = list(range(len(collected.ids)))
+        positions = list(range(len(self.ids_of(self.wait_for(messages.Collected, name)))))
         self.send(messages.RunItems(positions), messages.Finish(), worker=name)
+
+    def ids_of(self, collected: messages.Collected) -> list[str]:
+        """Return the node ids that a message has, or the one before it that it names."""
+        if collected.like:
+            before = self.said(collected.like)
+            collected = next(m for m in before if type(m) is messages.Collected)
+        return collected.ids
 
     def said(self, worker: str) -> list[Any]:
         """Return what a worker has said so far."""

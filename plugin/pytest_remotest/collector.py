@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Tuple
 
 from pytest_remotest import (
     forking,
@@ -25,6 +25,7 @@ from pytest_remotest import (
 )
 from pytest_remotest.pipes import read_body
 from pytest_remotest.runqueue import RunQueue
+from pytest_remotest.workerlink import WorkerLink
 
 BASETEMP = "--basetemp="
 
@@ -65,12 +66,17 @@ class Notes:
     def __init__(self) -> None:
         self.node_id = ""
         self.forks = forks.ForkNotes()
-        self.messages: List[Any] = []
+        self._said: List[Tuple[Tuple[Any, ...], bool]] = []
 
     def send(self, *batch: Any, flush: bool) -> None:
         """Keep messages."""
-        del flush
-        self.messages += batch
+        self._said.append((batch, flush))
+
+    def say_all(self, link: WorkerLink) -> None:
+        """Say by a link all that was to be said, in the same steps, and forget it."""
+        for batch, flush in self._said:
+            link.send(*batch, flush=flush)
+        self._said.clear()
 
 
 class NotedInput(dict):  # type: ignore[type-arg]  # Python 3.6 has no such thing at run time
@@ -141,8 +147,7 @@ class CollectorSession(worker.WorkerSession):
         (folder,) = [text for text in start.arguments if text.startswith(BASETEMP)]
         self._move_temporary_folder(folder[len(BASETEMP) :])
         self.link, self.queue = worker.connect(forked.read_fd, forked.write_fd)
-        self.link.send(*self._notes.messages, flush=True)
-        self._notes.messages.clear()
+        self._notes.say_all(self.link)
 
     def _move_temporary_folder(self, folder: str) -> None:
         """Let pytest make temporary folders elsewhere. It has no public way to it."""
