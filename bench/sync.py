@@ -72,8 +72,8 @@ class Scene:
         self._home = there.homes[0]
         self._turns = 0
         self._environment = {**environment(), "XDG_CACHE_HOME": str(folder / "cache")}
-        for name in (OURS, "rsync"):
-            tree.write(folder / name)
+        tree.write(folder / OURS)
+        shutil.copytree(folder / OURS, folder / "rsync")
         ssh = " ".join(there.ssh("")[:-1])
         self.commands = {
             RSYNC: [
