@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from remotest.run.deadlines import Deadlines
 from remotest.run.result import HostTrouble
+from remotest.spec import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ class AgentState:
     """One agent.
 
     Attributes:
+        worker_count: how many it was declared with, as far as that is known.
         was_ready: whether workers have been started under it.
         loss_count: how often it was lost.
         fault_count: how often it was lost or, reached again, did not start.
@@ -57,6 +59,7 @@ class AgentState:
 
     name: str
     host: str
+    worker_count: int = 0
     stand: Stand = Stand.AWAITED
     was_ready: bool = False
     is_quarantined: bool = False
@@ -79,12 +82,17 @@ class Agents:
         awaited: those that have neither come nor failed, in declared order.
         ready: those under which workers can be started.
         host_count: how many hosts were declared.
+        awaited_worker_count: how many workers the awaited will have, as far as it is known.
     """
 
     def __init__(self, plan: RunPlan, chance: Callable[[], float]) -> None:
         self._reconnect_s = plan.reconnect_s if plan.dist != "each" else 0.0
         self._chance = chance
         self._states = {e.agent: AgentState(e.agent, e.host or e.agent) for e in plan.environments}
+        for environment in plan.environments:
+            if environment.count != AUTO:
+                self._states[environment.agent].worker_count += environment.count
+        self.awaited_worker_count = sum(state.worker_count for state in self._states.values())
         self._attempts = Deadlines()
         self._at: dict[Stand, dict[str, None]] = {stand: {} for stand in Stand}
         self._at[Stand.AWAITED].update(dict.fromkeys(self._states))
@@ -187,6 +195,8 @@ class Agents:
 
     def _move(self, state: AgentState, stand: Stand) -> None:
         """Let an agent stand elsewhere. Nothing comes back from where it is gone."""
+        if state.stand is Stand.AWAITED:
+            self.awaited_worker_count -= state.worker_count
         del self._at[state.stand][state.name]
         self._at[stand][state.name] = None
         state.stand = stand

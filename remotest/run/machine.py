@@ -310,8 +310,7 @@ class RunMachine:
 
     def _expect(self) -> None:
         """Tell the scheduler how many workers are still to come."""
-        awaited = (e for agent in self._agents.awaited for e in self._fleet.of_agent(agent))
-        count = len(self._fleet.coming) + sum(e.worker_count for e in awaited)
+        count = len(self._fleet.coming) + self._agents.awaited_worker_count
         if count != self._expected_count:
             self._expected_count = count
             self._crew.scheduler.expect(count)
