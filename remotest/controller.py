@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -358,6 +359,8 @@ class Controller:
             raise
         self._report.progress(worker, message, self._session)
         for event in happened:
+            if isinstance(event, events.WorkerCollected):
+                event = replace(event, round_trip_s=self._driver.round_trip_s(agent))  # noqa: PLW2901
             self._tell(event)
 
     # -- what the machine commands ---------------------------------------------------------

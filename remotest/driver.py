@@ -201,6 +201,10 @@ class Driver:
         """Return what agents have found, with their names. Called after ``close``."""
         return [(agent, message) for (agent, _), message in self._left.items()]
 
+    def round_trip_s(self, agent: str) -> float:
+        """Return how long a message to an agent and its answer take; 0 where that is not known."""
+        return self._heartbeat.round_trip_s(agent)
+
     def wake(self) -> None:
         """Make ``receive`` return soon with an event that says nothing. From any thread."""
         self._inbox.put(MessagesCame(agent="", worker=None, messages=()))
@@ -303,7 +307,7 @@ class Driver:
             elif worker is None and isinstance(message, ANSWERS):
                 line.answers.put(message, len(frame))
             elif worker is None and isinstance(message, messages.Pong):
-                continue
+                self._heartbeat.answered(agent)
             elif worker is None and isinstance(message, messages.ProcessesLeft):
                 self._left[agent, message.of_dead_run] = message
             else:

@@ -36,6 +36,8 @@ class Heartbeat:
         self._worker_timeout_s = worker_timeout_s
         self._heard_s: dict[str, float] = {}
         self._gateways: dict[str, AgentGateway] = {}  # An agent may come again by another one.
+        self._pinged_s: dict[str, float] = {}  # Pings that have not been answered.
+        self._round_trips_s: dict[str, float] = {}
         self._closing = threading.Event()
         self.threads: list[threading.Thread] = []
 
@@ -51,10 +53,11 @@ class Heartbeat:
         if not gateway.is_local:
             first.append(messages.ExpectPings(gateway.heartbeat_s))
         self._send(gateway, frames.encode(first))
+        self._ping(agent, gateway)  # Schedulers ask, when workers come, how long it takes.
         self._heard_s[agent] = time.monotonic()
         self._gateways[agent] = gateway
         # Two threads: a link that is stuck holds up whoever writes to it, and that must be seen.
-        for name, target in (("ping", self._ping), ("listen", self._listen)):
+        for name, target in (("ping", self._go_on_pinging), ("listen", self._listen)):
             thread = threading.Thread(
                 target=target, args=(agent, gateway), name=f"remotest-{name}-{agent}", daemon=True
             )
@@ -65,6 +68,18 @@ class Heartbeat:
         """Note a sign of life."""
         if agent in self._heard_s:
             self._heard_s[agent] = time.monotonic()
+
+    def answered(self, agent: str) -> None:
+        """Note the answer to a ping."""
+        pinged_s = self._pinged_s.pop(agent, None)
+        if pinged_s is not None:  # It also says so unasked, when it has held us back.
+            took_s = time.monotonic() - pinged_s
+            # The shortest: all else that is under way, or that a busy machine does, only adds.
+            self._round_trips_s[agent] = min(took_s, self._round_trips_s.get(agent, took_s))
+
+    def round_trip_s(self, agent: str) -> float:
+        """Return how long a ping and its answer take; 0 before the first."""
+        return self._round_trips_s.get(agent, 0.0)
 
     def forget(self, agent: str) -> None:
         """Expect nothing of an agent any more: its end is known."""
@@ -79,9 +94,13 @@ class Heartbeat:
         return agent in self._heard_s and self._gateways[agent] is gateway
 
     def _ping(self, agent: str, gateway: AgentGateway) -> None:
+        self._pinged_s[agent] = time.monotonic()
+        self._send(gateway, PING)
+
+    def _go_on_pinging(self, agent: str, gateway: AgentGateway) -> None:
         interval_s = gateway.heartbeat_s / PINGS_IN_SILENCE
         while not self._closing.wait(interval_s) and self._expects(agent, gateway):
-            self._send(gateway, PING)
+            self._ping(agent, gateway)
 
     def _listen(self, agent: str, gateway: AgentGateway) -> None:
         limit_s = gateway.heartbeat_s

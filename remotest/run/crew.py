@@ -175,6 +175,7 @@ class Crew:
         self._deadlines.drop(worker.name)
         environment.collections.setdefault(collection, []).append(worker.name)
         environment.ledger.announce(collection)
+        self.scheduler.set_round_trip(worker.name, event.round_trip_s)
         self.apply(self.scheduler.add_worker(worker.name, collection, replaces=worker.replaces))
 
     def _item_finished(self, worker: WorkerState, event: ItemFinished) -> None:

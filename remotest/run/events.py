@@ -63,11 +63,13 @@ class WorkerCollected:
     """A worker announced its collection, in its own order. Ids may occur more than once.
 
     ``groups`` are (position, ``xdist_group``) of items that have one, where the mode needs it.
+    ``round_trip_s`` is how long a message to it and its answer take; 0 where that is not known.
     """
 
     worker: str
     ids: tuple[str, ...]
     groups: tuple[tuple[int, str], ...] = ()
+    round_trip_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

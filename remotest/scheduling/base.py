@@ -56,6 +56,9 @@ class Scheduler(ABC):
         """
         return False
 
+    def set_round_trip(self, worker: str, round_trip_s: float) -> None:  # noqa: B027  as below
+        """Take in how long a message to a worker and its answer take; before it is added."""
+
     def expect(self, worker_count: int) -> None:  # noqa: B027  most schedulers have all at the start
         """Take in how many workers are still to be added: shares are left for them."""
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from remotest.scheduling.catalogue import Collection
     from remotest.scheduling.estimates import Estimates
 
-AHEAD_S: Final = 0.25
-"""What a worker holds beyond the item that it runs shall last so long, if items are left: a message
-there and back takes up to 0.1 s between continents, and those of a batch wait for each other."""
+AHEAD_S: Final = 0.1
+"""What a worker holds beyond the item that it runs shall last so long, if items are left, and twice
+as long as a message takes there and back: those of a batch wait for each other."""
 
 AHEAD: Final = LOOK_AHEAD + 1
 """Items that a worker shall hold, if there are as many: with ``LOOK_AHEAD`` alone it would wait, at
@@ -62,6 +62,7 @@ class _Plan:
         waiting: what is planned for it and was not given to it, the shortest first.
         waiting_s: how long that will take.
         held_s: how long what it was given will take.
+        ahead_s: for how long it shall have something to run beyond what it runs.
     """
 
     seconds: dict[int, float]
@@ -69,6 +70,7 @@ class _Plan:
     waiting: list[Planned] = field(default_factory=list)
     waiting_s: float = 0.0
     held_s: float = 0.0
+    ahead_s: float = AHEAD_S
 
     @property
     def left_s(self) -> float:
@@ -88,7 +90,7 @@ class _Plan:
 
     def is_ahead(self, running: int) -> bool:
         """Return whether what the worker holds beyond its running item lasts long enough."""
-        return (self.held_s - self.seconds[running]) * self.pace.ratio >= AHEAD_S
+        return (self.held_s - self.seconds[running]) * self.pace.ratio >= self.ahead_s
 
     def fair(self, other: _Plan) -> int | None:
         """Return the index of the longest that leaves another worker with no more than this one."""
@@ -144,7 +146,8 @@ class DurationScheduler(SharingScheduler[Lane]):
             lasting = [max(each, SHORTEST_S) for each in expected]
             self._seconds[kind, collection] = dict(zip(collection.items, lasting, strict=True))
         pace = self._paces.setdefault(kind, _Pace())
-        self._plans[worker] = _Plan(self._seconds[kind, collection], pace)
+        ahead_s = AHEAD_S + 2 * self._round_trips_s.get(worker, 0.0)
+        self._plans[worker] = _Plan(self._seconds[kind, collection], pace, ahead_s=ahead_s)
         return super().add_worker(worker, collection, replaces=replaces)
 
     def can_start_early(self, item_count: int, worker_count: int) -> bool:  # noqa: ARG002  see there

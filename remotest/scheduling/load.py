@@ -42,9 +42,10 @@ class LoadScheduler(SharingScheduler[PoolLane]):
         """See ``Scheduler``."""
         member = self._members[worker]
         del member.held[position]
+        member.ahead.note(duration_s)
         if not member.is_open:
             return []
-        if duration_s >= LONG_ITEM_S and len(member.held) >= LOOK_AHEAD:
+        if duration_s >= LONG_ITEM_S and len(member.held) >= member.ahead.count():
             return self._settle(member)
         return self._refill(member)
 
@@ -72,9 +73,11 @@ class LoadScheduler(SharingScheduler[PoolLane]):
         """Fill an open worker up if it holds little, or tell it to finish if nothing is left."""
         share = self._fair_share(member.lane)
         held_count = len(member.held)
+        # Not more than its share: it would keep others waiting at the end, to save itself that.
+        ahead = max(LOOK_AHEAD, min(member.ahead.count(), share))
         commands: list[SchedulingCommand] = []
-        if held_count < max(LOOK_AHEAD, share // FIRST_SHARE):
-            count = max(LOOK_AHEAD, share // REFILL_SHARE) - held_count
+        if held_count < max(ahead, share // FIRST_SHARE):
+            count = max(ahead, share // REFILL_SHARE) - held_count
             commands += self._give(member, self._capped(count, member))
         return commands + self._settle(member)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from remotest.run.commands import FinishWorker, RunItems
+from remotest.scheduling.ahead import Ahead
 from remotest.scheduling.holding import LOOK_AHEAD, Holder, HoldingScheduler
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ LaneT = TypeVar("LaneT", bound=Lane)
 
 @dataclass(eq=False)
 class Member(Holder, Generic[LaneT]):
-    """A worker, its lane, and what it holds."""
+    """A worker, its lane, what it holds, and how far ahead it is to be kept."""
 
     name: str
     lane: LaneT
+    ahead: Ahead
 
     def item(self, position: int) -> int:
         """Return the item number at a position of the worker's collection."""
@@ -59,6 +61,7 @@ class SharingScheduler(HoldingScheduler[Member[LaneT]], Generic[LaneT]):
         self._lanes: dict[Collection, LaneT] = {}
         self._open_count = 0
         self._expected_count = 0
+        self._round_trips_s: dict[str, float] = {}
 
     # -- what a subclass decides ---------------------------------------------------------------
 
@@ -95,7 +98,8 @@ class SharingScheduler(HoldingScheduler[Member[LaneT]], Generic[LaneT]):
         lane = self._lanes.get(collection)
         if lane is None:
             lane = self._lanes[collection] = self._make_lane(collection)
-        member = self._members[worker] = Member(worker, lane)
+        ahead = Ahead(self._round_trips_s.pop(worker, 0.0))
+        member = self._members[worker] = Member(worker, lane, ahead)
         if self._expected_count and replaces is None:
             self._expected_count -= 1
         lane.open_count += 1
@@ -107,6 +111,10 @@ class SharingScheduler(HoldingScheduler[Member[LaneT]], Generic[LaneT]):
     def can_start_early(self, item_count: int, worker_count: int) -> bool:
         """See ``Scheduler``: where there is so much to do that first shares are parts of it."""
         return item_count >= worker_count * FIRST_SHARE * LOOK_AHEAD
+
+    def set_round_trip(self, worker: str, round_trip_s: float) -> None:
+        """See ``Scheduler``."""
+        self._round_trips_s[worker] = round_trip_s
 
     def expect(self, worker_count: int) -> None:
         """See ``Scheduler``."""

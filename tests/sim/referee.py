@@ -369,7 +369,8 @@ class Referee:
         assert command.reason
 
     def on_ReportAgentGivenUp(self, command: c.ReportAgentGivenUp) -> None:  # noqa: N802
-        assert command.agent in self.roster.given_up
+        # When all is over, nobody connects any more whatever was promised.
+        assert command.agent in self.roster.given_up or self.is_stopped or self.is_closed
         assert command.reason
 
     def on_ReportTooFewHosts(self, _: c.ReportTooFewHosts) -> None:  # noqa: N802

@@ -317,7 +317,13 @@ class World:
         worker.has_collected = True
         worker.hangs_at_end = self.draw("hang")
         groups = self.groups_of(worker) if self.scenario.plan.dist == "loadgroup" else ()
-        self.send(worker, e.WorkerCollected(worker=worker.name, ids=worker.ids, groups=groups))
+        round_trip_s = 2 * worker.host.latency_s
+        self.send(
+            worker,
+            e.WorkerCollected(
+                worker=worker.name, ids=worker.ids, groups=groups, round_trip_s=round_trip_s
+            ),
+        )
         if self.draw("crash_anywhere"):
             delay_s = worker.host.collect_s * self.random.random()
             self.after(delay_s, lambda: self.crash_anywhere(worker))

@@ -50,7 +50,8 @@ class MemoryGateway:
         if self.is_closed.is_set():
             raise HostLost(host="box", phase="send", cause="closed")
         worker, batch = frames.decode(frame)
-        if not isinstance(batch[0], messages.WatchWorkers):  # What all are told first.
+        # What all are told first.
+        if not isinstance(batch[0], messages.WatchWorkers | messages.Ping):
             self.sent.append((worker, batch))
         if frame == frames.encode([messages.Goodbye()]):
             self.hang_up("it left")

@@ -92,7 +92,18 @@ def test_of_a_forgotten_agent_nothing_is_expected(heartbeat: Heartbeat) -> None:
     heartbeat.watch("other", other)
     until_given_up(other)
     assert gateway.heard.get(timeout=WAIT_S) == [messages.WatchWorkers(MEDIUM_S, None)]
+    assert gateway.heard.get(timeout=WAIT_S) == [messages.Ping()]
     assert gateway.heard.empty()
+
+
+def test_the_first_answer_tells_how_long_it_takes(heartbeat: Heartbeat) -> None:
+    heartbeat.watch("box", Gateway(LONGER_S))
+    assert heartbeat.round_trip_s("box") == 0.0
+    heartbeat.answered("box")
+    took_s = heartbeat.round_trip_s("box")
+    assert took_s > 0.0
+    heartbeat.answered("box")  # Nobody has asked again.
+    assert heartbeat.round_trip_s("box") == took_s
 
 
 def test_of_the_gateway_by_which_an_agent_was_reached_before_nothing_is_expected(

@@ -50,13 +50,21 @@ def made(worker_count: int, *durations_s: float) -> DurationScheduler:
             [run("gw0", 2), run("gw1", 5, 4, 0), run("gw0", 1)],
         ),
         # Short ones are given so many as last for a while.
-        (1, [0.05] * 10, [run("gw0", 0, 1, 2, 3, 4, 5)]),
+        (1, [0.02] * 10, [run("gw0", 0, 1, 2, 3, 4, 5)]),
     ],
 )
 def test_what_is_given_at_the_start(
     worker_count: int, durations_s: list[float], commands: list[object]
 ) -> None:
     assert made(worker_count, *durations_s).start() == commands
+
+
+def test_on_a_slow_link_what_is_given_lasts_longer() -> None:
+    scheduler = made(0, *[0.05] * 20)
+    scheduler.set_round_trip("gw0", 0.2)
+    ids = tuple(f"test_{number}" for number in range(20))
+    scheduler.add_worker("gw0", Catalogue().enter(ids))
+    assert scheduler.start() == [run("gw0", *range(12))]
 
 
 def test_who_is_done_takes_from_the_one_that_has_the_most_left() -> None:

@@ -74,6 +74,30 @@ def test_a_worker_with_long_items_gets_more_only_when_it_needs_it() -> None:
     assert scheduler.finish_item("gw0", 8, duration_s=5.0) == [run("gw0", *range(10, 24))]
 
 
+@pytest.mark.parametrize(("round_trip_s", "held_count"), [(0.0, 3), (0.05, 5)])
+def test_a_worker_is_kept_ahead_by_what_ends_while_messages_travel(
+    round_trip_s: float, held_count: int
+) -> None:
+    scheduler, collection = LoadScheduler(), Catalogue().enter(ids(16))
+    for worker in ("gw0", "gw1"):
+        scheduler.set_round_trip(worker, round_trip_s)
+        scheduler.add_worker(worker, collection)
+    assert scheduler.start() == [run("gw0", 0, 1), run("gw1", 2, 3)]
+    scheduler.finish_item("gw0", 0, duration_s=0.02)
+    # Three end on the way; else it gets half of its share of what is left.
+    assert scheduler.held_count("gw0") == held_count
+
+
+def test_no_worker_is_kept_further_ahead_than_its_share() -> None:
+    scheduler, collection = LoadScheduler(), Catalogue().enter(ids(12))
+    for worker in ("gw0", "gw1"):
+        scheduler.set_round_trip(worker, 1.0)
+        scheduler.add_worker(worker, collection)
+    scheduler.start()
+    scheduler.finish_item("gw0", 0, duration_s=0.02)
+    assert scheduler.held_count("gw0") == 4
+
+
 def test_a_worker_stays_open_for_what_another_may_leave_until_its_last_two() -> None:
     scheduler, _ = started(2, 5)  # gw0 holds 0 and 1, gw1 2 and 3, and 4 waits.
     assert scheduler.finish_item("gw0", 0, duration_s=0.0) == [run("gw0", 4), finish("gw0")]
