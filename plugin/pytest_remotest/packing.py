@@ -3,7 +3,7 @@
 import importlib
 import sys
 import zlib
-from typing import Any, List
+from typing import Any, Iterable, List
 
 from pytest_remotest.messages import ProtocolError
 
@@ -28,6 +28,12 @@ def _zstd() -> Any:
 def encodings() -> List[str]:
     """Return what this interpreter can pack and unpack, the best first."""
     return [ZLIB] if _zstd() is None else [ZSTD, ZLIB]
+
+
+def common(others: Iterable[str]) -> str:
+    """Return the best of what the other side, and this interpreter, can do; PLAIN for none."""
+    mine = encodings()
+    return next((name for name in others if name in mine), PLAIN)
 
 
 def pack(data: bytes, encoding: str) -> bytes:

@@ -1,13 +1,12 @@
-"""Contents on their way to a host: in pieces and packs, and only if they are what was promised."""
+"""Contents on their way to a host: in pieces and groups, and only if they are what was promised."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pytest_remotest.entries import to_bytes
-from pytest_remotest.frames import encode_blobs
 from pytest_remotest.messages import Blob
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 BLOB_BYTES: Final = 1024 * 1024
 """Bytes of a file in one frame: a sixteenth of what a frame may hold."""
 
-PACK_BYTES: Final = 256 * 1024
+GROUP_BYTES: Final = 256 * 1024
 """From which on the contents of small files go as one frame: enough to make one for each cheap, and
 little enough for the host to begin soon."""
 
@@ -66,36 +65,15 @@ def blobs_of(data: bytes, digest: str) -> Iterator[Blob]:
         yield Blob(digest, last=end >= len(data), data=data[start:end])
 
 
-class Pack(NamedTuple):
-    """A frame, and what is in it: how many contents end there, and so many bytes of contents."""
-
-    frame: bytes
-    content_count: int
-    size: int
-
-
-def packed(contents: Iterable[Blob], encoding: str) -> Iterator[Pack]:
-    """Yield these blobs, several small ones in each pack.
-
-    Args:
-        contents: in order.
-        encoding: what the frames are packed with where that is worthwhile, as in ``packing``.
-    """
-    pack: list[Blob] = []
+def grouped(contents: Iterable[Blob]) -> Iterator[list[Blob]]:
+    """Yield these blobs in order, as many at a time as go into one frame."""
+    group: list[Blob] = []
     size = 0
     for blob in contents:
-        pack.append(blob)
+        group.append(blob)
         size += len(blob.data)
-        if size >= PACK_BYTES:
-            yield _pack(pack, encoding)
-            pack, size = [], 0
-    if pack:
-        yield _pack(pack, encoding)
-
-
-def _pack(blobs: list[Blob], encoding: str) -> Pack:
-    return Pack(
-        encode_blobs(blobs, encoding),
-        content_count=sum(blob.last for blob in blobs),
-        size=sum(len(blob.data) for blob in blobs),
-    )
+        if size >= GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

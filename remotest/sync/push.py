@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest import packing
-from pytest_remotest.frames import encode
+from pytest_remotest.frames import encode, encode_blobs
 from pytest_remotest.messages import (
     AskRoom,
     Room,
@@ -17,7 +18,8 @@ from pytest_remotest.messages import (
     SyncWant,
 )
 from remotest.errors import ProtocolError, SyncError
-from remotest.sync.contents import ContentChanged, blobs, blobs_of, packed
+from remotest.sync.contents import ContentChanged, blobs, blobs_of, grouped
+from remotest.sync.pace import choose_encoding
 from remotest.sync.plan import Manifest
 
 if TYPE_CHECKING:
@@ -105,22 +107,26 @@ class _Push:
         self._send = send
         self._receive = receive
         self._encoding = packing.PLAIN
+        self._offered_s = 0.0
+        self._answer_s = 0.0
 
     def offer(self, *, commit: bool) -> None:
         """Announce the manifest, and have its tree made as soon as that can be."""
         to = self._to
         opening = SyncOpen(to.project, to.run_uid, to.cache, to.directory)
         commits = [SyncCommit()] if commit else []
+        self._offered_s = time.monotonic()
         self._send(encode([opening, self._manifest.announcement, *commits]))
 
     def lacking(self) -> list[str]:
         """Return the digests of the contents that the host lacks, each once."""
         manifest = self._manifest
         digests = self._wanted({manifest.digest: "", **manifest.sources})
+        self._answer_s = time.monotonic() - self._offered_s
         if digests != [manifest.digest]:
             return digests
-        for pack in packed(blobs_of(manifest.text, manifest.digest), self._encoding):
-            self._send(pack.frame)
+        for group in grouped(blobs_of(manifest.text, manifest.digest)):
+            self._send(encode_blobs(group, self._encoding))
         return self._wanted(manifest.sources)
 
     def _wanted(self, offered: Mapping[str, str]) -> list[str]:
@@ -143,20 +149,27 @@ class _Push:
                     )
                 digests[digest] = None
             if want.last:
-                known = (name for name in want.encodings if name in packing.encodings())
-                self._encoding = next(known, packing.PLAIN)
+                self._encoding = packing.common(want.encodings)
                 return list(digests)
 
     def supply(self, digests: list[str]) -> tuple[int, int]:
         """Send contents. Return their size, and that of what they were packed to."""
         sizes = {entry.digest: entry.size for entry in self._manifest.entries}
         total_bytes = sum(sizes[digest] for digest in digests)
+        began_s = time.monotonic()
         count = size = packed_size = 0
-        for pack in packed(self._contents(digests), self._encoding):
-            self._send(pack.frame)
-            count += pack.content_count
-            size += pack.size
-            packed_size += len(pack.frame)
+        for group in grouped(self._contents(digests)):
+            encoding = choose_encoding(
+                self._encoding,
+                answer_s=self._answer_s,
+                sent_bytes=packed_size,
+                elapsed_s=time.monotonic() - began_s,
+            )
+            frame = encode_blobs(group, encoding)
+            self._send(frame)
+            count += sum(blob.last for blob in group)
+            size += sum(len(blob.data) for blob in group)
+            packed_size += len(frame)
             self._tell(
                 Progress(
                     count=count,

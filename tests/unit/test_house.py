@@ -52,6 +52,7 @@ PURE: Final = (
     "run",
     "sync.rules",
     "sync.plan",
+    "sync.pace",
     "reporting.cachetable",
     "reporting.checktable",
     "reporting.columns",

@@ -1,0 +1,32 @@
+"""Whether contents get to a host sooner if they are packed. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pytest_remotest.packing import PLAIN, ZLIB
+
+NEAR_S: Final = 0.01
+"""A host that answers sooner is likely to be on a line faster than zlib, which takes 90 MB/s and is
+undone by a host that is busy writing files."""
+
+FAST_BYTES_PER_S: Final = 30e6
+"""What such a line takes at least, with room for a host that is slow to write."""
+
+IN_FLIGHT_BYTES: Final = 4 * 1024 * 1024
+"""Sent before it is known how fast the line is: buffers on the way hold up to this."""
+
+
+def choose_encoding(best: str, *, answer_s: float, sent_bytes: int, elapsed_s: float) -> str:
+    """Return how to pack what is sent next.
+
+    Args:
+        best: of ``packing``, what both sides can do.
+        answer_s: how long the host took to answer.
+        sent_bytes: since then.
+        elapsed_s: so long it took to send them.
+    """
+    if best != ZLIB or answer_s >= NEAR_S:
+        return best
+    is_slow = sent_bytes > IN_FLIGHT_BYTES and sent_bytes < FAST_BYTES_PER_S * elapsed_s
+    return best if is_slow else PLAIN
