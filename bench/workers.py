@@ -19,9 +19,7 @@ HEAVY: Final = Suite(
 )
 HEAVY_WORKERS: Final = 8
 
-FORK: Final = "remotest --workers=fork"
-FORK_ARGUMENTS: Final[tuple[str, ...]] = ()
-"""What makes workers fork after collection; without it the rows of that are left out."""
+FORK: Final = f"{OURS} --workers=fork"
 
 MANY: Final = Suite(file_count=20, tests_per_file=100, is_marked=True)
 MANY_WORKERS: Final = 64
@@ -39,12 +37,12 @@ def heavy_conftest(folder: Path, rounds: int) -> Outcome:
     suite = folder / "suite"
     HEAVY.write(suite)
     workers = f"-n{HEAVY_WORKERS}"
-    commands = {PLAIN: pytest_of(PLAIN), PEER: pytest_of(PEER, workers)}
-    ways: dict[str, tuple[str, tuple[str, ...]]] = {"default workers": (OURS, ())}
-    if FORK_ARGUMENTS:
-        ways["forked workers"] = (FORK, FORK_ARGUMENTS)
-    for name, arguments in ways.values():
-        commands[name] = pytest_of(OURS, workers, *arguments)
+    commands = {
+        PLAIN: pytest_of(PLAIN),
+        PEER: pytest_of(PEER, workers),
+        FORK: pytest_of(OURS, workers, "--workers=fork"),
+        OURS: pytest_of(OURS, workers),
+    }
     samples = take_turns(
         {
             name: functools.partial(
@@ -54,22 +52,24 @@ def heavy_conftest(folder: Path, rounds: int) -> Outcome:
         },
         rounds,
     )
-    rows: list[Row] = []
-    for way, (name, _) in ways.items():
-        for figure, what, unit, forked_aim, aim in FIGURES:
-            rows.append(
-                Row(
-                    number=f"4{chr(ord('a') + len(rows))}",
-                    what=f"{what}, {way}",
-                    unit=unit,
-                    ours=samples.figures(name, figure),
-                    peer=samples.figures(PEER, figure),
-                    peer_name=PEER,
-                    aim=Aim(AT_MOST, forked_aim if name == FORK else aim),
-                    limit=samples.figures(PLAIN, figure),
-                    limit_name=PLAIN,
-                )
-            )
+    rows = [
+        Row(
+            number=f"4{letter}",
+            what=f"{what}, {way}",
+            unit=unit,
+            ours=samples.figures(name, figure),
+            peer=samples.figures(PEER, figure),
+            peer_name=PEER,
+            aim=Aim(AT_MOST, forked_aim if name == FORK else aim),
+            limit=samples.figures(PLAIN, figure),
+            limit_name=PLAIN,
+        )
+        for letters, name, way in (
+            ("abc", FORK, "forked after collection"),
+            ("def", OURS, "by default"),
+        )
+        for letter, (figure, what, unit, forked_aim, aim) in zip(letters, FIGURES, strict=True)
+    ]
     return Outcome(rows, {name: shown(command) for name, command in commands.items()})
 
 
