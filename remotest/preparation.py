@@ -62,6 +62,8 @@ class Preparation:
         self._provisions: dict[str, Provisions] = {}
         self._unresolved: dict[str, HostError] = {}
         self._pushing: set[str] = set()
+        self._shipping: set[str] = set()
+        self._forsaken: set[str] = set()  # Their tree was being brought by one that was lost.
         self._awaiting: dict[str, set[Part]] = {}
         self._connecting: dict[str, str | None] = {}  # Again; with the reason if it has ended.
         self._is_again: set[str] = set()
@@ -91,7 +93,8 @@ class Preparation:
     def lose(self, agent: str, reason: str, *, may_return: bool) -> None:
         """Take in that an agent has ended, and whether it may be connected again."""
         self._awaiting.pop(agent, None)
-        self._pushing.discard(agent)
+        for busy in (self._pushing, self._shipping, self._forsaken):
+            busy.discard(agent)
         if agent in self._connecting:  # How that went is told by the thread that connects.
             self._connecting[agent] = reason
         elif self._preflight.lose(agent, reason):
@@ -171,9 +174,7 @@ class Preparation:
             if agent in managed:
                 self._awaiting[agent].add("environment")
         for agent in self._places.assign_trees(agents):
-            self._nodes.sync_started(self._places.roots)
-            self._pushing.add(agent)
-            self._driver.push(agent, self._places.pusher(agent))
+            self._push(agent)
         if managed:
             self._driver.resolve(partial(self._provision.resolve, managed))
         for agent in agents:
@@ -188,9 +189,7 @@ class Preparation:
         self._awaiting[agent] = parts
         if self._places.awaits_tree(agent):
             parts.add("tree")
-            self._nodes.sync_started(self._places.roots)
-            self._pushing.add(agent)
-            self._driver.push(agent, self._places.pusher(agent))
+            self._push(agent)
         self._ship(agent)
         self._advance(agent)
 
@@ -212,10 +211,15 @@ class Preparation:
 
         Nor is it told here of one whose link has ended: ``lose`` does that.
         """
-        if isinstance(error, HostLost) and error.host == agent:
+        if self._is_lost(agent, error):
             return
         if self._awaiting.pop(agent, None) is not None:
             self._tell_failed(agent, error)
+
+    @staticmethod
+    def _is_lost(agent: str, error: HostError) -> bool:
+        """Return whether what went wrong is that the link of an agent has ended."""
+        return isinstance(error, HostLost) and error.host == agent
 
     def _tell_failed(self, agent: str, error: HostError) -> None:
         self._is_again.discard(agent)
@@ -233,6 +237,12 @@ class Preparation:
 
     # -- trees -----------------------------------------------------------------------------
 
+    def _push(self, agent: str) -> None:
+        """Begin to bring the tree to the host of an agent, for all that share it there."""
+        self._nodes.sync_started(self._places.roots)
+        self._pushing.add(agent)
+        self._driver.push(agent, self._places.pusher(agent))
+
     def _tree_pushed(self, event: TreePushed) -> None:
         self._report_notes(event.agent, event.notes)
         self._nodes.sync_finished(self._places.roots)
@@ -247,8 +257,20 @@ class Preparation:
     def _tree_failed(self, event: TreeFailed) -> None:
         self._report_failed(event.agent, event.error)
         self._pushing.discard(event.agent)
-        for agent in self._sharing(event.agent):
+        sharing = self._sharing(event.agent)
+        if self._is_lost(event.agent, event.error):  # Maybe only its own link was at fault.
+            self._forsaken.update(agent for agent in sharing if agent != event.agent)
+            self._push_forsaken()
+            return
+        for agent in sharing:
             self._give_up(agent, event.error)
+
+    def _push_forsaken(self) -> None:
+        """Bring trees whose bringers were lost through those that share them and are free."""
+        for agent in self._awaiting:
+            if agent in self._forsaken and agent not in self._shipping:
+                self._forsaken.difference_update(self._sharing(agent))
+                self._push(agent)
 
     def _sharing(self, agent: str) -> list[str]:
         """Return an agent and those that wait for the tree that it receives.
@@ -278,6 +300,7 @@ class Preparation:
         """Bring the environment of an agent, if it is known and nothing else is under way there."""
         if agent in self._provisions and agent in self._awaiting and agent not in self._pushing:
             shipper = self._provision.shipper(agent, self._provisions[agent])
+            self._shipping.add(agent)
             self._driver.ship(agent, shipper)
 
     def _environment_shipped(self, event: EnvironmentShipped) -> None:
@@ -290,7 +313,11 @@ class Preparation:
         if event.agent not in self._is_again:
             self._report.environment_ready(event.agent, line)
         self._done(event.agent, "environment")
+        self._shipping.discard(event.agent)
+        self._push_forsaken()
 
     def _environment_failed(self, event: EnvironmentFailed) -> None:
         self._report_failed(event.agent, event.error)
         self._give_up(event.agent, event.error)
+        self._shipping.discard(event.agent)
+        self._push_forsaken()

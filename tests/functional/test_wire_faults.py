@@ -86,6 +86,19 @@ def test_a_broken_wire_costs_its_own_host_only(tmp_path: Path, fault: str, words
     assert min(passed_counts) < COUNT
 
 
+def test_a_tree_is_brought_by_the_next_interpreter_where_the_first_is_lost(tmp_path: Path) -> None:
+    pythons = [interpreters.with_pytest(name) for name in ("3.9", "3.13")]
+    specs = (f"--tx=popen//chdir={tmp_path / 'there'}//python={python}" for python in pythons)
+
+    answer, suites = run(tmp_path, "SyncCommit:1:cut", "--dist=each", "--rsyncdir=.", *specs)
+
+    assert answer.status == 6
+    assert sorted(list(outcomes.values()) for outcomes in suites.values()) == [
+        ["error"],
+        ["passed"] * COUNT,
+    ]
+
+
 def test_a_fault_that_is_none(tmp_path: Path) -> None:
     files = {"test_it.py": SUITE}
     project = projects.make(tmp_path / "project", os.environ, files)
