@@ -18,8 +18,6 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 from pytest_remotest import describe, frames, leftovers, messages, processstate, supervise
 from pytest_remotest.alike import Alike
 from pytest_remotest.basetemp import RunFolder
-from pytest_remotest.cachekeeper import CacheKeeper
-from pytest_remotest.envreceive import Builder
 from pytest_remotest.faults import Refused
 from pytest_remotest.nursery import Nursery, Shared, hindrance_of_host
 from pytest_remotest.overlay import Overlays
@@ -77,7 +75,7 @@ class Agent:
         self._next_look_s = 0.0
         self._run_folder: Optional[RunFolder] = None
         self._receiver = Receiver(self._send_message)
-        self._builder = Builder(self._send_message, is_over=self._is_over)
+        self._builder: Any = None  # Until an environment is to be made.
         self._overlays = Overlays()
         self._alike = Alike()
         self._leftovers = leftovers.Leftovers()
@@ -94,7 +92,7 @@ class Agent:
             messages.SyncCommit: self._receiver.commit,
             messages.AskRoom: self._receiver.tell_room,
             messages.HoldTree: self._receiver.hold,
-            messages.AskCache: CacheKeeper(self._send_message).ask,
+            messages.AskCache: self._ask_cache,
             messages.SpawnWorker: self._spawn,
             messages.StopWorker: self._stop_worker,
             messages.KeepOrphans: self._keep_orphans,
@@ -233,8 +231,18 @@ class Agent:
         self._receiver.open(message)
 
     def _open_environment(self, message: messages.EnvOpen) -> None:
+        if self._builder is None:
+            # Not at the top: every run would wait for all that reads wheels.
+            from pytest_remotest.envreceive import Builder  # noqa: PLC0415
+
+            self._builder = Builder(self._send_message, is_over=self._is_over)
         self._blob_taker = self._builder.blob
         self._builder.open(message)
+
+    def _ask_cache(self, message: messages.AskCache) -> None:
+        from pytest_remotest.cachekeeper import CacheKeeper  # noqa: PLC0415  as above
+
+        CacheKeeper(self._send_message).ask(message)
 
     def _blob(self, message: messages.Blob) -> None:
         self._blob_taker(message)
@@ -358,7 +366,8 @@ class Agent:
         for worker in self._workers.values():
             worker.close()
         self._receiver.release()
-        self._builder.release()
+        if self._builder is not None:
+            self._builder.release()
         if self._run_folder is not None:
             self._run_folder.leave()
 

@@ -6,9 +6,8 @@ import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from pytest_remotest import cachefolder, cleaning, faults, manifests, messages, packing, slots
+from pytest_remotest import cachefolder, faults, manifests, messages, packing, slots
 from pytest_remotest.entries import Entry, to_text
-from pytest_remotest.envstore import EnvStore
 from pytest_remotest.faults import NoRoom, Refused
 from pytest_remotest.incoming import Incoming
 from pytest_remotest.messages import ProtocolError
@@ -135,6 +134,10 @@ class Receiver:
         except NoRoom:
             if self._cache is None:
                 raise
+            # Not at the top: it is seldom needed, and takes long to import.
+            from pytest_remotest import cleaning  # noqa: PLC0415
+            from pytest_remotest.envstore import EnvStore  # noqa: PLC0415
+
             removed = cleaning.clean(EnvStore(self._cache))
             mirror.prepare()
             self._notes.append(
