@@ -73,6 +73,7 @@ class Agent:
         self._has_heard = False
         self._limits = messages.WatchWorkers(float("inf"), None)
         self._next_look_s = 0.0
+        self._next_reap_s = 0.0
         self._run_folder: Optional[RunFolder] = None
         self._receiver = Receiver(self._send_message)
         self._builder: Any = None  # Until an environment is to be made.
@@ -153,6 +154,8 @@ class Agent:
 
     def _wait_and_serve(self) -> None:
         timeout_s = REAP_INTERVAL_S if self._workers else self._silence_s
+        if self._nursery.has_next:
+            timeout_s = 0.0
         for key, _ in self._selector.select(timeout_s):
             if key.fd == self._wake_read:
                 os.read(self._wake_read, WAKE_READ_BYTES)
@@ -167,12 +170,20 @@ class Agent:
             frame = self._frames.popleft()
             self._room.release()
             self._handle(frame)
+        self._nursery.start_next()
+        now_s = time.monotonic()
+        if supervise.has_ended_child() or now_s >= self._next_reap_s:
+            self._next_reap_s = now_s + REAP_INTERVAL_S
+            self._reap()
+        self._look_after(now_s)
+        if self._is_silent():
+            self._leaving = self.is_deserted = True
+
+    def _reap(self) -> None:
+        """Bury the workers that have ended, and collect what else has."""
         for worker in list(self._workers.values()):
             if worker.status() is not None:
                 self._bury(worker)
-        self._look_after(time.monotonic())
-        if self._is_silent():
-            self._leaving = self.is_deserted = True
         supervise.reap_orphans(self._nursery.pids().union(self._pids()))
 
     def _serve_worker(self, worker: WorkerProcess, descriptor: int) -> None:

@@ -6,11 +6,12 @@ before it: a new process is what a fork of a zygote is, only slower; and a fork 
 by itself.
 """
 
+import collections
 import json
 import selectors
 import socket
 import sys
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Deque, Dict, List, Optional, Set
 
 from pytest_remotest import forking, frames, messages, processstate
 from pytest_remotest.entries import to_bytes
@@ -64,9 +65,28 @@ class Nursery:
         self._zygotes: Dict[str, Shared] = {}
         self._collectors: Dict[str, Shared] = {}
         self._told: Set[str] = set()
+        self._next: Deque[WorkerProcess] = collections.deque()
+
+    @property
+    def has_next(self) -> bool:
+        """Whether ``start_next`` has something to do."""
+        return bool(self._next)
 
     def start(self, worker: WorkerProcess) -> None:
-        """Start a worker, now or as soon as the process is ready that it forks from."""
+        """Take in a worker that is to begin."""
+        self._next.append(worker)
+
+    def start_next(self) -> None:
+        """Let one worker begin, now or as soon as the process is ready that it forks from.
+
+        One at a time: each takes some 10 ms, and what the first says shall not wait for the last.
+        """
+        if self._next:
+            worker = self._next.popleft()
+            if worker.status() is None:  # else it was told to stop
+                self._start(worker)
+
+    def _start(self, worker: WorkerProcess) -> None:
         if self.hindrance:
             self._tell([worker], self.hindrance)
         if self.hindrance or worker.start.way == "spawn":
@@ -169,10 +189,8 @@ class Nursery:
             self._say(asked_for[0], _warning(reason))
 
     def _start_waiting(self, shared: Shared) -> None:
-        waiting, shared.waiting = shared.waiting, []
-        for worker in waiting:
-            if worker.status() is None:  # else it was told to stop
-                self.start(worker)
+        self._next.extend(shared.waiting)
+        shared.waiting = []
 
     def _drop(self, shared: Shared) -> None:
         assert shared.parent is not None

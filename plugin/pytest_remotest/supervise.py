@@ -221,6 +221,19 @@ def reap_children() -> int:
         count += 1
 
 
+def has_ended_child() -> bool:
+    """Return whether a child of this process has ended, or may have: PyPy cannot tell.
+
+    It is one system call for any number of them.
+    """
+    if not hasattr(os, "waitid"):
+        return True
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False
+
+
 def reap_orphans(own: Container[int]) -> None:
     """Collect what has ended of the children that we got as a subreaper, and leave our ``own``.
 
