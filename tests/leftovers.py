@@ -147,6 +147,18 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def has_ended(pid: int) -> bool:
+    """Wait for the end of a process, as long as it has for that, and return whether it came."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], GONE_WITHIN_S)[0])
+    finally:
+        os.close(handle)
+
+
 def comes(fifo: int) -> bool:
     """Wait until a test tells something by a FIFO."""
     readable, _, _ = select.select([fifo], [], [], EVENT_TIMEOUT_S)

@@ -161,14 +161,17 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: as ``serve``.
     """
     # Ending by SIGTERM is how containers and service managers stop a server: commands go too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = ServeOptions(
         bind=arguments.bind,
         port=arguments.port,
         authorized_keys=arguments.authorized_keys,
         host_key=arguments.host_key,
     )
-    serve(options, ready=lambda address: print(describe(address), flush=True))  # noqa: T201  output
+    try:
+        serve(options, ready=lambda address: print(describe(address), flush=True))  # noqa: T201
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import select
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import interpreters
+import leftovers
 import nativesources
 import needs
 import packageindex
@@ -233,17 +233,6 @@ HANGING = """
     """
 
 
-def has_ended(pid: int) -> bool:
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([descriptor], [], [], 10)[0])
-    finally:
-        os.close(descriptor)
-
-
 def test_a_build_that_hangs_is_ended(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,7 +240,7 @@ def test_a_build_that_hangs_is_ended(
     host = Host(home)
     with pytest.raises(EnvError, match="did not end within 2 s") as caught:
         host.bring(build_of(tmp_path, HANGING))
-    assert has_ended(int(caught.value.stderr)), "nor does what it has started go on"
+    assert leftovers.has_ended(int(caught.value.stderr)), "nor does what it has started go on"
 
 
 def test_a_build_that_nobody_waits_for_is_ended(home: Path, tmp_path: Path) -> None:

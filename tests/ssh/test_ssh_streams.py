@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import leftovers
 import pytest
 import sshd
 from sshclient import READ_TIMEOUT_S, output_of, pool_in, read_all, spec_of
@@ -246,8 +247,4 @@ def test_our_own_server_leaves_no_process_behind(tmp_path: Path) -> None:
         command = f"{shlex.quote(sys.executable)} -c {shlex.quote(script)}"
         stream = pool.session(served, command)
         ids = stream.read(100, READ_TIMEOUT_S).decode().split()
-    # The server has waited for its commands; what is dead but not collected yet counts as gone.
-    states = subprocess.run(
-        ["ps", "-o", "stat=", "-p", ",".join(ids)], check=False, capture_output=True, text=True
-    ).stdout.split()
-    assert [state for state in states if not state.startswith("Z")] == []
+    assert [pid for pid in ids if not leftovers.has_ended(int(pid))] == []
