@@ -169,10 +169,15 @@ def run(arguments: argparse.Namespace) -> int:
         host_key=arguments.host_key,
     )
     try:
-        serve(options, ready=lambda address: print(describe(address), flush=True))  # noqa: T201
+        serve(options, ready=tell)
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def tell(address: Address) -> None:
+    """Tell the user that the server is ready."""
+    print(describe(address), flush=True)  # noqa: T201  output
 
 
 def describe(address: Address) -> str:
