@@ -25,7 +25,8 @@ from remotest.errors import STDERR_TAIL_BYTES, HostLost
 from remotest.gateways.base import WRITE_STALL_S
 from remotest.gateways.bootlines import engine_message
 from remotest.gateways.bootstrap import EXIT_STATUS_WAIT_S, describe_end
-from remotest.gateways.downlevel import engine_source
+from remotest.gateways.enginecache import engine_source
+from remotest.sync.memory import cache_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +62,7 @@ _preparing = threading.Lock()
 
 
 def prepare() -> bytes:
-    """Return what makes an interpreter run execnet. Made once, which takes 50 ms of CPU time.
+    """Return what makes an interpreter run execnet. Made once; see ``enginecache``.
 
     Hosts that are opened at the same time wait for the first to have made it.
     """
@@ -71,7 +72,7 @@ def prepare() -> bytes:
 
 @functools.cache
 def _engine() -> bytes:
-    return engine_message(engine_source(), read_bundle()[SUPERVISE])
+    return engine_message(engine_source(cache_root()), read_bundle()[SUPERVISE])
 
 
 class CheckedIO:

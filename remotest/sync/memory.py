@@ -27,9 +27,18 @@ PRIVATE_MODE: Final = 0o700
 
 
 def cache_root(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where the controller's cache is, unless another place is named."""
+    """Return where the controller's cache is, unless another place is named.
+
+    Who has no home directory, as in some containers, has ``/``, where only root can write.
+    """
     base = environ.get("XDG_CACHE_HOME", "")
-    parent = Path(base) if os.path.isabs(base) else Path.home() / ".cache"  # noqa: PTH117  an empty text is no path
+    if os.path.isabs(base):  # noqa: PTH117  an empty text is no path
+        parent = Path(base)
+    else:
+        try:
+            parent = Path.home() / ".cache"
+        except RuntimeError:
+            parent = Path("/.cache")
     return parent / "remotest" / "v1"
 
 
