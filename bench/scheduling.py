@@ -11,7 +11,8 @@ from operator import itemgetter
 from random import Random
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sim.world import Host, Scenario, World
+from sim.scenario import Host, Scenario
+from sim.world import World
 
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_MOST, Aim, Row

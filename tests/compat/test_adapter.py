@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sim.world import Faults, Host, Scenario, World
+from sim.scenario import Faults, Host, Scenario
+from sim.world import World
 
 from remotest.compat.adapter import AdaptedScheduler, BadScheduleError
 from remotest.compat.node import InterpreterInfo, NodeGateway, NodeManager, WorkerController

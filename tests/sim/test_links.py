@@ -6,7 +6,8 @@ from random import Random
 from typing import Final
 
 import pytest
-from sim.world import Host, Scenario, World
+from sim.scenario import Host, Scenario
+from sim.world import World
 
 from remotest.run.plan import Environment, RunPlan
 

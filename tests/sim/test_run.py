@@ -8,7 +8,8 @@ from itertools import cycle
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sim.world import Faults, Host, Scenario, World
+from sim.scenario import Faults, Host, Scenario
+from sim.world import World
 
 from remotest.run.agents import FAULTS_TO_QUARANTINE
 from remotest.run.deadlines import ORDER_TIMEOUT_S

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sim.test_run import BY_DURATION, MODES, durations_of, groups_of, node_ids
-from sim.world import Faults, Host, Scenario, World
+from sim.scenario import Faults, Host, Scenario
+from sim.world import World
 
 from remotest import run, scheduling
 from remotest.run.plan import Environment, RunPlan

@@ -84,6 +84,7 @@ OWNERS: Final = {
     "threading": {
         "driver",
         "agentline",  # what the driver's threads share of one connection
+        "discovery",  # hosts are asked before there is a driver
         "backlog",  # whoever says too much waits there
         "heartbeat",  # what a stuck link holds up must hold up nobody else
         "gateways",  # paramiko's and execnet's reader threads meet ours at this edge

@@ -6,7 +6,8 @@ import heapq
 from random import Random
 
 import pytest
-from sim.world import Host, Scenario, World
+from sim.scenario import Host, Scenario
+from sim.world import World
 
 from remotest.run.commands import FinishWorker, RunItems
 from remotest.run.plan import Environment, RunPlan
