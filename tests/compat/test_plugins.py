@@ -29,11 +29,10 @@ TESTED_APART: Final = (
 
 
 LEANING: Final = (
-    *("allure-pytest", "anyio", "hypothesis", "pytest-benchmark", "pytest-django"),
-    *("pytest-randomly", "pytest-retry", "pytest-shared-session-scope", "pytest-sugar", "syrupy"),
-    "xdist-scheduling-exclusive",
+    *("hypothesis", "pytest-benchmark", "pytest-randomly", "pytest-shared-session-scope"),
+    *("syrupy", "xdist-scheduling-exclusive"),
 )
-"""Those that lean on what a run of workers offers. The others would take minutes (-m slow)."""
+"""One for each way in which plugins lean on a run of workers. All would take minutes (-m slow)."""
 
 
 def make(tmp_path: Path, *requirements: str, files: dict[str, str] | None = None) -> Project:
