@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 TEARDOWN_GRACE_S: Final = 7.0
 """How long tests that are interrupted may take to tear their fixtures down."""
 
-END_S: Final = 9.0
-"""From the first Ctrl-C until hosts are waited for no more: after 10 s the prompt is back."""
+END_S: Final = 8.5
+"""From the first Ctrl-C until hosts are waited for no more: after 10 s the prompt is back, and the
+summary and the end of Python itself take a second on a busy machine."""
 
 CLEANING_S: Final = 1.0
 """The least that they get to be cleaned, where something else has taken the time: half of that is

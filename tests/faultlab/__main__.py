@@ -1,7 +1,7 @@
 """Makes faults, one after the other, with both programs, and writes their table.
 
 PYTHONPATH=tests python -m faultlab                     all rows, and docs/faults.md
-PYTHONPATH=tests python -m faultlab --rows 1-15,34      some rows, on the screen only
+PYTHONPATH=tests python -m faultlab --rows 1-15,34,41b  some rows, on the screen only
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import dataclasses
 import datetime as dt
 import json
 import platform
+import re
 import shutil
 import signal
 import sys
@@ -68,7 +69,7 @@ def make(one: catalogue.Fault, program: contenders.Contender) -> Result:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="faultlab", description=__doc__)
-    parser.add_argument("--rows", type=_ranges, help="such as 1-15,34: only these; no page")
+    parser.add_argument("--rows", type=_names, help="such as 1-15,34,41b: only these; no page")
     parser.add_argument(
         "--peer",
         action=argparse.BooleanOptionalAction,
@@ -80,13 +81,23 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _ranges(text: str) -> list[tuple[int, int]]:
-    bounds = [part.partition("-") for part in text.split(",")]
-    return [(int(first), int(last or first)) for first, _, last in bounds]
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if not re.fullmatch(r"\d+[a-z]?|\d+-\d+", name):
+            raise argparse.ArgumentTypeError(f"{name} is none of 34, 34b and 1-15")
+    return names
 
 
-def _is_chosen(one: catalogue.Fault, rows: list[tuple[int, int]] | None) -> bool:
-    return rows is None or any(first <= one.number <= last for first, last in rows)
+def _is_chosen(one: catalogue.Fault, rows: list[str] | None) -> bool:
+    return rows is None or any(_is_named(one, name) for name in rows)
+
+
+def _is_named(one: catalogue.Fault, name: str) -> bool:
+    first, _, last = name.partition("-")
+    if not first.isdigit():
+        return one.row == name
+    return int(first) <= one.number <= int(last or first)
 
 
 def _place(row: str, program: contenders.Contender) -> Path:
