@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sim.test_run import BY_DURATION, MODES, durations_of, groups_of, node_ids
 from sim.scenario import Faults, Host, Scenario
+from sim.test_run import BY_DURATION, MODES, durations_of, groups_of, node_ids
 from sim.world import World
 
 from remotest import run, scheduling
