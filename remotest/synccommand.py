@@ -1,134 +1,24 @@
-"""``remotest sync``: brings the tree to every host of a run, and runs nothing there."""
+"""``remotest sync``: hosts are dialled while it is still found out what travels."""
 
 from __future__ import annotations
 
-import shutil
-import sys
-import time
-from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Final, TextIO
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
-from remotest.cliparser import arguments_for_pytest
-from remotest.errors import EXIT_HOST_FAILED
-from remotest.hosttext import printable
-from remotest.preflight import read_interpreter
-from remotest.pytestconfig import read_as_pytest
-from remotest.reporting.synclines import progress_line, pushed_lines, tree_line
-from remotest.visit import Visit
+from remotest.dialling import dial_named
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from remotest.errors import HostError
-    from remotest.settings import Settings
-    from remotest.sync.plan import Manifest
-    from remotest.sync.push import Progress, Pushed
-
-PROGRESS_INTERVAL_S: Final = 0.1
-"""Between two lines of progress: a terminal far away should not be what is waited for."""
+    from collections.abc import Sequence
 
 
 def sync_command(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> int:
     """Do what ``remotest sync`` was told and return the exit code."""
-    settings = read_as_pytest(arguments_for_pytest(arguments, for_pytest))
-    if isinstance(settings, int):
-        return settings
-    progress = ProgressLine(sys.stderr)
-    try:
-        synced = sync(settings, progress.tell)
-    finally:
-        progress.clear()
-    for line in synced_lines(synced, is_verbose=arguments.verbose):
-        sys.stdout.write(f"{line}\n")
-    for error in synced.errors.values():
-        sys.stderr.write(f"{printable(error.paragraph())}\n")
-    return EXIT_HOST_FAILED if synced.errors else 0
+    with ExitStack() as stack:
+        dialling = dial_named(arguments.tx)
+        if dialling is not None:
+            stack.callback(dialling.leave)
+        # Not at the top: this and pytest are imported while hosts answer.
+        from remotest.syncing import sync_hosts  # noqa: PLC0415
 
-
-def synced_lines(synced: Synced, *, is_verbose: bool) -> Iterator[str]:
-    """Yield what is told of a sync that did not fail."""
-    if synced.manifest is not None:
-        yield tree_line(synced.manifest.file_count, synced.manifest.total_bytes)
-    yield from map(printable, synced.notes)
-    for agent, pushed in synced.pushed.items():
-        yield from pushed_lines(agent, pushed, is_verbose=is_verbose)
-
-
-class ProgressLine:
-    """One line that says how far all hosts are, if somebody sees it. Any thread may tell."""
-
-    def __init__(self, screen: TextIO) -> None:
-        self._screen = screen
-        self._is_seen = screen.isatty()
-        self._hosts: dict[str, Progress] = {}
-        self._began_s = self._shown_s = time.monotonic()
-        self._is_shown = False
-
-    def tell(self, agent: str, progress: Progress) -> None:
-        """Take in how far the host of an agent is."""
-        now_s = time.monotonic()
-        if not self._hosts:
-            self._began_s = now_s
-        self._hosts[agent] = progress
-        if self._is_seen and now_s - self._shown_s >= PROGRESS_INTERVAL_S:
-            self._shown_s, self._is_shown = now_s, True
-            line = progress_line(self._hosts.values(), now_s - self._began_s)
-            width = shutil.get_terminal_size().columns
-            self._screen.write(f"\r\x1b[K{line[: width - 1]}")
-            self._screen.flush()
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._is_shown:
-            self._screen.write("\r\x1b[K")
-            self._screen.flush()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Synced:
-    """How it went.
-
-    Attributes:
-        manifest: what travels; None where no host needs a tree.
-        notes: what the user should hear about it, one line each.
-        pushed: agent -> its tree; other agents of its host share it.
-        errors: agent -> why it has none.
-    """
-
-    manifest: Manifest | None
-    notes: tuple[str, ...]
-    pushed: Mapping[str, Pushed]
-    errors: Mapping[str, HostError]
-
-
-def sync(settings: Settings, tell: Callable[[str, Progress], None]) -> Synced:
-    """Make the trees on all hosts of a run equal to the one here. The tree is read once.
-
-    Args:
-        settings: of the run.
-        tell: is told how far an agent's host is, in the thread that serves it.
-
-    Raises:
-        UsageError: the specs do not fit together.
-        SyncError: the tree cannot be read.
-    """
-    with closing(Visit(settings)) as visit:
-        places = visit.places
-        greetings = visit.dial()
-        notes = places.scan_tree()  # While hosts are dialled.
-        greeted = []
-        for agent, info in greetings:
-            places.set_interpreter(agent, read_interpreter(info), info)
-            if places.awaits_tree(agent):
-                greeted.append(agent)
-        pushers = {
-            agent: places.pusher(agent, partial(tell, agent))
-            for agent in places.assign_trees(greeted)
-        }
-        pushed = visit.ask(pushers)
-        return Synced(
-            manifest=places.manifest, notes=tuple(notes), pushed=pushed, errors=dict(visit.errors)
-        )
+        return sync_hosts(arguments, for_pytest, dialling)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from remotest.dialling import Dialling
 from remotest.discovery import discover
-from remotest.driver import Driver
 from remotest.gateways.opener import GatewayOpener
 from remotest.places import Places
 from remotest.tidings import Answered, GatewayFailed, GatewayOpened, Unanswered
@@ -13,7 +13,7 @@ from remotest.tidings import Answered, GatewayFailed, GatewayOpened, Unanswered
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from remotest.driver import Asker
+    from remotest.driver import Asker, Driver
     from remotest.errors import HostError
     from remotest.settings import Settings
 
@@ -26,8 +26,12 @@ class Visit:
         errors: agent -> the first that went wrong with it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, dialling: Dialling | None = None) -> None:
         """Take in what a run would be on, and ask hosts for interpreters where that is asked for.
+
+        Args:
+            settings: of the run.
+            dialling: hosts that are being dialled already. They are left if the run has others.
 
         Raises:
             UsageError: the specs do not fit together.
@@ -35,14 +39,19 @@ class Visit:
         self._opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)
         settings = discover(settings, self._opener)
         self.places = Places(settings)
-        self._opener.name({plan.name: plan.spec for plan in self.places.agents})
-        self._driver = Driver(self._opener)
+        self._dialling = dialling
         self.errors: dict[str, HostError] = {}
 
     def close(self) -> None:
         """Leave every host; nothing of ours stays there."""
-        self._driver.close()
+        if self._dialling is not None:
+            self._dialling.leave()
         self._opener.close()
+
+    @property
+    def _driver(self) -> Driver:
+        assert self._dialling is not None, "asked before it was dialled"
+        return self._dialling.driver
 
     @property
     def agents(self) -> list[str]:
@@ -51,9 +60,12 @@ class Visit:
 
     def dial(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Begin to dial all; return (agent, its greeting) of each that answers, as they come."""
-        waiting = set(self.agents)
-        self._driver.open(waiting)
-        return self._greetings(waiting)
+        agents = {plan.name: plan.spec for plan in self.places.agents}
+        if self._dialling is None or self._dialling.agents != agents:
+            if self._dialling is not None:
+                self._dialling.leave()
+            self._dialling = Dialling(self._opener, agents)
+        return self._greetings(set(agents))
 
     def _greetings(self, waiting: set[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         while waiting:

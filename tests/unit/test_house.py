@@ -31,7 +31,7 @@ LAYERS: Final = tuple(
             "start "
             "controller schedulers durations discovery preparation places relay quota reports "
             "collected reportparts workercommands failureshape reporting compat visit check "
-            "envcommand cachecommand cliparser screencommands synccommand cli"
+            "envcommand cachecommand cliparser screencommands dialling syncing synccommand cli"
         ),
     )
 )
