@@ -269,19 +269,18 @@ class Controller:
         is_urgent = self._interrupts.count > 0
         limit_s = EXIT_GRACE_S if is_urgent else self._nodes.manager.EXIT_TIMEOUT
         deadline = self._now() + limit_s
-        while any(
-            worker.is_finished and not worker.has_exited for worker in self._workers.values()
-        ):
-            left_s = deadline - self._now()
-            event = self._driver.receive(left_s) if left_s > 0 else None
-            if event is None:
-                return
-            if isinstance(event, GatewayClosed):
-                for worker in self._workers.values():
-                    worker.has_exited |= worker.agent == event.agent
-            elif isinstance(event, MessagesCame) and event.worker is None:
-                for message in event.messages:
-                    self._handle_agent_message(event.agent, message)
+        for awaited in self._workers.values():  # Once: who has exited stays away.
+            while awaited.is_finished and not awaited.has_exited:
+                left_s = deadline - self._now()
+                event = self._driver.receive(left_s) if left_s > 0 else None
+                if event is None:
+                    return
+                if isinstance(event, GatewayClosed):
+                    for worker in self._workers.values():
+                        worker.has_exited |= worker.agent == event.agent
+                elif isinstance(event, MessagesCame) and event.worker is None:
+                    for message in event.messages:
+                        self._handle_agent_message(event.agent, message)
 
     # -- what the driver says --------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from remotest.reporting.matrix import (
     matrix_lines,
 )
 from remotest.reporting.outputlines import OutputLines
-from remotest.reporting.status import Stage, status_line
+from remotest.reporting.status import Stage, Stages, status_line
 from remotest.reporting.tally import Tally
 from remotest.reporting.troubles import loss_lines, return_lines
 from remotest.run import commands
@@ -61,7 +61,7 @@ class TerminalReport:
         self._is_quiet = self._verbosity < 0
         self._shows_output = config.option.capture == "no"
         self._output = OutputLines()
-        self._stages: dict[str, Stage] = {}
+        self._stages = Stages()
         self._item_count = 0
         self._collected: defaultdict[str, Tally] = defaultdict(Tally)
         self._collected_count = 0
@@ -207,25 +207,22 @@ class TerminalReport:
 
     def workers_created(self, count: int) -> None:
         """Write how many workers there will be."""
-        for number in range(count):
-            self._stages[f"?{number}"] = Stage.CREATED
+        self._stages.expect(count)
         self._show_status(to_log=True)
 
     def worker_started(self, worker: str, replaces: str | None) -> None:
         """Note that a worker is being started."""
-        for name in [replaces] if replaces else [n for n in self._stages if n[0] == "?"][:1]:
-            self._stages.pop(name, None)
-        self._stages[worker] = Stage.INITIALIZED
+        self._stages.start(worker, replaces)
         self._show_status()
 
     def progress(self, worker: Worker, message: Any, session: pytest.Session | None) -> None:
         """Follow a worker's start; tell pytest's session how much was collected."""
         if isinstance(message, messages.SessionStarted):
-            self._stages[worker.name] = Stage.READY
+            self._stages.move(worker.name, Stage.READY)
             self._interpreter_line(worker)
             self._show_status()
         elif isinstance(message, messages.Collected) and message.last:
-            self._stages[worker.name] = Stage.COLLECTED
+            self._stages.move(worker.name, Stage.COLLECTED)
             self._count_items(worker)
             if session is not None:
                 session.testscollected = self._collected_count
@@ -246,7 +243,7 @@ class TerminalReport:
     def _show_status(self, *, to_log: bool = False) -> None:
         if self._terminal is None or self._is_quiet:
             return
-        line = status_line(self._stages.values(), self._item_count)
+        line = status_line(self._stages.counts, self._item_count)
         if self._terminal.isatty:
             padding = " " * max(0, self._last_width - len(line))
             self._terminal.rewrite(line + padding, bold=True)
@@ -260,13 +257,9 @@ class TerminalReport:
         ``coming_count`` workers are still to collect, which nobody hears of between the results. A
         further one that has not collected by now never will.
         """
-        self._stages = {
-            name: stage for name, stage in self._stages.items() if stage is Stage.COLLECTED
-        }
-        coming = {f"?{number}": Stage.COLLECTED for number in range(coming_count)}
-        self._stages.update(coming)
+        self._stages.settle(coming_count)
         self._show_status(to_log=True)
-        self._is_quiet |= bool(coming)
+        self._is_quiet |= coming_count > 0
         self._line("")
         if self._verbosity > 0:
             self._line(f"scheduling tests via {scheduler}")

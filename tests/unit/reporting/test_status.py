@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from remotest.reporting.status import Stage, status_line
+from remotest.reporting.status import Stage, Stages, status_line
 
 CREATED, INITIALIZED, READY, COLLECTED = Stage
 
@@ -24,4 +26,26 @@ CREATED, INITIALIZED, READY, COLLECTED = Stage
     ],
 )
 def test_the_line(stages: list[Stage], item_count: int, line: str) -> None:
-    assert status_line(stages, item_count) == line
+    assert status_line(Counter(stages), item_count) == line
+
+
+def test_the_way_of_workers() -> None:
+    stages = Stages()
+    stages.expect(3)
+    stages.start("gw0", replaces=None)
+    stages.start("gw1", replaces=None)
+    assert +stages.counts == {CREATED: 1, INITIALIZED: 2}
+    stages.move("gw0", READY)
+    stages.move("gw0", COLLECTED)
+    assert +stages.counts == {CREATED: 1, INITIALIZED: 1, COLLECTED: 1}
+    stages.settle(coming_count=1)
+    assert +stages.counts == {COLLECTED: 2}
+    stages.start("gw2", replaces="gw0")
+    assert +stages.counts == {COLLECTED: 1, INITIALIZED: 1}
+
+
+def test_a_worker_that_nobody_expected_is_one_more() -> None:
+    stages = Stages()
+    stages.start("gw0", replaces=None)
+    stages.start("gw1", replaces="lost before it was seen")
+    assert +stages.counts == {INITIALIZED: 2}
