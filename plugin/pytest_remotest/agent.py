@@ -20,7 +20,6 @@ from pytest_remotest.alike import Alike
 from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.faults import Refused
 from pytest_remotest.nursery import Nursery, Shared, hindrance_of_host
-from pytest_remotest.overlay import Overlays
 from pytest_remotest.receive import Receiver
 from pytest_remotest.watch import LOOK_INTERVAL_S, Watch
 from pytest_remotest.workerprocess import WorkerProcess
@@ -77,7 +76,7 @@ class Agent:
         self._run_folder: Optional[RunFolder] = None
         self._receiver = Receiver(self._send_message)
         self._builder: Any = None  # Until an environment is to be made.
-        self._overlays = Overlays()
+        self._overlays: Any = None  # Until a worker needs one.
         self._alike = Alike()
         self._leftovers = leftovers.Leftovers()
         self._was_dismissed = False
@@ -250,6 +249,16 @@ class Agent:
         self._blob_taker = self._builder.blob
         self._builder.open(message)
 
+    def _overlay_for(self, start: messages.SpawnWorker, run_folder: str) -> Any:
+        """Return what a worker runs in; None for the interpreter that runs this, as it is."""
+        if start.env_folder is None and not start.overlay:
+            return None
+        if self._overlays is None:
+            from pytest_remotest.overlay import Overlays  # noqa: PLC0415  as above
+
+            self._overlays = Overlays()
+        return self._overlays.made_for(start, run_folder)
+
     def _ask_cache(self, message: messages.AskCache) -> None:
         from pytest_remotest.cachekeeper import CacheKeeper  # noqa: PLC0415  as above
 
@@ -262,7 +271,7 @@ class Agent:
         try:
             if self._run_folder is None:
                 self._run_folder = RunFolder(start.environment["PYTEST_XDIST_TESTRUNUID"])
-            overlay = self._overlays.made_for(start, self._run_folder.path)
+            overlay = self._overlay_for(start, self._run_folder.path)
             start.environment[leftovers.VARIABLE] = self._leftovers.cookie()
             worker = WorkerProcess(start, self._run_folder.path, overlay, Watch(*self._limits))
         except (OSError, Refused) as error:

@@ -71,8 +71,8 @@ class Overlays:
         self._made: Dict[str, Overlay] = {}
         self._numbers = itertools.count()
 
-    def made_for(self, start: SpawnWorker, run_folder: str) -> Optional[Overlay]:
-        """Return the overlay of a worker; None where it has the agent's interpreter as it is.
+    def made_for(self, start: SpawnWorker, run_folder: str) -> Overlay:
+        """Return the overlay of a worker that does not have the agent's interpreter as it is.
 
         Args:
             start: what is asked for.
@@ -82,8 +82,6 @@ class Overlays:
             Refused: there cannot be such an overlay.
             OSError: as the disk has it.
         """
-        if start.env_folder is None and not start.overlay:
-            return None
         key = json.dumps([start.env_folder, start.overlay, start.extensions_folder])
         if key not in self._made:
             # Other agents of the run have theirs in the same place.

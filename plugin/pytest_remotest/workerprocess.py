@@ -7,18 +7,20 @@ import locale
 import os
 import signal
 import subprocess
-from typing import Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 from pytest_remotest import frames, loader, messages, shortage
 from pytest_remotest.ending import Ending
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.forkparent import ForkedProcess, Process
-from pytest_remotest.overlay import Overlay
 from pytest_remotest.pipes import HEADER
 from pytest_remotest.processstate import ProcessState
 from pytest_remotest.supervise import signal_group
 from pytest_remotest.watch import Verdict, Watch
 from pytest_remotest.workerlink import LINK_LOST_STATUS
+
+if TYPE_CHECKING:  # Most workers run in the interpreter as it is.
+    from pytest_remotest.overlay import Overlay
 
 READ_BYTES = 64 * 1024  # The size of a pipe's buffer on Linux: more cannot be there at once.
 OUTPUT_TAIL_BYTES = 8 * 1024  # Of what a worker printed last: a traceback and faulthandler's dump.
@@ -43,7 +45,7 @@ class WorkerProcess:
         self,
         start: messages.SpawnWorker,
         base_folder: str,
-        overlay: Optional[Overlay],
+        overlay: "Optional[Overlay]",
         watch: Watch,
     ) -> None:
         """Prepare it.

@@ -1,0 +1,58 @@
+"""How often one side of a connection waits for the other until the first test begins."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+import sshd
+from faultlab.proxy import FROM_HOST, TO_HOST, Proxy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from faultlab.proxy import Direction, _Link
+    from projects import Project
+
+DELAY_S: Final = 0.02
+"""So long that what one side says at once passes together, on a busy machine too."""
+
+MOST_TURNS: Final = 14
+"""12, which docs/performance.md tells one by one, and a few where packets meet on the way."""
+
+
+class CountingProxy(Proxy):
+    """Counts how often something goes to the host after something has come from there."""
+
+    def __init__(self, server_port: int) -> None:
+        self.turns = 0
+        self._last: Direction = FROM_HOST
+        super().__init__(server_port)
+        self.delay_s = DELAY_S
+
+    def _pass_on(self, link: _Link, direction: Direction, data: bytes) -> None:
+        self.turns += (self._last, direction) == (FROM_HOST, TO_HOST)
+        self._last = direction
+        super()._pass_on(link, direction, data)
+
+
+def test_few_turns_lead_to_the_first_test(project: Project, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    project.write({"test_a.py": f"def test_one():\n    open({str(begun)!r}, 'w').close()\n"})
+    with sshd.running(tmp_path) as server:
+        proxy = CountingProxy(server.port)
+        try:
+            for file in (server.known_hosts, server.ssh_config_path):
+                file.write_text(file.read_text().replace(str(server.port), str(proxy.port)))
+            spec = f"{server.spec}//python={sys.executable}"
+            with project.start(["pytest", "-d", "--tx", spec]) as process:
+                begun.read_text()
+                turns = proxy.turns
+                output, _ = process.communicate(timeout=60)
+        finally:
+            proxy.close()
+    assert process.returncode == 0, output
+    assert proxy.accepted_count == 1
+    assert turns <= MOST_TURNS
