@@ -13,9 +13,10 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest import frames, messages
+from pytest_remotest.brief import spell_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from remotest.driver import Opener
     from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
@@ -53,6 +54,7 @@ class FaultyWire:
 
     def __init__(self, hits: Callable[[Any], list[Fault]]) -> None:
         self._hits = hits
+        self._starts: dict[str | None, messages.LogStart] = {}
 
     def connect(self, gateway: AgentGateway) -> None:
         """Take the gateway, once it is open. It may have said something before."""
@@ -86,7 +88,7 @@ class FaultyWire:
         worker, batch = frames.decode(frame)
         kept: list[Any] = []
         actions = set()
-        for message in batch:
+        for message in self._spelled_out(worker, batch):
             faults = self._hits(message)
             happens = {fault.action for fault in faults}
             actions |= happens
@@ -103,3 +105,13 @@ class FaultyWire:
             deliver(frames.encode(kept, worker))
         if "kill" in actions and worker is not None:
             self._gateway.send(frames.encode([messages.StopWorker(worker, signal.SIGKILL)]))
+
+    def _spelled_out(self, worker: str | None, batch: Iterable[Any]) -> Iterator[Any]:
+        """Yield messages one by one where one stands for several: each can go wrong by itself."""
+        for message in batch:
+            if isinstance(message, messages.LogStart):
+                self._starts[worker] = message
+            if isinstance(message, messages.ItemPassed) and worker in self._starts:
+                yield from spell_out(self._starts[worker], message)
+            else:
+                yield message

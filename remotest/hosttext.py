@@ -57,7 +57,7 @@ _ONE_LINE_FIELDS: Final = frozenset({"nodeid", "keywords", "outcome", "when"})
 """Of reports."""
 
 _SHOWN: Final = (
-    *(messages.TestReport, messages.CollectReport, messages.WarningRecorded),
+    *(messages.TestReport, messages.CollectReport, messages.ItemPassed, messages.WarningRecorded),
     *(messages.InternalError, messages.WorkerOutput, messages.WorkerExited, messages.BuildFailed),
     *(messages.Collected, messages.LogStart, messages.LogFinish, messages.ProcessesLeft),
 )
@@ -143,6 +143,10 @@ class HostText:
         if isinstance(message, messages.LogStart | messages.LogFinish):
             node_id, location = self._one_line(message.node_id), self._location(message.location)
             return message._replace(node_id=node_id, location=location)
+        if isinstance(message, messages.ItemPassed):
+            keywords = [self._one_line(name) for name in message.keywords]
+            sections = _map_texts(message.sections, self._coloured)
+            return message._replace(keywords=keywords, sections=sections)
         is_list_of_ids = isinstance(message, messages.Collected)
         return _map_texts(message, self._one_line if is_list_of_ids else self._text)
 

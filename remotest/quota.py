@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CUT_AFTER_BYTES: Final = 512 * 1024 * 1024
-"""Of frames of one worker: a million tests that pass say about as much. Reports that come later
-have their texts cut."""
+"""Of frames of one worker: a million tests that pass say about half as much. What comes later has
+its texts cut."""
 
 END_AFTER_BYTES: Final = 4 * CUT_AFTER_BYTES
 """More than this no worker says that means well."""
@@ -49,6 +49,7 @@ class Quota:
             messages.TestReport: self._test_report,
             messages.CollectReport: self._shorter,
             messages.ItemFinished: self._item_finished,
+            messages.ItemPassed: self._item_passed,
             messages.WarningRecorded: self._warning,
             messages.ItemGroups: self._groups,
             messages.SessionOutput: self._output,
@@ -75,8 +76,20 @@ class Quota:
     def _shorter(self, message: Any) -> Any:
         if self.said_bytes <= CUT_AFTER_BYTES:
             return message
+        return message._replace(data=self._cut(message.data))
+
+    def _item_passed(self, message: messages.ItemPassed) -> messages.ItemPassed:
+        self._reports.pop(message.position, None)
+        if self.said_bytes <= CUT_AFTER_BYTES:
+            return message
+        cut = self._cut({"keywords": message.keywords, "sections": message.sections})
+        keywords, sections = cut["keywords"], cut["sections"]
+        counts = [0, 0, len(sections)]  # All that is left stands in the last report.
+        return message._replace(keywords=keywords, sections=sections, section_counts=counts)
+
+    def _cut(self, data: dict[str, Any]) -> dict[str, Any]:
         note = f"its worker had said {self.said_bytes} bytes before: texts were cut"
-        return message._replace(data=cut_texts(message.data, CUT_CHARS, note))
+        return cut_texts(data, CUT_CHARS, note)
 
     def _item_finished(self, message: messages.ItemFinished) -> messages.ItemFinished:
         self._reports.pop(message.position, None)

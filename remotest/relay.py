@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_remotest import messages, values
+from pytest_remotest.brief import spell_out
 from remotest import reports
 from remotest.collected import Collections
 from remotest.quota import Quota
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 MOVED_PROPERTY: Final = "remotest_moved"
 """The user property of reports of a test that ran, or may have, on a host that was lost before."""
+
+_OF_SESSIONS: Final = frozenset((messages.TestReport, messages.ItemPassed, messages.CollectReport))
+"""Reports: plugins expect to know more of who they come from."""
 
 VERSION_PARTS_SHOWN = 3
 """pytest writes the first three parts of a worker's ``version_info``."""
@@ -44,7 +48,8 @@ class Worker:
     has_collected: bool = False
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     report_counts: Counter[int] = field(default_factory=Counter)
-    begun_position: int | None = None
+    start: messages.LogStart | None = None
+    """What it said when it began the test that runs."""
     last_report: pytest.TestReport | None = None
     output: list[str] = field(default_factory=list)
     is_finished: bool = False
@@ -61,10 +66,9 @@ class Worker:
 
     @property
     def _begun(self) -> str | None:
-        position = self.begun_position
-        if position is None or not 0 <= position < len(self.ids):
+        if self.start is None or not 0 <= self.start.position < len(self.ids):
             return None
-        return self.ids[position]
+        return self.ids[self.start.position]
 
     def has_begun(self, node_id: str) -> bool:
         """Return whether it said that it had begun a test, and not that this has ended."""
@@ -99,6 +103,7 @@ class Relay:
             messages.CollectReport: self._collect_report,
             messages.WarningRecorded: self._warning_recorded,
             messages.ItemFinished: self._item_finished,
+            messages.ItemPassed: self._item_passed,
             messages.ItemsReturned: self._items_returned,
             messages.Idle: self._idle,
             messages.Busy: lambda worker, _: [events.ItemsTaken(worker=worker.name)],
@@ -116,8 +121,7 @@ class Relay:
         handler = self._handlers.get(type(message))
         if handler is None:
             raise messages.ProtocolError(f"a worker sent {type(message).__name__}")
-        has_begun = hasattr(worker.node, "workerinfo")
-        if isinstance(message, messages.TestReport | messages.CollectReport) and not has_begun:
+        if type(message) in _OF_SESSIONS and not hasattr(worker.node, "workerinfo"):
             raise messages.ProtocolError("a report of a session that has not begun")
         admitted = worker.quota.admit(message)
         return [] if admitted is None else handler(worker, admitted)
@@ -128,7 +132,7 @@ class Relay:
         ``error`` is what plugins are told, ``reason`` the whole story.
         """
         worker.node.is_down = True
-        worker.begun_position = None
+        worker.start = None
         self._config.hook.pytest_testnodedown(node=worker.node, error=error)
         return [events.WorkerLost(worker=worker.name, reason=reason)]
 
@@ -243,7 +247,7 @@ class Relay:
         """Miss what must have come before: nobody else would, as nothing comes from it now."""
         if not worker.has_collected:
             raise messages.ProtocolError("what it has collected is missing")
-        if worker.begun_position is not None:
+        if worker.start is not None:
             raise messages.ProtocolError("the end of a test is missing")
         match message.state:
             case "paused":
@@ -255,17 +259,17 @@ class Relay:
         raise messages.ProtocolError("a worker is idle for no known reason")
 
     def _log_start(self, worker: Worker, message: messages.LogStart) -> list[Event]:
-        if worker.begun_position not in (None, message.position):
+        if worker.start is not None and worker.start.position != message.position:
             raise messages.ProtocolError("the end of a test is missing")
-        worker.begun_position = message.position
+        worker.start = message
         self._config.hook.pytest_runtest_logstart(
-            nodeid=message.node_id, location=as_location(message.location)
+            nodeid=message.node_id, location=reports.as_location(message.location)
         )
         return [events.ItemStarted(worker=worker.name, position=message.position)]
 
     def _log_finish(self, _: Worker, message: messages.LogFinish) -> list[Event]:
         self._config.hook.pytest_runtest_logfinish(
-            nodeid=message.node_id, location=as_location(message.location)
+            nodeid=message.node_id, location=reports.as_location(message.location)
         )
         return []
 
@@ -279,31 +283,53 @@ class Relay:
         report = reports.rebuild_report(self._config, message.data, pytest.TestReport)
         share_parts(report, worker.last_report)
         worker.last_report = report
-        self._mark(worker, report)
-        report.item_index = message.position  # type: ignore[attr-defined]  # xdist's frozen name
         before = worker.outcomes.get(message.position)
         outcome = reports.combine_outcomes(before, report)
         if outcome is not None:
             worker.outcomes[message.position] = outcome
-        self._config.hook.pytest_runtest_logreport(report=report)
+        self._log_report(worker, message.position, report)
         return []
 
+    def _log_report(self, worker: Worker, position: int, report: pytest.TestReport) -> None:
+        self._mark(worker, report)
+        report.item_index = position  # type: ignore[attr-defined]  # xdist's frozen name
+        self._config.hook.pytest_runtest_logreport(report=report)
+
     def _item_finished(self, worker: Worker, message: messages.ItemFinished) -> list[Event]:
-        worker.begun_position = None
         if worker.report_counts.pop(message.position, 0) != message.report_count:
             raise messages.ProtocolError("a report of a test is missing")
         outcome = worker.outcomes.pop(message.position, None)
+        return self._end_item(worker, message.position, outcome, message.duration_s)
+
+    def _item_passed(self, worker: Worker, message: messages.ItemPassed) -> list[Event]:
+        start = worker.start
+        if start is None or start.position != message.position:
+            raise messages.ProtocolError("the start of a test is missing")
+        if message.position in worker.report_counts:
+            raise messages.ProtocolError("a test tells all its reports, and has told some")
+        if not reports.are_rebuilt_by_pytest(self._config):
+            spelled_out = spell_out(start, message)
+            return [event for part in spelled_out for event in self.handle(worker, part)]
+        for report in reports.rebuild_passed(start, message, worker.last_report):
+            worker.last_report = report
+            self._log_report(worker, message.position, report)
+        self._config.hook.pytest_runtest_logfinish(
+            nodeid=start.node_id, location=reports.as_location(start.location)
+        )
+        return self._end_item(worker, message.position, "passed", message.duration_s)
+
+    def _end_item(
+        self, worker: Worker, position: int, outcome: Outcome | None, duration_s: float
+    ) -> list[Event]:
+        worker.start = None
         environment = worker.environment
-        if outcome is not None and 0 <= message.position < len(worker.ids):
-            self.outcomes[environment, worker.ids[message.position]] = outcome
-        total_s = self.durations_s.get(environment, 0.0) + message.duration_s
+        if outcome is not None and 0 <= position < len(worker.ids):
+            self.outcomes[environment, worker.ids[position]] = outcome
+        total_s = self.durations_s.get(environment, 0.0) + duration_s
         self.durations_s[environment] = total_s
         return [
             events.ItemFinished(
-                worker=worker.name,
-                position=message.position,
-                outcome=outcome,
-                duration_s=message.duration_s,
+                worker=worker.name, position=position, outcome=outcome, duration_s=duration_s
             )
         ]
 
@@ -338,7 +364,9 @@ class Relay:
                 "warning_message": reports.rebuild_warning(message),
                 "when": message.when,
                 "nodeid": message.node_id,
-                "location": None if message.location is None else as_location(message.location),
+                "location": None
+                if message.location is None
+                else reports.as_location(message.location),
             }
         )
         return []
@@ -364,15 +392,3 @@ def is_worker_info(info: Any) -> bool:
             )
         )
     )
-
-
-def as_location(location: list[Any] | None) -> tuple[str, int | None, str]:
-    """Return a location as pytest's hooks have it.
-
-    Raises:
-        pytest_remotest.messages.ProtocolError: it is none.
-    """
-    match location:
-        case [str(path), int() | None as line, str(name)]:
-            return path, line, name
-    raise messages.ProtocolError("a location that is no path, line and name")

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_remotest import messages
+from pytest_remotest.brief import phases_of
 from pytest_remotest.reportwire import is_location, report_from_wire
 from pytest_remotest.values import safe_repr
 from remotest.failureshape import has_shape_of_failure
+from remotest.reportparts import share_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from remotest.run.events import Outcome
 
@@ -33,6 +35,9 @@ _OWN_FIELDS = frozenset(
     )
 )
 """What pytest itself gives its reports: none of it is a method of them."""
+
+_TYPE_FIELD: dict[str, Any] = {"$report_type": "TestReport"}
+"""What pytest leaves in the reports that it rebuilds itself."""
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -65,6 +70,59 @@ def rebuild_report(config: pytest.Config, wire: dict[str, Any], kind: type[Repor
     if report.failed and report.longrepr is None:
         report.longrepr = ""  # pytest's JUnit does not take None.
     return report
+
+
+def are_rebuilt_by_pytest(config: pytest.Config) -> bool:
+    """Return whether no plugin has a say in how reports are made of what has travelled."""
+    hookimpls = config.hook.pytest_report_from_serializable.get_hookimpls()
+    return all(impl.function.__module__.startswith("_pytest.") for impl in hookimpls)
+
+
+def rebuild_passed(
+    start: messages.LogStart, passed: messages.ItemPassed, former: pytest.TestReport | None
+) -> Iterator[pytest.TestReport]:
+    """Yield the reports that a message stands for, as ``rebuild_report`` would return them.
+
+    Args:
+        start: of the same item.
+        passed: the message.
+        former: the last report of its worker: what is equal in both is there once.
+
+    Raises:
+        pytest_remotest.messages.ProtocolError: it cannot stand for any.
+    """
+    node_id: Any = start.node_id
+    location = as_location(start.location)
+    keywords: dict[str, Any] = dict.fromkeys(passed.keywords, 1)
+    for when, times, sections in phases_of(passed):
+        fields: dict[str, Any] = {"when": when, **_TYPE_FIELD, **times}
+        report = pytest.TestReport(
+            nodeid=node_id,
+            location=location,
+            keywords=keywords,
+            outcome="passed",
+            longrepr=None,
+            sections=[(title, text) for title, text in sections],
+            **fields,
+        )
+        if when == "setup":
+            share_parts(report, former)
+            # It is taken apart once.
+            node_id, location = getattr(report, "id", node_id), report.location
+        keywords = dict(report.keywords)  # Plugins may change each.
+        yield report
+
+
+def as_location(location: list[Any] | None) -> tuple[str, int | None, str]:
+    """Return a location as pytest's hooks have it.
+
+    Raises:
+        pytest_remotest.messages.ProtocolError: it is none.
+    """
+    match location:
+        case [str(path), int() | None as line, str(name)]:
+            return path, line, name
+    raise messages.ProtocolError("a location that is no path, line and name")
 
 
 def _check_state(report: pytest.TestReport | pytest.CollectReport) -> None:

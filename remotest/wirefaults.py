@@ -20,8 +20,8 @@ MAX_DELAY_S: Final = 3600.0
 _SAID_BY_WORKERS: Final = frozenset(
     (
         *("SessionStarted", "ItemGroups", "Collected", "LogStart", "LogFinish", "TestReport"),
-        *("CollectReport", "WarningRecorded", "ItemFinished", "ItemsReturned", "Idle", "Busy"),
-        *("InternalError", "SessionOutput", "SessionFinished"),
+        *("CollectReport", "WarningRecorded", "ItemFinished", "ItemPassed", "ItemsReturned"),
+        *("Idle", "Busy", "InternalError", "SessionOutput", "SessionFinished"),
     )
 )
 _TOLD_TO_WORKERS: Final = frozenset(("RunItems", "ReclaimItems", "Finish", "StopSession"))

@@ -91,6 +91,7 @@ EXAMPLES = (
         "UserWarning", "builtins", "h\u00e9", "a.py", 3, "runtest", "test_a.py", None
     ),
     m.ItemFinished(0, 0.25, 3),
+    m.ItemPassed(0, ["test_a"], [0.5, 0.25, 1.0], [["Captured stdout call", "a"]], [0, 1, 1], 2.0),
     m.Idle("awaiting"),
     m.Busy(),
     m.ItemsReturned([2]),

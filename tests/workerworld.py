@@ -12,6 +12,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest import frames, loader, messages, values
+from pytest_remotest.brief import spell_out
 from pytest_remotest.pipes import read_body, write_body
 from pytest_remotest.reportwire import report_from_wire
 from remotest.bundle import read_bundle
@@ -25,7 +26,10 @@ WAIT_S: Final = 30
 
 
 class TestWorker:
-    """A started worker; ``told`` has what it said so far, ``printed`` goes to a file."""
+    """A started worker; ``printed`` goes to a file.
+
+    What it says in brief is spelled out, and kept in ``briefs`` as it came.
+    """
 
     __test__ = False
 
@@ -71,6 +75,7 @@ class TestWorker:
         )
         self.send(start._replace(**fields))
         self._come: list[Any] = []
+        self.briefs: list[messages.ItemPassed] = []
 
     def send(self, *batch: Any) -> None:
         """Say something to the worker."""
@@ -84,10 +89,19 @@ class TestWorker:
             assert poller.poll(WAIT_S * 1000), f"nothing came; it printed:\n{self.printed()}"
             try:
                 body = frames.decode_body(read_body(self._from_worker))
-                self._come = [message for message in body if type(message) not in STATES]
+                self._come = [part for message in body for part in self._parts(message)]
             except EOFError:
                 return None
         return self._come.pop(0)
+
+    def _parts(self, message: Any) -> list[Any]:
+        """Return what a message stands for, nothing for what time decides about."""
+        if isinstance(message, messages.LogStart):
+            self._start = message
+        if isinstance(message, messages.ItemPassed):
+            self.briefs.append(message)
+            return spell_out(self._start, message)
+        return [] if type(message) in STATES else [message]
 
     def until(self, kind: type | None) -> list[Any]:
         """Return what comes up to a message of a kind, or up to the end."""

@@ -64,6 +64,7 @@ class Agent:
         self._nursery = Nursery(
             self._selector, self._begun, self._say_as, lambda: Watch(*self._limits)
         )
+        self._pauses: Dict[str, float] = {}  # Worker that is not listened to -> until when.
         self.is_deserted = False
         self._leaving = False
         self._told_to_leave = False
@@ -152,7 +153,7 @@ class Agent:
             signal.set_wakeup_fd(wake_before)
 
     def _wait_and_serve(self) -> None:
-        timeout_s = REAP_INTERVAL_S if self._workers else self._silence_s
+        timeout_s = self._listen_again() if self._workers else self._silence_s
         if self._nursery.has_next:
             timeout_s = 0.0
         for key, _ in self._selector.select(timeout_s):
@@ -324,12 +325,26 @@ class Agent:
     def _relay(self, worker: WorkerProcess) -> None:
         name = worker.name.encode("ascii")
         prefix = frames.WORKER_KIND + bytes([len(name)]) + name
-        bodies = worker.read_bodies(time.monotonic())
+        now_s = time.monotonic()
+        bodies = worker.read_bodies(now_s)
         told = (self._alike.shorten(worker.name, body) for body in bodies)
         for body in frames.merge_bodies(told):
             self._send(prefix + body)
-        if not worker.protocol_open:
+        pause_s = worker.pace.pause_s(bodies, now_s)
+        if pause_s or not worker.protocol_open:
             self._forget(worker.out_fd)
+        if pause_s and worker.protocol_open:
+            self._pauses[worker.name] = now_s + pause_s
+
+    def _listen_again(self) -> float:
+        """Listen to workers whose pause is over; return for how long to wait for something."""
+        now_s = time.monotonic()
+        for name in [name for name, until_s in self._pauses.items() if until_s <= now_s]:
+            del self._pauses[name]
+            if name in self._workers:  # Else it was buried meanwhile.
+                worker = self._workers[name]
+                self._selector.register(worker.out_fd, selectors.EVENT_READ, worker)
+        return min([REAP_INTERVAL_S, *(until_s - now_s for until_s in self._pauses.values())])
 
     def _relay_output(self, worker: WorkerProcess) -> None:
         text = worker.read_output()

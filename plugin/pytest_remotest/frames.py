@@ -64,6 +64,7 @@ _CHECKS: Dict[Any, Callable[[Any], bool]] = {
     Optional[int]: lambda value: value is None or _is_int(value),
     Optional[float]: lambda value: value is None or _is_number(value),
     List[int]: lambda value: type(value) is list and all(map(_is_int, value)),
+    List[float]: lambda value: type(value) is list and all(map(_is_number, value)),
     List[str]: _is_list_of(str),
     List[Any]: lambda value: type(value) is list,
     List[List[Any]]: _is_list_of(list),

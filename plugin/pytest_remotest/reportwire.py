@@ -86,7 +86,8 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether this is a number of seconds, or the like, that can be shown."""
     # Neither infinite nor no number, nor an int that no float is.
     return isinstance(value, (int, float)) and -MAX_NUMBER < value < MAX_NUMBER
 
@@ -97,7 +98,7 @@ def is_location(value: Any) -> bool:
         isinstance(value, (list, tuple))
         and len(value) == 3  # noqa: PLR2004  path, line, name
         and isinstance(value[0], str)
-        and (value[1] is None or (isinstance(value[1], int) and _is_number(value[1])))
+        and (value[1] is None or (isinstance(value[1], int) and is_number(value[1])))
         and isinstance(value[2], str)
     )
 
@@ -109,7 +110,8 @@ def _are_pairs(value: Any) -> bool:
     )
 
 
-def _are_sections(value: Any) -> bool:
+def are_sections(value: Any) -> bool:
+    """Return whether these are titles and texts."""
     return _are_pairs(value) and all(
         isinstance(title, str) and isinstance(text, str) for title, text in value
     )
@@ -121,12 +123,12 @@ _SHAPES: Dict[str, Callable[[Any], bool]] = {
     "keywords": lambda value: isinstance(value, dict),
     "outcome": _is_text,
     "when": lambda value: value is None or _is_text(value),
-    "sections": _are_sections,
+    "sections": are_sections,
     "user_properties": _are_pairs,
     "wasxfail": _is_text,
-    "duration": _is_number,
-    "start": _is_number,
-    "stop": _is_number,
+    "duration": is_number,
+    "start": is_number,
+    "stop": is_number,
 }
 
 _RESHAPE: Dict[str, Callable[[Any], Any]] = {

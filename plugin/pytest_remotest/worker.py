@@ -29,8 +29,9 @@ from pytest_remotest import (
     workerstart,
     xdist_module,
 )
+from pytest_remotest.itemstory import ItemStory, as_text, location_to_wire, travels_as_made
 from pytest_remotest.pipes import read_body
-from pytest_remotest.reportwire import is_location, report_to_json
+from pytest_remotest.reportwire import report_to_json
 from pytest_remotest.runqueue import RunQueue
 from pytest_remotest.supervise import end_own_group
 from pytest_remotest.workerlink import ENDING, PAUSED, WorkerLink
@@ -154,8 +155,8 @@ class WorkerSession:
         self.worker_input = worker_input
         self.link = link
         self.queue = queue
+        self.story = ItemStory(link, self.serialise)
         self.position = -1
-        self.report_count = 0
         self.interrupt_reason = ""
         self.config: Any = None
         self.session: Any = None
@@ -202,7 +203,7 @@ class WorkerSession:
         """Send what failed or was skipped; that a module was collected is no news."""
         if not report.passed:
             data = self.serialise(report)
-            self.link.send(messages.CollectReport(data), flush=True)
+            self.story.say(messages.CollectReport(data), flush=True)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_collection(self, session: Any) -> Generator[None, Any, None]:
@@ -225,6 +226,7 @@ class WorkerSession:
         self.link.set_idle(PAUSED)
         self.queue.pause(self.worker_input.get("rampdelay", 0.0))
         self.link.set_idle(None)
+        self.story.may_be_brief = travels_as_made(self.config)
         self.run_queue(session)
         self.link.set_idle(ENDING)
         return True
@@ -254,8 +256,7 @@ class WorkerSession:
         duration_s = perf_counter() - began
         set_title("[pytest-xdist idle]")
         self.tell_forks()
-        self.link.send(messages.ItemFinished(position, duration_s, self.report_count), flush=True)
-        self.report_count = 0
+        self.story.end(position, duration_s)
 
     def tell_forks(self) -> None:
         """Warn of children that tests have forked and let come back into pytest."""
@@ -271,31 +272,26 @@ class WorkerSession:
                 node_id=node_id,
                 location=None,
             )
-            self.link.send(message, flush=False)
+            self.story.say(message, flush=False)
 
     def pytest_runtest_logstart(self, nodeid: Any, location: Any) -> None:
-        """Send it at once: a crash of this process must be known to be this item's."""
-        message = messages.LogStart(self.position, as_text(nodeid), location_to_wire(location))
-        self.link.send(message, flush=True)
+        """Tell that the item has begun."""
+        self.story.begin(self.position, nodeid, location)
 
     def pytest_runtest_logfinish(self, nodeid: Any, location: Any) -> None:
-        """Queue it: the end of the item follows."""
-        message = messages.LogFinish(self.position, as_text(nodeid), location_to_wire(location))
-        self.link.send(message, flush=False)
+        """Tell that pytest's protocol of the item is at its end."""
+        self.story.finish(self.position, nodeid, location)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Queue a report; one that tells of a failure goes out at once."""
-        data = self.serialise(report)
-        message = messages.TestReport(self.position, self.report_count, data)
-        self.report_count += 1
-        self.link.send(message, flush=bool(report.failed))
+        """Tell what came of a phase of the item."""
+        self.story.report(self.position, report)
 
     def pytest_warning_recorded(
         self, warning_message: Any, when: str, nodeid: str, location: Any
     ) -> None:
         """Send a warning as plain text."""
         category = warning_message.category or type(warning_message.message)
-        self.link.send(
+        self.story.say(
             messages.WarningRecorded(
                 category=as_text(category.__name__),
                 category_module=as_text(category.__module__),
@@ -325,7 +321,7 @@ class WorkerSession:
 
     def pytest_internalerror(self, excrepr: Any) -> bool:
         """Send the error of pytest or of a plugin as text, and let nobody print it here."""
-        self.link.send(messages.InternalError(as_text(excrepr)), flush=True)
+        self.story.say(messages.InternalError(as_text(excrepr)), flush=True)
         return True
 
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
@@ -353,19 +349,8 @@ class WorkerSession:
         text = fitting_text(output)
         for start in range(0, len(text), OUTPUT_PIECE_CHARS):
             piece = text[start : start + OUTPUT_PIECE_CHARS]
-            self.link.send(messages.SessionOutput(piece), flush=False)
-        self.link.send(messages.SessionFinished(self.interrupt_reason), flush=True)
-
-
-as_text = values.safe_str  # What a plugin gives may be of any type: it travels as text.
-
-
-def location_to_wire(location: Any) -> List[Any]:
-    """Return a location, (path, line, name), as JSON holds it; what is none becomes a name."""
-    if not is_location(location):
-        return ["", None, as_text(location)]
-    path, line, name = location
-    return [as_text(path), line, as_text(name)]
+            self.story.say(messages.SessionOutput(piece), flush=False)
+        self.story.say(messages.SessionFinished(self.interrupt_reason), flush=True)
 
 
 def in_parts(ids: List[str]) -> Iterator[List[str]]:

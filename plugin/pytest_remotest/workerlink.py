@@ -47,10 +47,7 @@ class WorkerLink:
 
         Where they cannot go out this process ends: nobody would hear of what it does.
         """
-        if self._get_pid() != self._owner_pid:
-            # A test forked and its child came back into pytest: it must not speak for us.
-            self.forks.note(self.node_id)
-            self._exit(FORKED_CHILD_STATUS)
+        self.refuse_forks()
         encoded = [frames.encode_message(message) for message in batch]
         with self._lock:
             for row in encoded:
@@ -60,6 +57,12 @@ class WorkerLink:
                 self._waiting_bytes += len(row)
             if flush:
                 self._write()
+
+    def refuse_forks(self) -> None:
+        """End this process if a test has forked it: it must neither speak for us nor go on."""
+        if self._get_pid() != self._owner_pid:
+            self.forks.note(self.node_id)
+            self._exit(FORKED_CHILD_STATUS)
 
     def set_idle(self, idle: Optional[bytes]) -> None:
         """Tell, after all that was queued, that nothing is run.

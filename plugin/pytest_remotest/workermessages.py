@@ -110,6 +110,23 @@ class ItemFinished(NamedTuple):
     report_count: int
 
 
+class ItemPassed(NamedTuple):
+    """The worker is done with the item at ``position``, which has passed and told no more.
+
+    It stands for three TestReports, a LogFinish with what its LogStart had, and an ItemFinished.
+    ``keywords`` are names, as of each of its reports. ``times`` are duration, start and stop of
+    setup, then of call and teardown; or three durations, of a pytest that knows no more.
+    ``sections`` are those of the last report, ``section_counts`` how many of them each had.
+    """
+
+    position: int
+    keywords: List[str]
+    times: List[float]
+    sections: List[List[Any]]
+    section_counts: List[int]
+    duration_s: float
+
+
 class ItemsReturned(NamedTuple):
     """Answer to ReclaimItems: what had not begun and is now nobody's."""
 
@@ -156,6 +173,6 @@ class SessionFinished(NamedTuple):
 WORKER_MESSAGES = (
     RunItems, ReclaimItems, Finish, StopSession,
     SessionStarted, ItemGroups, Collected, LogStart, LogFinish, TestReport, CollectReport,
-    WarningRecorded, ItemFinished, ItemsReturned, Idle, Busy, InternalError,
+    WarningRecorded, ItemFinished, ItemPassed, ItemsReturned, Idle, Busy, InternalError,
     SessionOutput, SessionFinished,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from pytest_remotest import frames, loader, messages, shortage
 from pytest_remotest.ending import Ending
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.forkparent import ForkedProcess, Process
+from pytest_remotest.pace import Pace
 from pytest_remotest.pipes import HEADER
 from pytest_remotest.processstate import ProcessState
 from pytest_remotest.supervise import signal_group
@@ -61,6 +62,7 @@ class WorkerProcess:
         """
         self.name = start.worker
         self.watch = watch
+        self.pace = Pace()
         self.python = None if overlay is None else overlay.python
         self.environment = worker_environment(start)
         if overlay is not None:

@@ -25,8 +25,8 @@ from remotest.run.plan import Environment, RunPlan
 
 FROM_WORKERS: Final = (
     *("SessionStarted", "ItemGroups", "Collected", "LogStart", "LogFinish", "TestReport"),
-    *("CollectReport", "WarningRecorded", "ItemFinished", "ItemsReturned", "InternalError"),
-    *("Idle", "Busy", "SessionOutput", "SessionFinished"),
+    *("CollectReport", "WarningRecorded", "ItemFinished", "ItemPassed", "ItemsReturned"),
+    *("InternalError", "Idle", "Busy", "SessionOutput", "SessionFinished"),
 )
 A_RUN: Final = [
     STARTED,
@@ -35,6 +35,8 @@ A_RUN: Final = [
     messages.TestReport(0, 0, REPORT),
     messages.LogFinish(0, "test_a.py::test_a", ["test_a.py", 3, "test_a"]),
     messages.ItemFinished(0, 0.25, 1),
+    messages.LogStart(1, "test_a.py::test_b", ["test_a.py", 5, "test_b"]),
+    messages.ItemPassed(1, ["test_b"], [0.5] * 9, [["out", "printed"]], [0, 1, 1], 0.25),
     messages.ItemsReturned([1]),
     messages.Idle("awaiting"),
     messages.Busy(),

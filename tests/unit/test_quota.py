@@ -46,6 +46,19 @@ def test_reports_have_their_texts_cut_once_there_were_many() -> None:
     assert quota.admit(messages.CollectReport(REPORT)) == messages.CollectReport(cut)
 
 
+def test_output_of_tests_that_pass_is_cut_as_well() -> None:
+    text = "x" * (CUT_CHARS + 10)
+    message = messages.ItemPassed(0, ["a"], [0.5] * 9, [["out", text]], [1, 1, 1], 0.5)
+    assert having_said(CUT_AFTER_BYTES).admit(message) is message
+
+    half = "x" * (CUT_CHARS // 2)
+    shown = f"{half}\n... [10 characters left out by remotest] ...\n{half}"
+    note = f"its worker had said {CUT_AFTER_BYTES + 1} bytes before: texts were cut"
+    assert having_said(CUT_AFTER_BYTES + 1).admit(message) == message._replace(
+        sections=[["out", shown], ["cut by remotest", note]], section_counts=[0, 0, 2]
+    )
+
+
 def test_warnings_are_left_out_after_one_that_says_so() -> None:
     quota = Quota()
     heard = [quota.admit(WARNING) for _ in range(MAX_WARNINGS + 3)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from _pytest.config import get_config
 from relayworld import INFO, STARTED, make_worker
 
 from pytest_remotest import hookspecs, messages, values
+from pytest_remotest.brief import spell_out
 from pytest_remotest.reportwire import report_to_json
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
 from remotest.run import events
@@ -34,6 +35,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.reports: list[pytest.TestReport] = []
 
     def pytest_testnodeready(self, node: Any) -> None:
         self.calls.append(("ready", node.gateway.id))
@@ -51,6 +53,7 @@ class Recorder:
         self.calls.append(("finish", nodeid, location))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        self.reports.append(report)
         facts = (report.worker_id, report.testrun_uid, report.node.gateway.id)
         index = getattr(report, "item_index", None)
         self.calls.append(("report", report.nodeid, report.when, report.outcome, *facts, index))
@@ -170,6 +173,61 @@ def test_a_report_that_is_missing_breaks_the_protocol(scene: Scene, missing: str
     came = [scene.report(when, "passed") for when in NUMBERS if when != missing]
     with pytest.raises(messages.ProtocolError, match=r"^a report of a test is missing$"):
         scene.say(STARTED, *came, messages.ItemFinished(0, 0.5, 3))
+
+
+PASSED: Final = messages.ItemPassed(0, ["test_b"], [0.5] * 9, [["out", "x"]], [0, 1, 1], 0.5)
+START: Final = messages.LogStart(0, "test_a.py::test_b", LOCATION)
+
+
+class Reader:
+    """A plugin with a say in how reports are made of what has travelled."""
+
+    def pytest_report_from_serializable(self) -> None:
+        """Leave it to pytest."""
+
+
+@pytest.mark.parametrize("has_reader", [False, True])
+def test_a_test_told_in_brief_is_what_it_is_when_spelled_out(
+    scene: Scene, has_reader: bool
+) -> None:
+    if has_reader:
+        scene.config.pluginmanager.register(Reader())
+    kept = scene.recorder.reports
+    scene.say(STARTED, messages.Collected(["test_a.py::test_b"], last=True))
+    del scene.recorder.calls[:]
+
+    told = scene.say(START, *spell_out(START, PASSED))
+    calls, reports = scene.recorder.calls[:], [vars(report) for report in kept]
+    del scene.recorder.calls[:], kept[:]
+    assert scene.say(START, PASSED) == told
+
+    assert scene.recorder.calls == calls
+    assert [vars(report) for report in kept] == reports
+    assert len({id(report.keywords) for report in kept}) == len(NUMBERS)
+    assert told[-1] == events.ItemFinished(
+        worker="gw0", position=0, outcome="passed", duration_s=0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ([STARTED, PASSED], "the start of a test is missing"),
+        ([STARTED, START, PASSED._replace(position=1)], "the start of a test is missing"),
+        ([STARTED, START, PASSED, PASSED], "the start of a test is missing"),
+        ([START, PASSED], "a report of a session that has not begun"),
+        ([STARTED, START, PASSED._replace(times=[])], "is not of three phases"),
+    ],
+)
+def test_what_cannot_be_told_in_brief(scene: Scene, said: list[Any], cause: str) -> None:
+    with pytest.raises(messages.ProtocolError, match=cause):
+        scene.say(*said)
+
+
+def test_what_has_told_a_report_is_not_told_in_brief(scene: Scene) -> None:
+    scene.say(STARTED, START, scene.report("setup", "passed"))
+    with pytest.raises(messages.ProtocolError, match="tells all its reports, and has told some"):
+        scene.say(PASSED)
 
 
 def test_an_item_without_a_report_has_no_outcome(scene: Scene) -> None:

@@ -46,6 +46,7 @@ FIELDS: Final[dict[Any, st.SearchStrategy[Any]]] = {
     int | None: st.none() | INTEGERS,
     float | None: st.none() | st.floats(-(2.0**62), 2.0**62),
     list[int]: st.lists(INTEGERS),
+    list[float]: st.lists(st.floats(-(2.0**62), 2.0**62)),
     list[str]: st.lists(TEXTS),
     list[Any]: st.lists(JSON),
     list[list[Any]]: st.lists(st.lists(JSON)),

@@ -1,0 +1,98 @@
+"""``ItemPassed``, and the messages that it stands for: one made of the other, both ways."""
+
+from itertools import chain
+from typing import Any, Dict, List, Optional, Tuple
+
+from pytest_remotest import messages
+from pytest_remotest.messages import ItemPassed, LogStart, ProtocolError
+from pytest_remotest.reportwire import MAX_NUMBER, are_sections
+
+PHASES = ("setup", "call", "teardown")
+MAX_BRIEF_CHARS = 64 * 1024  # Of keywords and output: longer reports are told, and cut, as others.
+TIMES = ("duration", "start", "stop")  # Fields of a report; pytest before 8.0 has only the first.
+
+
+def in_brief(position: int, reports: List[Any], duration_s: float) -> Optional[ItemPassed]:
+    """Return what stands for all three reports of an item, None where nothing can.
+
+    Each has passed and has no fields but those of pytest, with nothing in ``user_properties``.
+    """
+    setup, call, teardown = reports
+    keywords, sections = teardown.keywords, teardown.sections
+    counts = [len(report.sections) for report in reports]
+    fields = [name for name in TIMES if hasattr(teardown, name)]
+    times = [getattr(report, name) for report in reports for name in fields]
+    is_brief = (
+        setup.keywords == call.keywords == keywords
+        and _are_names(keywords)
+        and setup.sections == sections[: counts[0]]
+        and call.sections == sections[: counts[1]]
+        and are_sections(sections)
+        and all(type(time_s) is float for time_s in times)
+        and are_times(times)
+        and sum(map(len, chain(keywords, *sections))) <= MAX_BRIEF_CHARS
+    )
+    if not is_brief:
+        return None
+    rows = [list(section) for section in sections]
+    return ItemPassed(position, list(keywords), times, rows, counts, duration_s)
+
+
+def are_times(times: List[float]) -> bool:
+    """Return whether none of these is infinite, no number, or longer than a report can have."""
+    return sum(map(abs, times)) < MAX_NUMBER
+
+
+def _are_names(keywords: Any) -> bool:
+    """Return whether these are keywords as pytest has them: names, each with a 1."""
+    is_dict = type(keywords) is dict and all(type(name) is str for name in keywords)
+    return is_dict and keywords == dict.fromkeys(keywords, 1)
+
+
+def phases_of(passed: ItemPassed) -> List[Tuple[str, Dict[str, float], List[List[str]]]]:
+    """Return rows (phase, its times by name, its sections) of an item.
+
+    Raises:
+        ProtocolError: what was told of it cannot be.
+    """
+    count = len(passed.times) // len(PHASES)
+    if (
+        count not in (1, len(TIMES))
+        or len(passed.times) != count * len(PHASES)
+        or len(passed.section_counts) != len(PHASES)
+        or not are_times(passed.times)
+        or not are_sections(passed.sections)
+    ):
+        raise ProtocolError("what is told of a test that passed is not of three phases")
+    times = iter(passed.times)
+    return [
+        # TIMES is first: zip would take one more of the times before it sees the end.
+        (when, dict(zip(TIMES[:count], times)), passed.sections[:section_count])  # noqa: B905
+        for when, section_count in zip(PHASES, passed.section_counts)  # noqa: B905  3.10 has strict
+    ]
+
+
+def spell_out(start: LogStart, passed: ItemPassed) -> List[Any]:
+    """Return the messages that ``passed`` stands for, behind the start of its item.
+
+    Raises:
+        ProtocolError: what was told of it cannot be.
+    """
+    spelled: List[Any] = []
+    for number, (when, times, sections) in enumerate(phases_of(passed)):
+        data: Dict[str, Any] = {
+            "$report_type": "TestReport",
+            "nodeid": start.node_id,
+            "location": start.location,
+            "keywords": dict.fromkeys(passed.keywords, 1),
+            "outcome": "passed",
+            "longrepr": None,
+            "when": when,
+            "user_properties": [],
+            "sections": sections,
+        }
+        data.update(times)
+        spelled.append(messages.TestReport(passed.position, number, data))
+    spelled.append(messages.LogFinish(*start))
+    spelled.append(messages.ItemFinished(passed.position, passed.duration_s, len(PHASES)))
+    return spelled
