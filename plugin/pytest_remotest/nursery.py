@@ -26,11 +26,15 @@ COLLECT_S = 240.0
 
 
 class Shared:
-    """A process that workers fork from, with those that wait for it; None once it is of no use."""
+    """A process that workers fork from, with those that wait for it; None once it is of no use.
+
+    A collector has the ``zygote`` that it was forked from.
+    """
 
     def __init__(self, parent: Optional[ForkParent], watch: Watch) -> None:
         self.parent = parent
         self.watch = watch
+        self.zygote: Optional[Shared] = None
         self.began_s: Optional[float] = None
         self.waiting: List[WorkerProcess] = []
 
@@ -92,13 +96,8 @@ class Nursery:
         if self.hindrance or worker.start.way == "spawn":
             self._spawn(worker)
             return
-        zygote = self._zygote_for(worker)
-        if worker.start.way == "fork" and zygote.parent is not None and zygote.parent.is_ready:
-            collector = self._collector_for(worker, zygote)
-            if collector.parent is not None:
-                self._join(collector, worker)
-                return
-        self._join(zygote, worker)
+        collects = worker.start.way == "auto"
+        self._join(self._zygote_for(worker) if collects else self._collector_for(worker), worker)
 
     def _join(self, shared: Shared, worker: WorkerProcess) -> None:
         if shared.parent is None:
@@ -123,29 +122,40 @@ class Nursery:
             self._selector.register(zygote.parent, selectors.EVENT_READ, zygote)
         return self._zygotes[key]
 
-    def _collector_for(self, worker: WorkerProcess, zygote: Shared) -> Shared:
-        """Return what workers share that collect alike. The first of them prints what it prints."""
+    def _collector_for(self, worker: WorkerProcess) -> Shared:
+        """Return what workers share that collect alike, or the zygote that has to come before it.
+
+        Or comes in its place, where it was given up.
+        """
         start = worker.start
         arguments = [text for text in start.arguments if not text.startswith("--basetemp=")]
         key = _key(worker, [arguments, start.python_path, start.whole_path, start.nice])
-        if key not in self._collectors:
-            collector = Shared(None, self._new_watch())
-            self._collectors[key] = collector
-            control, its_end = socket.socketpair()
-            try:
-                assert zygote.parent is not None
-                descriptors = [its_end.fileno(), its_end.fileno(), worker.child_fds[-1]]
-                process = zygote.parent.fork(forking.COLLECTOR, descriptors)
-                write_body(control.fileno(), frames.encode_body([start]))
-            except OSError:
-                control.close()
-                self._drop(zygote)
-            else:
-                collector.parent = ForkParent(process, control)
-                self._selector.register(collector.parent, selectors.EVENT_READ, collector)
-            finally:
-                its_end.close()
-        return self._collectors[key]
+        collector = self._collectors.get(key)
+        if collector is not None and collector.parent is not None:
+            return collector
+        zygote = self._zygote_for(worker)
+        if collector is None and zygote.parent is not None and zygote.parent.is_ready:
+            collector = self._collectors[key] = Shared(None, self._new_watch())
+            self._fork_collector(worker, collector, zygote)
+        return zygote if collector is None or collector.parent is None else collector
+
+    def _fork_collector(self, worker: WorkerProcess, collector: Shared, zygote: Shared) -> None:
+        """Fork a collector that begins, and prints, as one of its workers."""
+        assert zygote.parent is not None
+        control, its_end = socket.socketpair()
+        try:
+            descriptors = [its_end.fileno(), its_end.fileno(), worker.child_fds[-1]]
+            process = zygote.parent.fork(forking.COLLECTOR, descriptors)
+            write_body(control.fileno(), frames.encode_body([worker.start]))
+        except OSError:
+            control.close()
+            self._drop(zygote)
+        else:
+            collector.parent = ForkParent(process, control)
+            collector.zygote = zygote
+            self._selector.register(collector.parent, selectors.EVENT_READ, collector)
+        finally:
+            its_end.close()
 
     def _spawn(self, worker: WorkerProcess) -> None:
         try:
@@ -172,8 +182,19 @@ class Nursery:
         reason = shared.parent.hear()
         if reason:
             self._give_up(shared, reason)
-        else:
-            self._start_waiting(shared)
+            return
+        self._start_waiting(shared)
+        if shared.zygote is not None:
+            self._retire(shared.zygote)
+
+    def _retire(self, zygote: Shared) -> None:
+        """End a zygote that nobody is going to need; where that is wrong another one is started.
+
+        What it shares with a collector is in memory twice as soon as the one changes it.
+        """
+        if zygote.parent is not None and not zygote.waiting:
+            self._drop(zygote)
+            self._zygotes = {key: one for key, one in self._zygotes.items() if one is not zygote}
 
     def _give_up(self, shared: Shared, reason: str) -> None:
         """Use a process no more; whoever waits for it begins in another way, and the user hears."""
