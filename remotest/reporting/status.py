@@ -53,10 +53,9 @@ class Stages:
 
     def settle(self, coming_count: int) -> None:
         """Forget all that have not collected, but for so many that count as if they had."""
-        collected = {n: s for n, s in self._stage_of.items() if s is Stage.COLLECTED}
-        self._stage_of = collected
+        self._stage_of = {n: s for n, s in self._stage_of.items() if s == Stage.COLLECTED}
         self.counts.clear()
-        self.counts[Stage.COLLECTED] = len(collected) + coming_count
+        self.counts[Stage.COLLECTED] = len(self._stage_of) + coming_count
 
 
 def status_line(counts: Counter[Stage], item_count: int) -> str:

@@ -62,6 +62,7 @@ class TerminalReport:
         self._shows_output = config.option.capture == "no"
         self._output = OutputLines()
         self._stages = Stages()
+        self._has_begun_early = False
         self._item_count = 0
         self._collected: defaultdict[str, Tally] = defaultdict(Tally)
         self._collected_count = 0
@@ -241,7 +242,7 @@ class TerminalReport:
             self._line(f"[{worker.name}] Python {version}")
 
     def _show_status(self, *, to_log: bool = False) -> None:
-        if self._terminal is None or self._is_quiet:
+        if self._terminal is None or self._is_quiet or self._has_begun_early:
             return
         line = status_line(self._stages.counts, self._item_count)
         if self._terminal.isatty:
@@ -259,7 +260,7 @@ class TerminalReport:
         """
         self._stages.settle(coming_count)
         self._show_status(to_log=True)
-        self._is_quiet |= coming_count > 0
+        self._has_begun_early = coming_count > 0
         self._line("")
         if self._verbosity > 0:
             self._line(f"scheduling tests via {scheduler}")
