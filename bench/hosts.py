@@ -14,7 +14,7 @@ import sshd
 from bench.delay import DelayLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -46,13 +46,19 @@ class Hosts:
 
 
 @contextlib.contextmanager
-def running(directory: Path, count: int, round_trip_s: float) -> Iterator[Hosts]:
+def running(
+    directory: Path,
+    count: int,
+    round_trip_s: float,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Hosts]:
     """Run so many hosts for the time of a ``with`` block.
 
     Args:
         directory: for their files.
         count: how many.
         round_trip_s: of the line to each; with 0 there is none in between.
+        environment: variables that all that runs there has.
     """
     names = tuple(f"host{number}" for number in range(1, count + 1))
     homes = tuple(directory / f"home-{name}" for name in names)
@@ -60,7 +66,9 @@ def running(directory: Path, count: int, round_trip_s: float) -> Iterator[Hosts]
     with contextlib.ExitStack() as stack:
         for name, home in zip(names, homes, strict=True):
             home.mkdir(parents=True)
-            server = stack.enter_context(sshd.running(directory, name=name, home=home))
+            server = stack.enter_context(
+                sshd.running(directory, name=name, home=home, environment=environment)
+            )
             port = server.port
             if round_trip_s:
                 line = DelayLine(server.port, round_trip_s)
