@@ -31,6 +31,14 @@ class SilentReporter:
         """Be the reporter for all that pytest and plugins ask."""
         return getattr(self._reporter, name)
 
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Ask what a report is called, as every reporter does: some plugins change it when asked.
+
+        So pytest lets a test fail whose subtests have failed.
+        """
+        config = self._reporter.config
+        config.hook.pytest_report_teststatus(report=report, config=config)
+
 
 def silence(config: Any) -> None:
     """Let the reporter of a session, if it has one, write to nowhere and hear of nothing."""
