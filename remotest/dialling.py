@@ -35,11 +35,14 @@ class Dialling:
         opener.name(self.agents)
         self.driver.open(self.agents)
 
-    def leave(self) -> None:
-        """Leave every host; nothing of ours stays there. May be called again."""
+    def leave(self, within_s: float | None = None) -> None:
+        """Leave every host; nothing of ours stays there. Whoever has left may do it again.
+
+        A host that is not clean within this time, if it is limited, is left to become so by itself.
+        """
         if not self._is_left:
             self._is_left = True
-            self.driver.close()
+            self.driver.close(within_s)
             self._opener.close()
 
 

@@ -23,8 +23,7 @@ from remotest.env.model import Overlay
 from remotest.environments import EnvironmentPlan, host_of, plan_agents, plan_environments
 from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap
-from remotest.run.plan import Environment, RunPlan
-from remotest.run.waiting import SLOW_START_S
+from remotest.run.plan import SLOW_START_S, Environment, RunPlan
 from remotest.spec import AUTO, SshTarget
 from remotest.sync.memory import ScanMemory, cache_root
 from remotest.sync.plan import Layout, project_key
@@ -297,12 +296,17 @@ class Places:
         """Take in where the tree is that the workers of an agent run in."""
         self._trees[agent] = tree
 
-    def pusher(self, agent: str, tell: Callable[[Progress], None] = lambda _: None) -> Pusher:
-        """Return what brings the tree to the host of an agent; it runs in a thread.
+    def pusher(self, agent: str) -> Pusher:
+        """Return what brings the tree to the host of an agent; it runs in a thread."""
+        return partial(push, self._manifest_for(agent), self._destination(agent))
 
-        There ``tell`` is told how far that is.
+    def sync_pusher(self, agent: str, tell: Callable[[Progress], None]) -> Pusher:
+        """Return what ``pusher`` does, for the next run: nobody holds the tree after it.
+
+        In its thread ``tell`` is told how far it is.
         """
-        return partial(push, self._manifest_for(agent), self._destination(agent), tell=tell)
+        destination = replace(self._destination(agent), is_held=False)
+        return partial(push, self._manifest_for(agent), destination, tell=tell)
 
     def previewer(self, agent: str) -> Asker:
         """Return what asks for the room there, and for what ``pusher`` would bring, if anything."""

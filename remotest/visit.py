@@ -42,10 +42,10 @@ class Visit:
         self._dialling = dialling
         self.errors: dict[str, HostError] = {}
 
-    def close(self) -> None:
-        """Leave every host; nothing of ours stays there."""
+    def close(self, within_s: float | None = None) -> None:
+        """Leave every host; nothing of ours stays there. ``within_s`` as for ``Dialling``."""
         if self._dialling is not None:
-            self._dialling.leave()
+            self._dialling.leave(within_s)
         self._opener.close()
 
     @property

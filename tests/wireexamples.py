@@ -36,7 +36,7 @@ EXAMPLES = (
     m.Ping(),
     m.SyncOpen("project", "run", None, "/srv/tree"),
     m.SyncManifest("00ff", 30, "ff00", [0, 2], ['["base","d",493]']),
-    m.SyncCommit(),
+    m.SyncCommit(True),
     m.AskRoom(None, None),
     m.HoldTree("/tree"),
     m.EnvOpen(

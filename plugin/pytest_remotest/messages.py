@@ -228,8 +228,11 @@ class SyncCommit(NamedTuple):
     """Make the tree equal to the manifest as soon as all wanted blobs are there, then SyncDone.
 
     It is sent right behind the SyncManifest, so that a tree that lacks nothing costs one round
-    trip. Without it the host only says what it would want.
+    trip. Without it the host only says what it would want. Unless the tree is ``held``, another run
+    may have it from SyncDone on.
     """
+
+    held: bool
 
 
 class AskRoom(NamedTuple):

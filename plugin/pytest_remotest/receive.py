@@ -42,6 +42,7 @@ class Receiver:
         self._mirror: Optional[Mirror] = None
         self._wanted: Dict[str, int] = {}
         self._is_committing = False
+        self._is_held = True
         self._has_failed = False
         self._notes: List[str] = []
         self._cache: Optional[bytes] = None  # The root of the one that the tree is in.
@@ -110,13 +111,14 @@ class Receiver:
             part = digests[start : start + size]
             self._send(messages.SyncWant(part, start + size >= len(digests), encodings))
 
-    def commit(self, _: messages.SyncCommit) -> None:
+    def commit(self, message: messages.SyncCommit) -> None:
         """Change the tree from here on; it is done once nothing is wanted any more."""
         if self._has_failed:
             return
         if not self._manifest or self._is_committing:
             raise ProtocolError("a commit without a manifest")
         self._is_committing = True
+        self._is_held = message.held
         if self._mirror is not None:  # else it begins when the manifest is here
             with self._telling_failures():
                 self._make(self._mirror)
@@ -225,7 +227,10 @@ class Receiver:
         else:
             self._mirror.finish()
         self._keep_manifest()
-        self._send(messages.SyncDone(to_text(self._slot.path), self._notes))
+        tree = to_text(self._slot.path)
+        if not self._is_held:
+            self.release()
+        self._send(messages.SyncDone(tree, self._notes))
 
     def _keep_manifest(self) -> None:
         if self._text is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from remotest.spec import AUTO, WorkerCount
 
 if TYPE_CHECKING:
     from remotest.scheduling.modes import DistMode
+
+SLOW_START_S: Final = 30.0
+"""A start that takes no longer needs no words. Each further note comes after twice the time."""
 
 SPLIT_MARK = "#"
 """Stands between the name of an ``auto`` environment and the number of its part under each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from remotest.run.gaps import WORKERS_NAMED
 
@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from remotest.run.fleet import Phase, WorkerState
-
-SLOW_START_S: Final = 30.0
-"""A start that takes no longer needs no words. Each further note comes after twice the time."""
 
 
 class Waiting:

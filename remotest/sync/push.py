@@ -44,6 +44,7 @@ class Destination:
         run_uid: of this run.
         cache: directory on the host to keep trees in, None for the host's own choice.
         directory: the tree's own directory on the host, None for one in the cache.
+        is_held: whether no other run may have the tree before its agent leaves.
     """
 
     host: str
@@ -51,6 +52,7 @@ class Destination:
     run_uid: str
     cache: str | None = None
     directory: str | None = None
+    is_held: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,7 @@ class _Push:
         """Announce the manifest, and have its tree made as soon as that can be."""
         to = self._to
         opening = SyncOpen(to.project, to.run_uid, to.cache, to.directory)
-        commits = [SyncCommit()] if commit else []
+        commits = [SyncCommit(to.is_held)] if commit else []
         self._offered_s = time.monotonic()
         self._send(encode([opening, self._manifest.announcement, *commits]))
 

@@ -206,7 +206,7 @@ def test_file_that_changes_after_it_was_read_is_named(
     [
         [announce([])],
         [messages.SyncOpen("../x", "r", None, None)],
-        [messages.SyncOpen("p", "r", None, None), messages.SyncCommit()],
+        [messages.SyncOpen("p", "r", None, None), messages.SyncCommit(held=True)],
         [
             messages.SyncOpen("p", "r", None, None),
             announce([["base/../../x", "d", 0o700]]),
@@ -214,19 +214,19 @@ def test_file_that_changes_after_it_was_read_is_named(
         [
             messages.SyncOpen("p", "r", None, None),
             announce([["base", "d", 0o700]]),
-            messages.SyncCommit(),
+            messages.SyncCommit(held=True),
             messages.Blob("0" * 64, last=True, data=b""),
         ],
         [
             messages.SyncOpen("p", "r", None, None),
             announce([["base", "d", 0o700], ["base/x", "f", 0o600, 1, "0" * 64, 0]]),
-            messages.SyncCommit(),
+            messages.SyncCommit(held=True),
             messages.Blob("0" * 64, last=True, data=b"x"),
         ],
         [
             messages.SyncOpen("p", "r", None, None),
             announce([["base", "d", 0o700], ["base/x", "f", 0o600, 1, "0" * 64, 0]]),
-            messages.SyncCommit(),
+            messages.SyncCommit(held=True),
             messages.Blob("0" * 64, last=False, data=b"xy"),
         ],
     ],

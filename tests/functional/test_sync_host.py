@@ -55,6 +55,14 @@ def test_two_runs_at_once_have_two_trees(project: Path, home: Path) -> None:
     assert Host(home).push(manifest_of(project)).tree == one
 
 
+def test_tree_that_is_not_held_is_free_as_soon_as_it_is_there(project: Path, home: Path) -> None:
+    first, second = Host(home), Host(home)
+    tree = first.push(manifest_of(project), is_held=False).tree
+    assert second.push(manifest_of(project)).tree == tree
+    first.receiver.release()
+    assert Host(home).push(manifest_of(project)).tree != tree
+
+
 def test_two_projects_of_one_user_have_two_trees(project: Path, home: Path) -> None:
     one = Host(home).push(manifest_of(project), project="one-1").tree
     two = Host(home).push(manifest_of(project), project="two-2").tree

@@ -179,7 +179,7 @@ def _conversations() -> st.SearchStrategy[bytes]:
         opens.map(lambda one: to_json([one])),
         _manifest_rows().map(
             lambda rows: to_json(
-                [["SyncOpen", "p", "u", None, None], announcement(rows), ["SyncCommit"]]
+                [["SyncOpen", "p", "u", None, None], announcement(rows), ["SyncCommit", True]]
             )
         ),
         st.integers(0, 5).map(lambda number: b"blob %d" % number),

@@ -229,7 +229,7 @@ def test_answers_of_a_sync_reach_the_one_who_asked(hosts: MemoryHosts) -> None:
     exited = messages.WorkerExited("gw0", 0, "")
 
     def push(send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Pushed:
-        send(frames.encode([messages.SyncCommit()]))
+        send(frames.encode([messages.SyncCommit(held=True)]))
         hosts.gateways["a"].say(frames.encode([want, exited]))
         assert receive(WAIT_S) == want
         with pytest.raises(TimeoutError):
@@ -242,7 +242,7 @@ def test_answers_of_a_sync_reach_the_one_who_asked(hosts: MemoryHosts) -> None:
         MessagesCame(agent="a", worker=None, messages=(exited,)),
         TreePushed(agent="a", tree="/c/0", notes=("one",)),
     ]
-    assert hosts.gateways["a"].sent == [(None, [messages.SyncCommit()])]
+    assert hosts.gateways["a"].sent == [(None, [messages.SyncCommit(held=True)])]
 
 
 def test_a_sync_that_fails(hosts: MemoryHosts) -> None:
