@@ -275,13 +275,23 @@ class Places:
         return self._manifest
 
     def assign_trees(self, agents: Sequence[str]) -> list[str]:
-        """Note the usable agents; return those that shall receive a tree, one for each place."""
-        self._usable = list(agents)
+        """Note usable agents; return those of them that shall receive a tree, one for each place.
+
+        Those that run in the same place are noted together.
+        """
+        self._usable += agents
+        receiving: list[str] = []
         for agent in agents:
             key = self._agents_by_name[agent].tree_key
-            if key is not None:
-                self._pushing.setdefault(key, agent)
-        return list(self._pushing.values())
+            if key is not None and key not in self._pushing:
+                self._pushing[key] = agent
+                receiving.append(agent)
+        return receiving
+
+    def agents_of_tree(self, agent: str) -> list[str]:
+        """Return the agents of the run that are in the same place as one; none without a tree."""
+        key = self._agents_by_name[agent].tree_key
+        return [plan.name for plan in self.agents if key is not None and plan.tree_key == key]
 
     def awaits_tree(self, agent: str) -> bool:
         """Return whether an agent cannot start workers before its tree is there."""

@@ -119,6 +119,14 @@ class Preflight:
         Its start is told by a thread of its own, and may come after its end.
         """
         self._lost_early.setdefault(agent, reason)
+        return self.has_started(agent)
+
+    def is_known(self, agent: str) -> bool:
+        """Return whether an agent has started or failed."""
+        return agent in self._errors
+
+    def has_started(self, agent: str) -> bool:
+        """Return whether an agent has started, and can run the suite."""
         return agent in self._errors and self._errors[agent] is None
 
     @property

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from remotest.reporting.terminal import TerminalReport
     from remotest.run.events import Event
 
-Part: TypeAlias = Literal["tree", "environment"]
-"""What an agent may have to wait for."""
+Part: TypeAlias = Literal["tree", "environment", "others"]
+"""What an agent may have to wait for; the others must have started or failed, as it has."""
 
 
 class Preparation:
@@ -154,6 +154,7 @@ class Preparation:
         self._preflight.note(agent, error)
         if error is not None:
             self._report.host_failed(error)
+        self._push_first(agent)
         if self._preflight.is_complete:
             for name, reason in self._preflight.failures().items():
                 self._tell(events.AgentFailed(agent=name, reason=reason))
@@ -168,17 +169,27 @@ class Preparation:
             agents = [agent for agent in agents if not self._places.awaits_tree(agent)]
         managed = [agent for agent in agents if agent in self._managed]
         for agent in agents:
-            self._awaiting[agent] = set()
-            if self._places.awaits_tree(agent):
-                self._awaiting[agent].add("tree")
+            parts = self._awaiting.setdefault(agent, set())
+            parts.discard("others")
             if agent in managed:
-                self._awaiting[agent].add("environment")
-        for agent in self._places.assign_trees(agents):
-            self._push(agent)
+                parts.add("environment")
         if managed:
             self._driver.resolve(partial(self._provision.resolve, managed))
         for agent in agents:
             self._advance(agent)
+
+    def _push_first(self, agent: str) -> None:
+        """Bring the tree to where an agent is, once all that run there have started or failed.
+
+        No other host is waited for. Which interpreters there are says what travels.
+        """
+        sharing = self._places.agents_of_tree(agent)
+        if self._tree_error is None and all(map(self._preflight.is_known, sharing)):
+            started = [one for one in sharing if self._preflight.has_started(one)]
+            for one in started:
+                self._awaiting[one] = {"tree", "others"}
+            for one in self._places.assign_trees(started):
+                self._push(one)
 
     def _prepare_again(self, agent: str) -> None:
         """Bring an agent that was lost a tree of its own; its environment is on its host."""

@@ -125,6 +125,17 @@ def test_one_tree_for_each_place(here: dict[str, Any]) -> None:
     assert places.sharing_tree("ssh=h//python=q") == ["ssh=h//python=p", "ssh=h//python=q"]
 
 
+def test_each_place_has_its_own_time(here: dict[str, Any]) -> None:
+    places = Places(settings("ssh=h//python=p", "ssh=i", "ssh=h//python=q", "popen", **here))
+    alike = ["ssh=h//python=p", "ssh=h//python=q"]
+    assert [places.agents_of_tree(name) for name in ("ssh=i", *alike, "popen")] == [
+        *(["ssh=i"], alike, alike, []),
+    ]
+    assert places.assign_trees(["ssh=i"]) == ["ssh=i"]
+    assert places.assign_trees(alike) == ["ssh=h//python=p"]
+    assert places.sharing_tree("ssh=h//python=p") == alike
+
+
 def test_a_tree_goes_to_the_first_that_can_take_it(here: dict[str, Any]) -> None:
     places = Places(settings("ssh=h//python=p", "ssh=h//python=q", **here))
     assert places.assign_trees(["ssh=h//python=q"]) == ["ssh=h//python=q"]

@@ -126,3 +126,11 @@ def test_an_agent_that_ends_before_its_start_is_told_has_failed() -> None:
     preflight.note("b", None)
     assert (preflight.failures(), preflight.usable()) == ({"a": "killed"}, ["b"])
     assert preflight.lose("b", "killed")
+
+
+def test_what_is_known_of_each() -> None:
+    preflight = Preflight(3)
+    preflight.note("a", None)
+    preflight.note("b", failed("refused"))
+    told = {agent: (preflight.is_known(agent), preflight.has_started(agent)) for agent in "abc"}
+    assert told == {"a": (True, True), "b": (True, False), "c": (False, False)}
