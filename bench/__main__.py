@@ -66,8 +66,9 @@ def conduct(one: Experiment, rounds: int) -> Result:
     versions = contenders.versions()
     start, busy_s, passed_s = time.monotonic(), *processes.machine_cpu_s()
     own_s = processes.whole_cpu_s()
-    with tempfile.TemporaryDirectory(prefix="remotest-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix=contenders.FOLDER_PREFIX) as folder:
         outcome = one.measure(Path(folder), rounds)
+    processes.wait_for_orphans(but=set())
     busy_now_s, passed_now_s = processes.machine_cpu_s()
     others_s = busy_now_s - busy_s - (processes.whole_cpu_s() - own_s)
     return Result(

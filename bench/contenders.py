@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -30,6 +31,9 @@ KEPT: Final = ROOT / ".cache" / "bench"
 OURS: Final = "remotest"
 PEER: Final = "pytest-xdist"
 PLAIN: Final = "pytest"
+
+FOLDER_PREFIX: Final = "remotest-bench-"
+"""Of the folder that an experiment is conducted in."""
 
 RUN_TIMEOUT_S: Final = 600
 """The longest, 50,000 tests, takes two minutes on a busy machine."""
@@ -134,5 +138,5 @@ def environment() -> dict[str, str]:
 
 def shown(command: Sequence[str]) -> str:
     """Return a command as a page shows it: without the places of this machine."""
-    words = [Path(word).name if word.startswith(str(KEPT)) else word for word in command]
-    return shlex.join(words).replace(str(ROOT), "ROOT")
+    text = re.sub(rf"{re.escape(str(KEPT))}/[^/\s]+/bin/", "", shlex.join(command))
+    return re.sub(rf"[^\s'=]*/{FOLDER_PREFIX}[^/\s]+/", "", text)
