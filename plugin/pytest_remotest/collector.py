@@ -146,7 +146,7 @@ class CollectorSession(worker.WorkerSession):
         third_party.count_reruns_here(self.worker_input)
         (folder,) = [text for text in start.arguments if text.startswith(BASETEMP)]
         self._move_temporary_folder(folder[len(BASETEMP) :])
-        self.link, self.queue = worker.connect(forked.read_fd, forked.write_fd)
+        self.connect(*worker.connect(forked.read_fd, forked.write_fd))
         self._notes.say_all(self.link)
 
     def _move_temporary_folder(self, folder: str) -> None:

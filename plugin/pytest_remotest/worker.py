@@ -153,13 +153,17 @@ class WorkerSession:
 
     def __init__(self, worker_input: Dict[str, Any], link: WorkerLink, queue: RunQueue) -> None:
         self.worker_input = worker_input
-        self.link = link
-        self.queue = queue
-        self.story = ItemStory(link, self.serialise)
+        self.connect(link, queue)
         self.position = -1
         self.interrupt_reason = ""
         self.config: Any = None
         self.session: Any = None
+
+    def connect(self, link: WorkerLink, queue: RunQueue) -> None:
+        """Speak by a link, and run what comes by a queue, from now on."""
+        self.link = link
+        self.queue = queue
+        self.story = ItemStory(link, self.serialise)
 
     # -- configuration ---------------------------------------------------------------------
 
