@@ -295,11 +295,12 @@ class Controller:
         worker = self._workers.get(event.worker or "")
         if worker is not None and worker.agent == event.agent:
             worker.quota.said_bytes += event.size_bytes
-        for message in event.messages:
-            if event.worker is None:
-                self._handle_agent_message(event.agent, message)
-            else:
-                self._handle_worker_message(event.agent, event.worker, message)
+        with self._report.once():
+            for message in event.messages:
+                if event.worker is None:
+                    self._handle_agent_message(event.agent, message)
+                else:
+                    self._handle_worker_message(event.agent, event.worker, message)
 
     def _living_worker(self, agent: str, name: str) -> Worker | None:
         """Return a worker of an agent; None if it was given up, or is another agent's."""

@@ -39,6 +39,9 @@ _OWN_FIELDS = frozenset(
 _TYPE_FIELD: dict[str, Any] = {"$report_type": "TestReport"}
 """What pytest leaves in the reports that it rebuilds itself."""
 
+LOCATION_PARTS = 3
+"""Path, line, name."""
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -119,8 +122,9 @@ def as_location(location: list[Any] | None) -> tuple[str, int | None, str]:
     Raises:
         pytest_remotest.messages.ProtocolError: it is none.
     """
-    match location:
-        case [str(path), int() | None as line, str(name)]:
+    if type(location) is list and len(location) == LOCATION_PARTS:
+        path, line, name = location
+        if type(path) is str and type(name) is str and (line is None or type(line) is int):
             return path, line, name
     raise messages.ProtocolError("a location that is no path, line and name")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import pytest
 from pytest_remotest import messages
 from remotest.hosttext import HostText, one_line, printable
 from remotest.reporting import junit, progress
+from remotest.reporting.environmentnames import EnvironmentNames
+from remotest.reporting.flushing import Flushing
 from remotest.reporting.gaps import gap_lines
 from remotest.reporting.lastfailed import LastFailed
 from remotest.reporting.matrix import (
@@ -27,7 +30,7 @@ from remotest.reporting.troubles import loss_lines, return_lines
 from remotest.run import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from remotest.errors import HostError
     from remotest.places import Places
@@ -66,7 +69,7 @@ class TerminalReport:
         self._item_count = 0
         self._collected: defaultdict[str, Tally] = defaultdict(Tally)
         self._collected_count = 0
-        self._in_summary = False
+        self._flushing = self._terminal and Flushing(self._terminal._tw)  # noqa: SLF001  no other way
         self._result: RunResult | None = None
         self._relay: Relay | None = None
         self._summary = ""
@@ -96,6 +99,10 @@ class TerminalReport:
             self._terminal.showfspath = False
             if self._places.mode == "each":
                 progress.install(self._config, self._terminal)
+
+    def once(self) -> contextlib.AbstractContextManager[None]:
+        """Show at the end of a ``with`` block what pytest's reporter shows in it."""
+        return self._flushing.once() if self._flushing else contextlib.nullcontext()
 
     # -- lines while the run goes on -------------------------------------------------------
 
@@ -279,9 +286,8 @@ class TerminalReport:
     @pytest.hookimpl(tryfirst=True, hookwrapper=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
         """Write the matrix and what is wrong with the run below pytest's own summary."""
-        self._in_summary = self._places.names_environments
-        yield
-        self._in_summary = False
+        with self._naming_environments():
+            yield
         if self._summary:
             terminalreporter.write_sep("=", f"xdist: {self._summary}")
         if self._result is not None and self._relay is not None:
@@ -290,22 +296,18 @@ class TerminalReport:
             self._write_missing(terminalreporter, self._result)
             self._write_gaps(terminalreporter, self._result)
 
-    @pytest.hookimpl(tryfirst=True, hookwrapper=True)
-    def pytest_report_teststatus(self, report: Any) -> Generator[None, Any, None]:
-        """Name the environment in the FAILED lines of the summary, and in those like them.
-
-        Not where one line tells of the skips of all: pytest takes its first word from any.
-        """
-        outcome = yield
-        node = getattr(report, "node", None)
-        if not self._in_summary or node is None:
+    @contextlib.contextmanager
+    def _naming_environments(self) -> Iterator[None]:
+        """Name the environment in lines about a test, for the time of the summary."""
+        if not self._places.names_environments:
+            yield
             return
-        category, letter, word = outcome.get_result()
-        if category == "skipped" and getattr(self._config.option, "fold_skipped", True):
-            return
-        text, *markup = word if isinstance(word, tuple) else (word,)
-        text = f"{text} [{self._places.label(node.environment)}]"
-        outcome.force_result((category, letter, (text, *markup) if markup else text))
+        names = EnvironmentNames(
+            self._places.label, are_skips_folded=getattr(self._config.option, "fold_skipped", True)
+        )
+        self._config.pluginmanager.register(names)
+        yield
+        self._config.pluginmanager.unregister(names)
 
     def _failures(self) -> dict[str, str]:
         """Return environment -> why it did not run to its end."""
