@@ -52,9 +52,10 @@ def main() -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     for one in EXPERIMENTS:
         if arguments.rows is None or one.number in arguments.rows:
+            print(table.announcement(one, arguments.rounds), flush=True)
             result = conduct(one, arguments.rounds)
             _place(one).write_text(json.dumps(result.to_json(), indent=1))
-            print(table.screen(one, result), flush=True)
+            print(table.screen(result), flush=True)
     if arguments.rows is None or arguments.write:
         kept = [(one, _place(one)) for one in EXPERIMENTS if _place(one).exists()]
         results = [(one, Result.from_json(json.loads(path.read_text()))) for one, path in kept]

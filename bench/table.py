@@ -26,17 +26,24 @@ HEAD: Final = (
     "|---|---|---|---|---|---|---|---|---|"
 )
 
+EMPTY_CELLS: Final = 7
+"""Of a line that names an experiment: all but two."""
 
-def screen(one: Experiment, result: Result) -> str:
-    """Return an experiment for a terminal."""
-    lines = [f"{one.number}. {one.what} ({_effort(result)})"]
-    lines += [
+
+def announcement(one: Experiment, rounds: int) -> str:
+    """Return what a terminal shows before an experiment."""
+    minutes = one.minutes * rounds / 5
+    return f"{one.number}. {one.what} (about {minutes:.1f} minutes, where nobody else works)"
+
+
+def screen(result: Result) -> str:
+    """Return the rows of an experiment for a terminal."""
+    return "\n".join(
         f"  {row.number:3} {row.what:44} {_value(row.ours):>8} {row.unit:8} {row.peer_name} "
         f"{_value(row.peer)}, ratio {_ratio(row)}; aim {_aim(row)}: {_reached(row)}; "
         f"limit {_limit(row)}"
         for row in result.rows
-    ]
-    return "\n".join(lines)
+    )
 
 
 def renew(page: str, results: Sequence[tuple[Experiment, Result]], machine: str) -> str:
@@ -56,7 +63,9 @@ def _generated(results: Sequence[tuple[Experiment, Result]], machine: str) -> st
                 found[name].append(version)
     versions = ", ".join(f"{name} {' and '.join(found[name])}" for name in found)
     lines = [f"{machine}; {versions}.", "", HEAD]
-    lines += [_line(row) for _, result in results for row in result.rows]
+    for one, result in results:
+        lines.append(f"| **{one.number}** | **{one.what}** |" + " |" * EMPTY_CELLS)
+        lines += [_line(row) for row in result.rows]
     for one, result in results:
         lines += ["", f"### {one.number}. {one.what}", "", *_section(one, result)]
     return "\n".join(lines)

@@ -62,6 +62,7 @@ A machine; pytest 9.0, execnet 2.1.
 
 | # | what | remotest | beside | | ratio (in single rounds) | aim | reached | limit |
 |---|---|---|---|---|---|---|---|---|
+| **3** | **two workers** | | | | | | | |
 | 3a | tests a second | 1,500 tests/s | pytest-xdist | 1,000 tests/s | 1.50 (1.40..1.60) | at least 2.00 | no | 2,000 tests/s (2 x pytest) |
 | 3b | threads | 4.00 | pytest-xdist | 10.0 | 0.40 (0.40..0.50) | at most 4.00 | yes | - |
 | 3c | as well | 0.50 s | rsync | 1.00 s | 0.50 (0.50..0.50) | - | - | - |
@@ -86,6 +87,23 @@ def test_only_what_is_generated_is_replaced() -> None:
     assert table.renew(page("what was \\1 there"), [(EXPERIMENT, RESULT)], "A machine") == page(
         GENERATED
     )
+
+
+def test_a_terminal_shows_the_rows() -> None:
+    assert table.announcement(EXPERIMENT, 10) == (
+        "3. two workers (about 2.0 minutes, where nobody else works)"
+    )
+    assert [" ".join(line.split()) for line in table.screen(RESULT).splitlines()] == [
+        (
+            "3a tests a second 1,500 tests/s pytest-xdist 1,000, ratio 1.50 (1.40..1.60); "
+            "aim at least 2.00: no; limit 2,000 tests/s (2 x pytest)"
+        ),
+        (
+            "3b threads 4.00 pytest-xdist 10.0, ratio 0.40 (0.40..0.50); "
+            "aim at most 4.00: yes; limit -"
+        ),
+        "3c as well 0.50 s rsync 1.00, ratio 0.50 (0.50..0.50); aim -: -; limit -",
+    ]
 
 
 def test_figures_of_a_busy_machine_are_provisional() -> None:
