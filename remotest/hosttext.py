@@ -33,8 +33,8 @@ _SECRET_NAME: Final = re.compile(
 )
 """Names of variables with secrets, and not with places of them."""
 
-_SUSPECT: Final = re.compile(rb"\\[bfru]|\x7f")
-"""How JSON in ASCII writes what may have to be replaced, and harmless text that is not ASCII."""
+_SUSPECT: Final = re.compile(rb"\\[bfnru]|\x7f")
+"""How JSON in ASCII writes what may have to be replaced, and harmless ends of lines and letters."""
 
 # C0 but tab and line end, C1, other ends of lines, marks that turn the direction of a text.
 _STEERING: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
@@ -121,11 +121,13 @@ class HostText:
             batch: as ``frames.decode`` returns them: none is nested deeper than can be followed.
             frame: the bytes that they came in: most have nothing that has to be looked for.
         """
+        cleaned = list(batch)
+        if len(frame) > MAX_WORDS_CHARS:
+            cleaned = [_shortened(message) for message in cleaned]
         has_secret = any(secret in frame for secret in self._secret_bytes)
-        is_suspect = has_secret or len(frame) > MAX_WORDS_CHARS or _SUSPECT.search(frame)
-        if not (is_suspect or self._commands):
-            return list(batch)
-        return [self._message(_shortened(message)) for message in batch]
+        if has_secret or self._commands or _SUSPECT.search(frame):
+            cleaned = [self._message(message) for message in cleaned]
+        return cleaned
 
     def line(self, text: str) -> str:
         """Return a line that has been put together from several messages."""

@@ -71,6 +71,8 @@ def test_names_have_one_line() -> None:
         0, [name], [0.5] * 9, [["out", "\x1b[7mx\x1b[10A"]], [0, 1, 1], 0.5
     )
     assert heard(passed) == passed._replace(keywords=[clean], sections=[["out", "\x1b[7mx?[10A"]])
+    ended = messages.LogFinish(0, "test\nPASSED", None)
+    assert heard(ended) == ended._replace(node_id="test?PASSED")
     warning = messages.WarningRecorded("W", "m", "two\nlines\x07", name, 1, "runtest", name, None)
     assert heard(warning) == warning._replace(text="two\nlines?", filename=clean, node_id=clean)
 
