@@ -64,9 +64,11 @@ _preparing = threading.Lock()
 def prepare() -> bytes:
     """Return what makes an interpreter run execnet. Made once; see ``enginecache``.
 
-    Hosts that are opened at the same time wait for the first to have made it.
+    So is the bundle, which is sent next. Hosts that are opened at the same time wait for the first
+    to have made both.
     """
     with _preparing:
+        pack_bundle(read_bundle())
         return _engine()
 
 
