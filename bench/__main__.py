@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +28,7 @@ from bench import (
     throughput,
     workers,
 )
-from bench.measure import Result
+from bench.measure import NotMeasuredError, Result
 
 if TYPE_CHECKING:
     from bench.experiment import Experiment
@@ -46,20 +48,30 @@ EXPERIMENTS: Final = sorted(
 )
 
 
-def main() -> None:
+def main() -> int:
     arguments = _parse()
     processes.adopt_orphans()
     RESULTS.mkdir(parents=True, exist_ok=True)
+    failed: list[int] = []
     for one in EXPERIMENTS:
         if arguments.rows is None or one.number in arguments.rows:
             print(table.announcement(one, arguments.rounds), flush=True)
-            result = conduct(one, arguments.rounds)
+            try:
+                result = conduct(one, arguments.rounds)
+            except (NotMeasuredError, subprocess.SubprocessError) as error:
+                print(f"not measured: {error}", flush=True)
+                failed.append(one.number)
+                continue
             _place(one).write_text(json.dumps(result.to_json(), indent=1))
             print(table.screen(result), flush=True)
+    if failed:
+        print(f"rows that are not measured: {failed}; the page is as it was")
+        return 1
     if arguments.rows is None or arguments.write:
         kept = [(one, _place(one)) for one in EXPERIMENTS if _place(one).exists()]
         results = [(one, Result.from_json(json.loads(path.read_text()))) for one, path in kept]
         PAGE.write_text(table.renew(PAGE.read_text(), results, table.machine()))
+    return 0
 
 
 def conduct(one: Experiment, rounds: int) -> Result:
@@ -101,4 +113,4 @@ def _place(one: Experiment) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

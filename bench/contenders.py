@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 import venv
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import processes
+from bench.measure import NotMeasuredError
 from bench.suites import marks_of
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def run(
     processes.wait_for_orphans(others)
     sample["cpu_s"] = processes.cpu_s() - before_s
     if process.returncode or f"{passed} passed" not in output:
-        sys.exit(f"not a run to be measured: {shlex.join(command)}\n{output}")
+        raise NotMeasuredError(f"{shlex.join(command)}\n{output}")
     tests = [float(path.read_text()) for path in marks.glob("first-test-*")]
     reports = [float(path.read_text()) for path in marks.glob(f"first-report-{process.pid}")]
     for name, times in (("first_test_s", tests), ("first_report_s", reports)):

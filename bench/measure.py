@@ -20,6 +20,11 @@ Sample: TypeAlias = "Mapping[str, float]"
 
 Contender: TypeAlias = "Callable[[], Sample]"
 
+
+class NotMeasuredError(Exception):
+    """A contender did not do its work: what it took is no figure."""
+
+
 AT_MOST: Final = "at most"
 AT_LEAST: Final = "at least"
 

@@ -11,11 +11,12 @@ import contextlib
 import ctypes
 import os
 import resource
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Final
+
+from bench.measure import NotMeasuredError
 
 PR_SET_CHILD_SUBREAPER: Final = 36
 """From linux/prctl.h."""
@@ -50,7 +51,7 @@ def wait_for_orphans(but: set[int]) -> None:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
         if time.monotonic() > deadline:
-            sys.exit(f"processes that a run has left behind do not end: {orphans}")
+            raise NotMeasuredError(f"processes that were left behind do not end: {orphans}")
         time.sleep(0.01)
 
 

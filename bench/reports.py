@@ -14,7 +14,7 @@ from sshclient import pool_in
 
 from bench import hosts
 from bench.experiment import Experiment, Outcome
-from bench.measure import AT_LEAST, Aim, Row, take_turns
+from bench.measure import AT_LEAST, Aim, NotMeasuredError, Row, take_turns
 from pytest_remotest import frames, messages
 from remotest.bundle import read_bundle
 from remotest.gateways.opening import open_gateway
@@ -98,7 +98,7 @@ class Burst:
         start = time.perf_counter()
         self._gateway.send(b"go")
         if not self._over.wait(TIMEOUT_S) or self._count != REPORT_COUNT:
-            sys.exit(f"only {self._count} reports came")
+            raise NotMeasuredError(f"only {self._count} reports came")
         return {"speed": REPORT_COUNT / (time.perf_counter() - start)}
 
     def _take(self, frame: bytes) -> None:

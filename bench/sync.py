@@ -6,7 +6,6 @@ import filecmp
 import functools
 import shutil
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from bench import hosts
 from bench.contenders import OURS, PLAIN, environment, python_of, shown
 from bench.experiment import Experiment, Outcome
-from bench.measure import AT_MOST, Aim, Row, take_turns
+from bench.measure import AT_MOST, Aim, NotMeasuredError, Row, take_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +133,7 @@ class Scene:
         return {"wall_s": seconds}
 
     def _check(self, name: str, top: Path) -> None:
-        """End the program where the tree on the host is not the one here."""
+        """Raise an error where the tree on the host is not the one here."""
         found = [path.parent for path in self._home.rglob("pytest.ini")]
         brought = (
             self._home / "tree"
@@ -144,7 +143,9 @@ class Scene:
         files = [str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()]
         same = [] if brought is None else filecmp.cmpfiles(top, brought, files, shallow=False)[0]
         if len(same) != len(files):
-            sys.exit(f"{name}: {len(files) - len(same)} of {len(files)} files are not on the host")
+            raise NotMeasuredError(
+                f"{name}: {len(files) - len(same)} of {len(files)} files are not on the host"
+            )
 
 
 def _seconds_of(
@@ -162,7 +163,7 @@ def _seconds_of(
         check=False,
     )
     if answer.returncode:
-        sys.exit(f"not a sync to be measured: {command}\n{answer.stdout}")
+        raise NotMeasuredError(f"not a sync to be measured: {command}\n{answer.stdout}")
     return time.perf_counter() - start
 
 
