@@ -15,17 +15,18 @@ class Collection:
 
     Attributes:
         ids: node ids by position.
-        items: item numbers of the catalogue by position.
+        items: item numbers of the catalogue by position; of what was announced first a range.
         groups: ``xdist_group`` by position, of the items that have one and where it counts.
     """
 
-    def __init__(
-        self, ids: tuple[str, ...], items: Sequence[int], groups: Mapping[int, str]
-    ) -> None:
+    def __init__(self, ids: tuple[str, ...], items: list[int], groups: Mapping[int, str]) -> None:
         self.ids = ids
         self.groups = groups
-        self.items = items
-        self._positions = {item: position for position, item in enumerate(items)}
+        self.items: Sequence[int] = range(len(items))
+        self._positions: dict[int, int] | None = None
+        if items != list(self.items):
+            self.items = items
+            self._positions = {item: position for position, item in enumerate(items)}
 
     def marked_ids(self) -> list[str]:
         """Return the ids as pytest-xdist writes them: with the group, if any, as ``@group``."""
@@ -36,6 +37,8 @@ class Collection:
 
     def position(self, item: int) -> int | None:
         """Return where an item stands in this collection, or None where it is not in it."""
+        if self._positions is None:
+            return item if item in self.items else None
         return self._positions.get(item)
 
 
@@ -49,7 +52,7 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._node_ids: list[str] = []
-        self._numbers: dict[tuple[str, int], int] = {}
+        self._numbers: dict[str | tuple[str, int], int] = {}  # First occurrences by their ids.
         self._collections: dict[tuple[tuple[str, ...], Groups], Collection] = {}
 
     def __len__(self) -> int:
@@ -76,7 +79,8 @@ class Catalogue:
         for node_id in ids:
             occurrence = seen.get(node_id, 0)
             seen[node_id] = occurrence + 1
-            item = self._numbers.setdefault((node_id, occurrence), len(self._node_ids))
+            key = (node_id, occurrence) if occurrence else node_id
+            item = self._numbers.setdefault(key, len(self._node_ids))
             if item == len(self._node_ids):
                 self._node_ids.append(node_id)
             items.append(item)
