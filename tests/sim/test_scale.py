@@ -117,7 +117,7 @@ def test_what_an_event_costs_does_not_grow_with_the_run(dist: str, faults: Fault
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("dist", [*MODES, BY_DURATION])
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadfile", BY_DURATION])  # Each scheduler.
 def test_1000_workers_run_200000_items_within_a_budget(dist: str) -> None:
     # By duration there is a plan for each kind of worker, which a host is.
     host_count = 2 if dist == BY_DURATION else 1_000
