@@ -10,6 +10,7 @@ from gatewayworld import Recorder, Watched
 from workerworld import properties
 
 from pytest_remotest import frames, messages, supervise, values
+from pytest_remotest.brief import spell_out
 from remotest.bundle import read_bundle
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Host:
-    """An agent, and what it and its workers have said."""
+    """An agent, and what it and its workers have said; ``told`` has it, with nothing in brief."""
 
     def __init__(self, world: World, python: str | Path) -> None:
         self.run_uid = uuid.uuid4().hex
@@ -28,6 +29,7 @@ class Host:
             self._recorder, python=python, bundle=dict(read_bundle())
         )
         self.told: list[tuple[str | None, Any]] = []
+        self._starts: dict[str | None, messages.LogStart] = {}
         self.greeting = self.wait_for(messages.Greeting)
 
     def send(self, *batch: Any, worker: str | None = None) -> None:
@@ -69,10 +71,19 @@ class Host:
         """Wait for a message of a kind; of a worker, where one is named."""
         while True:
             name, batch = frames.decode(self._recorder.frame())
-            self.told += [(name, message) for message in batch]
-            for message in batch:
+            parts = [part for message in batch for part in self._parts(name, message)]
+            self.told += [(name, part) for part in parts]
+            for message in parts:
                 if type(message) is kind and worker in (None, name, getattr(message, "worker", "")):
                     return message
+
+    def _parts(self, worker: str | None, message: Any) -> list[Any]:
+        """Return what a message stands for: what is said in brief is spelled out."""
+        if isinstance(message, messages.LogStart):
+            self._starts[worker] = message
+        if isinstance(message, messages.ItemPassed):
+            return spell_out(self._starts[worker], message)
+        return [message]
 
     def run(self, name: str) -> None:
         """Let a worker run all that it collects, each item once."""
