@@ -1,7 +1,8 @@
 """One process for each (host, interpreter) of a run: receives the tree, owns the workers.
 
-It relays frames between the controller and its workers without looking into them, and when the
-controller goes away, however it went, it ends every process that it started.
+It relays frames between the controller and its workers, of which it looks only for what these have
+collected (see ``alike``). When the controller goes away, however it went, it ends every process
+that it started.
 
 The execnet thread that receives calls ``Agent.accept``; everything else happens in ``run``.
 """
