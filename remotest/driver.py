@@ -30,6 +30,7 @@ from remotest.tidings import (
     MessagesCame,
     TreeFailed,
     TreePushed,
+    TreeTravels,
     Unanswered,
 )
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from remotest.env.ship import Shipped
     from remotest.errors import EnvError
     from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
-    from remotest.sync.push import Pushed
+    from remotest.sync.push import Progress, Pushed
 
 END_TIMEOUT_S = 2 * CLOSE_TIMEOUT_S
 """For the end of a run, whose agents are closed all at once."""
@@ -84,8 +85,13 @@ class Opener(Protocol):
 class Pusher(Protocol):
     """Brings the tree to the host of one agent; blocks until it is there. Called in a thread."""
 
-    def __call__(self, send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Pushed:
-        """Return where the tree is.
+    def __call__(
+        self,
+        send: Callable[[bytes], None],
+        receive: Callable[[float], Any],
+        tell: Callable[[Progress], None],
+    ) -> Pushed:
+        """Return where the tree is; meanwhile tell how far it is.
 
         Raises:
             HostError: the tree is not there.
@@ -327,11 +333,15 @@ class Driver:
 
     def _push(self, agent: str, line: AgentLine, pusher: Pusher) -> None:
         try:
-            pushed = pusher(line.send, line.answers.get)
+            pushed = pusher(
+                line.send,
+                line.answers.get,
+                lambda progress: self._inbox.put(TreeTravels(agent=agent, progress=progress)),
+            )
         except HostError as error:
             self._inbox.put(TreeFailed(agent=agent, error=error))
             return
-        self._inbox.put(TreePushed(agent=agent, tree=pushed.tree, notes=pushed.notes))
+        self._inbox.put(TreePushed(agent=agent, pushed=pushed))
 
     def _ask(self, agent: str, line: AgentLine, asker: Asker) -> None:
         try:

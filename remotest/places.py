@@ -310,7 +310,7 @@ class Places:
         """Return what brings the tree to the host of an agent; it runs in a thread."""
         return partial(push, self._manifest_for(agent), self._destination(agent))
 
-    def sync_pusher(self, agent: str, tell: Callable[[Progress], None]) -> Pusher:
+    def sync_pusher(self, agent: str, tell: Callable[[Progress], None]) -> Asker:
         """Return what ``pusher`` does, for the next run: nobody holds the tree after it.
 
         In its thread ``tell`` is told how far it is.

@@ -23,6 +23,7 @@ from remotest.tidings import (
     GatewayOpened,
     TreeFailed,
     TreePushed,
+    TreeTravels,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Preparation:
             GatewayOpened: self._gateway_opened,
             GatewayFailed: self._gateway_failed,
             TreePushed: self._tree_pushed,
+            TreeTravels: lambda event: self._report.tree_travels(event.agent, event.progress),
             TreeFailed: self._tree_failed,
             EnvironmentsResolved: self._environments_resolved,
             EnvironmentShipped: self._environment_shipped,
@@ -255,14 +257,15 @@ class Preparation:
         self._driver.push(agent, self._places.pusher(agent))
 
     def _tree_pushed(self, event: TreePushed) -> None:
-        self._report_notes(event.agent, event.notes)
+        if event.agent not in self._is_again:
+            self._report.tree_pushed(event.agent, event.pushed)
         self._nodes.sync_finished(self._places.roots)
         self._pushing.discard(event.agent)
         self._ship(event.agent)
         for agent in self._sharing(event.agent):
-            self._places.set_tree(agent, event.tree)
+            self._places.set_tree(agent, event.pushed.tree)
             if agent != event.agent:
-                self._driver.send(agent, [messages.HoldTree(event.tree)])
+                self._driver.send(agent, [messages.HoldTree(event.pushed.tree)])
             self._done(agent, "tree")
 
     def _tree_failed(self, event: TreeFailed) -> None:

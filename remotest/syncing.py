@@ -73,18 +73,16 @@ class ProgressLine:
         self._screen = screen
         self._is_seen = screen.isatty()
         self._hosts: dict[str, Progress] = {}
-        self._began_s = self._shown_s = time.monotonic()
+        self._shown_s = time.monotonic()
         self._is_shown = False
 
     def tell(self, agent: str, progress: Progress) -> None:
         """Take in how far the host of an agent is."""
         now_s = time.monotonic()
-        if not self._hosts:
-            self._began_s = now_s
         self._hosts[agent] = progress
         if self._is_seen and now_s - self._shown_s >= PROGRESS_INTERVAL_S:
             self._shown_s, self._is_shown = now_s, True
-            line = progress_line(self._hosts.values(), now_s - self._began_s)
+            line = progress_line(self._hosts.values())
             width = shutil.get_terminal_size().columns
             self._screen.write(f"\r\x1b[K{line[: width - 1]}")
             self._screen.flush()

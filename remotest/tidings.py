@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from remotest.env.model import Provisions
     from remotest.env.ship import Shipped
     from remotest.errors import EnvError, HostError
+    from remotest.sync.push import Progress, Pushed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +41,18 @@ class GatewayClosed:
 
 @dataclass(frozen=True, kw_only=True)
 class TreePushed:
-    """The tree is on the host of an agent, at the path ``tree`` there."""
+    """The tree is on the host of an agent."""
 
     agent: str
-    tree: str
-    notes: tuple[str, ...]
+    pushed: Pushed
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeTravels:
+    """Contents of the tree have left for the host of an agent."""
+
+    agent: str
+    progress: Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +117,7 @@ DriverEvent: TypeAlias = (
     | GatewayFailed
     | GatewayClosed
     | TreePushed
+    | TreeTravels
     | Answered
     | Unanswered
     | TreeFailed

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 def tree_line(file_count: int, byte_count: int) -> str:
-    """Return what the tree is that travels."""
+    """Return how large the tree is that travels."""
     return f"the tree: {count_text(file_count, 'file')}, {size_text(byte_count)}"
 
 
 def pushed_lines(agent: str, pushed: Pushed, *, is_verbose: bool) -> Iterator[str]:
-    """Yield what was done for the host of an agent; the first line is ``travelled``.
+    """Yield what was done for the host of an agent.
 
     Args:
         agent: the host's name.
         pushed: what was done.
         is_verbose: whether to name each file, and where the tree is.
     """
-    yield f"{agent}: {travelled(pushed)}"
+    yield f"{agent}: {_travelled(pushed)}"
     for note in pushed.notes:
         yield f"{agent}: {one_line(note)}"
     if is_verbose:
@@ -35,7 +35,7 @@ def pushed_lines(agent: str, pushed: Pushed, *, is_verbose: bool) -> Iterator[st
             yield f"    {one_line(path)}"
 
 
-def travelled(pushed: Pushed) -> str:
+def _travelled(pushed: Pushed) -> str:
     """Return what a host lacked, in a few words."""
     if not pushed.sent:
         return "nothing to send"
@@ -44,11 +44,12 @@ def travelled(pushed: Pushed) -> str:
     return f"sent {files}, {size_text(pushed.sent_bytes)}{packed}"
 
 
-def progress_line(all_hosts: Iterable[Progress], elapsed_s: float) -> str:
+def progress_line(all_hosts: Iterable[Progress]) -> str:
     """Return how far some hosts are: ``120 of 5,000 files, 1.2 of 50 MB, 9.8 MB/s``."""
     parts = list(all_hosts)
     sent = sum(part.byte_count for part in parts)
     total = sum(part.total_bytes for part in parts)
     files = f"{sum(part.count for part in parts):,} of {sum(part.total_count for part in parts):,}"
+    elapsed_s = max((part.elapsed_s for part in parts), default=0.0)
     rate = f", {size_text(round(sent / elapsed_s))}/s" if elapsed_s > 0 else ""
     return f"{files} files, {size_text(sent)} of {size_text(total)}{rate}"

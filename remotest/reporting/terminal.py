@@ -25,6 +25,7 @@ from remotest.reporting.matrix import (
 )
 from remotest.reporting.outputlines import OutputLines
 from remotest.reporting.status import Stage, Stages, status_line
+from remotest.reporting.synclines import progress_line, pushed_lines
 from remotest.reporting.tally import Tally
 from remotest.reporting.troubles import loss_lines, return_lines
 from remotest.run import commands
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from remotest.relay import Relay, Worker
     from remotest.run.commands import EndRun
     from remotest.run.result import EnvironmentResult, RunResult
+    from remotest.sync.push import Progress, Pushed
 
 MISSING_SHOWN = 20
 """Tests without an outcome that the summary names; the rest is counted."""
@@ -75,6 +77,7 @@ class TerminalReport:
         self._summary = ""
         self._last_words_shown: set[tuple[str, ...]] = set()
         self._last_width = 0
+        self._travelling: dict[str, Progress] = {}
         self._told_causes: set[str] = set()
         self.handlers: dict[type, Callable[[Any], None]] = {
             commands.ReportEnvironmentFailed: self._environment_failed,
@@ -128,6 +131,19 @@ class TerminalReport:
     def note(self, text: str) -> None:
         """Write one line about the run."""
         self._line(text)
+
+    def tree_travels(self, agent: str, progress: Progress) -> None:
+        """Show on a terminal how far the tree is on its way to a host."""
+        self._travelling[agent] = progress
+        if self._terminal is not None and self._terminal.isatty:
+            self._show_status()
+
+    def tree_pushed(self, agent: str, pushed: Pushed) -> None:
+        """Write what happened while a tree was brought to a host; ``-v`` tells what was sent."""
+        self._travelling.pop(agent, None)
+        lines = [*pushed_lines(agent, pushed, is_verbose=self._verbosity > 1)]
+        for line in lines[0 if self._verbosity > 0 else 1 :]:
+            self._line(line)
 
     def notes(self, agent: str, texts: Iterable[str]) -> None:
         """Write what happened while a tree was brought to a host."""
@@ -252,6 +268,8 @@ class TerminalReport:
         if self._terminal is None or self._is_quiet or self._has_begun_early:
             return
         line = status_line(self._stages.counts, self._item_count)
+        if self._travelling:
+            line += f", sync: {progress_line(self._travelling.values())}"
         if self._terminal.isatty:
             padding = " " * max(0, self._last_width - len(line))
             self._terminal.rewrite(line + padding, bold=True)

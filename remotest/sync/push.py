@@ -76,12 +76,13 @@ class Pushed:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How much of what a host lacks has left: contents, and their bytes."""
+    """How much of what a host lacks has left, and in which time: contents, and their bytes."""
 
     count: int
     total_count: int
     byte_count: int
     total_bytes: int
+    elapsed_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +179,7 @@ class _Push:
                     total_count=len(digests),
                     byte_count=size,
                     total_bytes=total_bytes,
+                    elapsed_s=time.monotonic() - began_s,
                 )
             )
         return size, packed_size

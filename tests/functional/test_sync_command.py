@@ -80,7 +80,11 @@ def test_hosts_that_cannot_be_reached_or_are_not_named(project: Project) -> None
 
 def test_how_far_hosts_are_is_one_line() -> None:
     parts = [
-        Progress(count=100, total_count=1000, byte_count=1_000_000, total_bytes=10_000_000),
-        Progress(count=20, total_count=4000, byte_count=500_000, total_bytes=40_000_000),
+        Progress(
+            count=100, total_count=1000, byte_count=1_000_000, total_bytes=10_000_000, elapsed_s=0.5
+        ),
+        Progress(
+            count=20, total_count=4000, byte_count=500_000, total_bytes=40_000_000, elapsed_s=0.4
+        ),
     ]
-    assert progress_line(parts, 0.5) == "120 of 5,000 files, 1.5 MB of 50.0 MB, 3.0 MB/s"
+    assert progress_line(parts) == "120 of 5,000 files, 1.5 MB of 50.0 MB, 3.0 MB/s"

@@ -11,7 +11,7 @@ import remotest.driver
 from pytest_remotest import frames, messages
 from remotest.driver import Driver
 from remotest.errors import ConnectError, HostLost, SyncError, UsageError
-from remotest.sync.push import Pushed
+from remotest.sync.push import Progress, Pushed
 from remotest.tidings import (
     Answered,
     DriverEvent,
@@ -21,6 +21,7 @@ from remotest.tidings import (
     MessagesCame,
     TreeFailed,
     TreePushed,
+    TreeTravels,
     Unanswered,
 )
 
@@ -124,7 +125,7 @@ def test_an_agent_that_ended_is_opened_again_and_nothing_of_before_comes_after(
 ) -> None:
     driver = opened(hosts, "a")
     former = hosts.gateways["a"]
-    driver.push("a", lambda _, receive: receive(WAIT_S))
+    driver.push("a", lambda _, receive, __: receive(WAIT_S))
     former.hang_up("cut")
     driver.open(["a"])
 
@@ -228,19 +229,28 @@ def test_answers_of_a_sync_reach_the_one_who_asked(hosts: MemoryHosts) -> None:
     want = messages.SyncWant(["00"], last=True, encodings=[])
     exited = messages.WorkerExited("gw0", 0, "")
 
-    def push(send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Pushed:
+    pushed = Pushed(tree="/c/0", notes=("one",), sent_bytes=3)
+    progress = Progress(count=1, total_count=1, byte_count=3, total_bytes=3, elapsed_s=0.1)
+
+    def push(
+        send: Callable[[bytes], None],
+        receive: Callable[[float], Any],
+        tell: Callable[[Progress], None],
+    ) -> Pushed:
         send(frames.encode([messages.SyncCommit(held=True)]))
         hosts.gateways["a"].say(frames.encode([want, exited]))
         assert receive(WAIT_S) == want
         with pytest.raises(TimeoutError):
             receive(0)
-        return Pushed(tree="/c/0", notes=("one",), sent_bytes=3)
+        tell(progress)
+        return pushed
 
     driver.push("a", push)
 
-    assert [receive(driver), receive(driver)] == [
+    assert [receive(driver), receive(driver), receive(driver)] == [
         MessagesCame(agent="a", worker=None, messages=(exited,)),
-        TreePushed(agent="a", tree="/c/0", notes=("one",)),
+        TreeTravels(agent="a", progress=progress),
+        TreePushed(agent="a", pushed=pushed),
     ]
     assert hosts.gateways["a"].sent == [(None, [messages.SyncCommit(held=True)])]
 
@@ -259,7 +269,7 @@ def test_a_sync_that_fails(hosts: MemoryHosts) -> None:
 def test_a_host_that_is_lost_during_a_sync(hosts: MemoryHosts) -> None:
     driver = opened(hosts, "a")
 
-    def push(_: object, receive: Callable[[float], Any]) -> Pushed:
+    def push(_: object, receive: Callable[[float], Any], __: object) -> Pushed:
         hosts.gateways["a"].hang_up("gone")
         return Pushed(tree=receive(WAIT_S), notes=(), sent_bytes=0)
 
