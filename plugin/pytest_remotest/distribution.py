@@ -4,7 +4,7 @@
 """
 
 import sys
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List
 
 import pytest
 
@@ -37,9 +37,13 @@ class Distribution:
     def pytest_addhooks(self, pluginmanager: Any) -> None:
         """Add the hooks of a distributed run that pytest-xdist has not added before."""
         known = vars(pluginmanager.hook)
-        for name, specification in vars(hookspecs).items():
-            if name.startswith("pytest_") and not _has_specification(known.get(name)):
-                pluginmanager.add_hookspecs(_Namespace(name, specification))
+        missing = {
+            name: specification
+            for name, specification in vars(hookspecs).items()
+            if name.startswith("pytest_") and not _has_specification(known.get(name))
+        }
+        if missing:
+            pluginmanager.add_hookspecs(_Namespace(missing))
 
     @pytest.hookimpl(trylast=True)
     def pytest_xdist_auto_num_workers(self, config: Any) -> int:
@@ -93,10 +97,10 @@ class Distribution:
 
 
 class _Namespace:
-    """A namespace of one hook specification, as pluggy takes them."""
+    """A namespace of hook specifications, as pluggy takes them: all in one, it takes its time."""
 
-    def __init__(self, name: str, specification: Any) -> None:
-        setattr(self, name, specification)
+    def __init__(self, specifications: Dict[str, Any]) -> None:
+        vars(self).update(specifications)
 
 
 def _has_specification(hook: Any) -> bool:
