@@ -16,16 +16,22 @@ from bench import hosts
 from bench.contenders import OURS, PLAIN, environment, python_of, shown
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_MOST, Aim, NotMeasuredError, Row, take_turns
+from remotest.preflight import read_interpreter
+from remotest.pytestconfig import read_as_pytest
+from remotest.visit import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.hosts import Hosts
     from bench.measure import Contender, Sample, Samples
+    from remotest.sync.push import Progress
 
 RSYNC: Final = "rsync -az"
 SSH: Final = "ssh HOST true"
 """What no tool can do without that makes a connection of its own."""
+
+OPEN: Final = "remotest, open connection"
 
 SLOW_S: Final = 0.05
 CHANGED_COUNT: Final = 10
@@ -59,6 +65,39 @@ class Tree:
 
 SMALL: Final = Tree(500)
 BIG: Final = Tree(5_000)
+
+
+class Connection:
+    """A connection to the host that stays open, over which the tree is brought again and again."""
+
+    def __init__(self, tree: Path, spec: str) -> None:
+        settings = read_as_pytest(["-d", spec, f"--rootdir={tree}", str(tree)])
+        if isinstance(settings, int):
+            raise NotMeasuredError(f"pytest does not take {spec}")
+        self._visit = Visit(settings)
+        self._places = self._visit.places
+        greetings = dict(self._visit.dial())
+        for agent, info in greetings.items():
+            self._places.set_interpreter(agent, read_interpreter(info), info)
+
+    def go(self) -> Sample:
+        """Bring the tree; tell how long it took, and how long to read it here."""
+        start = time.perf_counter()
+        self._places.scan_tree()
+        scan_s = time.perf_counter() - start
+        agents = [agent for agent in self._visit.agents if self._places.awaits_tree(agent)]
+        self._visit.ask({agent: self._places.sync_pusher(agent, _hear) for agent in agents})
+        if not agents or self._visit.errors:
+            raise NotMeasuredError(f"the tree was not brought: {self._visit.errors}")
+        wall_s = time.perf_counter() - start
+        return {"wall_s": wall_s, "least_s": scan_s + SLOW_S}
+
+    def close(self) -> None:
+        self._visit.close()
+
+
+def _hear(_: Progress) -> None:
+    """Show nothing of how far it is."""
 
 
 class Scene:
@@ -184,12 +223,27 @@ def row(samples: Samples, number: str, what: str, aim: float) -> Row:
 def little_changed(folder: Path, rounds: int) -> Outcome:
     with hosts.running(folder / "hosts", 1, SLOW_S) as there:
         scene = Scene(folder, BIG, there)
-        unchanged = take_turns(scene.contenders(scene.change_nothing), rounds)
+        open_connection = Connection(folder / OURS, there.specs(python_of(PLAIN))[0])
+        unchanged = take_turns(
+            {**scene.contenders(scene.change_nothing), OPEN: open_connection.go}, rounds
+        )
+        open_connection.close()
         changed = take_turns(scene.contenders(scene.change_some), rounds)
         commands = {name: shown(command) for name, command in scene.commands.items()}
+    on_open_connection = Row(
+        number="5c",
+        what="nothing changed, on an open connection",
+        unit="s",
+        ours=unchanged.figures(OPEN, "wall_s"),
+        peer=unchanged.figures(RSYNC, "wall_s"),
+        peer_name=RSYNC,
+        limit=unchanged.figures(OPEN, "least_s"),
+        limit_name="a round trip, and reading the tree here",
+    )
     rows = [
         row(unchanged, "5a", "nothing changed, the whole command", 0.45),
         row(changed, "5b", f"{CHANGED_COUNT} files changed, the whole command", 0.45),
+        on_open_connection,
     ]
     return Outcome(rows, commands)
 
