@@ -6,11 +6,11 @@ from typing import Final
 
 from pytest_remotest.packing import PLAIN, ZLIB
 
-NEAR_S: Final = 0.01
+NEAR_S: Final = 0.025
 """A host that answers sooner is likely to be on a line faster than zlib, which takes 90 MB/s and is
 undone by a host that is busy writing files."""
 
-FAST_BYTES_PER_S: Final = 30e6
+FAST_BYTES_PER_S: Final = 20e6
 """What such a line takes at least, with room for a host that is slow to write."""
 
 IN_FLIGHT_BYTES: Final = 4 * 1024 * 1024
