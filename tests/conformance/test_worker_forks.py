@@ -243,3 +243,18 @@ def test_what_workers_fork_from_ends_with_a_killed_agent(host: Host, tmp_path: P
     agent = Watched(host.greeting.info["pid"])
     os.kill(agent.pid, signal.SIGKILL)
     assert [process.has_ended() for process in [agent, *zygotes]] == [True, True]
+
+
+def test_what_workers_fork_from_may_not_answer(host: Host, tmp_path: Path) -> None:
+    """Whoever was to be forked is lost, as it may be there; who comes then is a new process."""
+    suite = write_suite(tmp_path / "suite", test_a=LOOK.replace("in seen()", "in ()"))
+    host.spawn("gw0", suite)
+    host.wait_for(messages.Collected)
+    (zygote,) = host.zygotes()
+    os.kill(zygote.pid, signal.SIGSTOP)
+    host.spawn("gw1", suite)
+    words = f"cannot start a process in '{suite}': the process that forks workers does not answer"
+    assert host.wait_for(messages.WorkerExited) == messages.WorkerExited("gw1", 1, words)
+    assert zygote.has_ended()
+    host.spawn("gw2", suite)
+    assert host.property("gw2", "is a fork") is False
