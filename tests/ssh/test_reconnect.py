@@ -117,7 +117,8 @@ def test_a_host_that_is_restarted_goes_on(run: Run, server: SshServer) -> None:
     moved = "doomed was lost while running test_it.py::test_number[2]: it runs again elsewhere"
     assert moved in answer.lines
     junit = (run.project.directory / "junit.xml").read_text()
-    assert junit.count('name="remotest_moved"') == 1
+    # Beside the one that ran, those that it was kept ahead may have begun: how many is the link's.
+    assert 1 <= junit.count('name="remotest_moved"') <= 6
 
 
 def test_a_host_that_does_not_come_back_is_named(run: Run, server: SshServer) -> None:
