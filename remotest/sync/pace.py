@@ -10,8 +10,8 @@ NEAR_S: Final = 0.025
 """A host that answers sooner is likely to be on a line faster than zlib, which takes 90 MB/s and is
 undone by a host that is busy writing files."""
 
-FAST_BYTES_PER_S: Final = 20e6
-"""What such a line takes at least, with room for a host that is slow to write."""
+FAST_BYTES_PER_S: Final = 13e6
+"""More than a line of 100 Mbit/s takes. A faster one may look slower, where a host is busy."""
 
 IN_FLIGHT_BYTES: Final = 4 * 1024 * 1024
 """Sent before it is known how fast the line is: buffers on the way hold up to this."""

@@ -17,7 +17,7 @@ MB = 1_000_000
         (ZLIB, 0.002, 0, 0.0, PLAIN),
         (ZLIB, 0.002, 3 * MB, 10.0, PLAIN),
         (ZLIB, 0.002, 50 * MB, 1.0, PLAIN),
-        (ZLIB, 0.002, 50 * MB, 3.0, ZLIB),
+        (ZLIB, 0.002, 50 * MB, 5.0, ZLIB),
         (ZSTD, 0.002, 0, 0.0, ZSTD),
         (PLAIN, 0.05, 50 * MB, 99.0, PLAIN),
     ],
