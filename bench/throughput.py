@@ -13,7 +13,10 @@ from bench.suites import Suite
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bench.measure import Samples
+
 WORKER_COUNT: Final = 2
+FORK: Final = f"{OURS} --workers=fork"
 TRIVIAL: Final = Suite(file_count=100, tests_per_file=100)
 
 
@@ -24,6 +27,7 @@ def trivial_tests(folder: Path, rounds: int) -> Outcome:
         PLAIN: pytest_of(PLAIN),
         PEER: pytest_of(PEER, f"-n{WORKER_COUNT}"),
         OURS: pytest_of(OURS, f"-n{WORKER_COUNT}"),
+        FORK: pytest_of(OURS, f"-n{WORKER_COUNT}", "--workers=fork"),
     }
     samples = take_turns(
         {
@@ -33,41 +37,49 @@ def trivial_tests(folder: Path, rounds: int) -> Outcome:
         rounds,
     )
 
+    rows = [
+        speed_row(samples, "3a", OURS, "tests a second, the whole command"),
+        cpu_row(samples, "3b", OURS, PLAIN, "CPU seconds of all processes"),
+        cpu_row(samples, "3c", OURS, PEER, "the same"),
+        speed_row(samples, "3d", FORK, "tests a second, forked after collection"),
+        cpu_row(
+            samples, "3e", FORK, PLAIN, "CPU seconds of all processes, forked after collection"
+        ),
+    ]
+    return Outcome(rows, {name: shown(each) for name, each in commands.items()})
+
+
+def speed_row(samples: Samples, number: str, ours: str, what: str) -> Row:
+    """Return tests a second beside pytest-xdist's."""
+
     def speed(name: str) -> tuple[float, ...]:
         return tuple(TRIVIAL.test_count / wall_s for wall_s in samples.figures(name, "wall_s"))
 
-    speeds = Row(
-        number="3a",
-        what="tests a second, the whole command",
+    return Row(
+        number=number,
+        what=what,
         unit="tests/s",
-        ours=speed(OURS),
+        ours=speed(ours),
         peer=speed(PEER),
         peer_name=PEER,
         aim=Aim(AT_LEAST, 2.0),
         limit=tuple(WORKER_COUNT * value for value in speed(PLAIN)),
         limit_name=f"{WORKER_COUNT} x pytest",
     )
-    seconds = Row(
-        number="3b",
-        what="CPU seconds of all processes",
+
+
+def cpu_row(samples: Samples, number: str, ours: str, peer: str, what: str) -> Row:
+    """Return CPU seconds; the aim is one beside plain pytest."""
+    return Row(
+        number=number,
+        what=what,
         unit="s",
-        ours=samples.figures(OURS, "cpu_s"),
-        peer=samples.figures(PLAIN, "cpu_s"),
-        peer_name=PLAIN,
-        aim=Aim(AT_MOST, 1.2),
+        ours=samples.figures(ours, "cpu_s"),
+        peer=samples.figures(peer, "cpu_s"),
+        peer_name=peer,
+        aim=Aim(AT_MOST, 1.2) if peer == PLAIN else None,
         limit=samples.figures(PLAIN, "cpu_s"),
         limit_name=PLAIN,
-    )
-    beside_peer = Row(
-        number="3c",
-        what="the same",
-        unit="s",
-        ours=samples.figures(OURS, "cpu_s"),
-        peer=samples.figures(PEER, "cpu_s"),
-        peer_name=PEER,
-    )
-    return Outcome(
-        [speeds, seconds, beside_peer], {name: shown(each) for name, each in commands.items()}
     )
 
 
