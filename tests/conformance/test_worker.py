@@ -104,6 +104,7 @@ def test_a_session_of_every_outcome(python: str, tmp_path: Path) -> None:
         *passed(8),
         messages.SessionFinished(""),
     ]
+    assert [brief.position for brief in worker.briefs] == [8]
     by_name = {(r["nodeid"].partition("test_")[2], r["when"]): r for r in reports(told)}
     first = by_name["a.py::test_pass", "call"]
     assert first["sections"] == [("Captured stdout call", "printed\n")]
