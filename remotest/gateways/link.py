@@ -275,7 +275,10 @@ class AgentLink:
         self._stream.close_write()
         if self._ended.wait(timeout_s):
             self._stream.exit_status(deadline - time.monotonic())
-        self._stream.kill()
+            self._stream.kill()
+        else:
+            self._stream.kill()
+            self._end_there()
         self._ended.wait(KILL_WAIT_S)
 
     def _receive(self, frame: bytes | None) -> None:

@@ -409,11 +409,13 @@ FAILS_ON_ONE: Final = """
 
     @pytest.fixture
     def turn(worker_id):
-        if worker_id == "gw1":
-            open("fifo").close()
+        is_first = worker_id == "gw0"
+        open("both", "w" if is_first else "r").close()
+        if not is_first:
+            open("told").close()
         yield
-        if worker_id == "gw0":  # Its failure is told by now.
-            open("fifo", "w").close()
+        if is_first:  # Its failure is told by now.
+            open("told", "w").close()
 
     def test_one(turn, worker_id):
         assert worker_id == "gw1"
@@ -431,7 +433,8 @@ def test_what_failed_on_one_worker_has_failed_last_though_it_passed_on_another(
     tmp_path: Path, option: str, cache: str, failed: Any
 ) -> None:
     project = make(tmp_path, "", FAILS_ON_ONE)
-    os.mkfifo(project.directory / "fifo")
+    for event in ("both", "told"):
+        os.mkfifo(project.directory / event)
     assert project.pytest("-n2", "--dist=each", option).status in (1, 2)
     kept = json.loads((project.directory / ".pytest_cache/v/cache" / cache).read_text())
     assert (kept["last_failed"] if option == "--sw" else kept) == failed

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import select
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import interpreters
+import leftovers
 import needs
 import pytest
 from gatewayworld import (
@@ -135,6 +137,19 @@ def test_close_ends_an_agent_that_does_not_listen(world: World, recorder: Record
         b"channel.send(b'deaf')\nsignal.pause()"
     )
     assert recorder.frame() == b"deaf"
+    gateway.close(timeout_s=0.1)
+    assert agent.has_ended()
+    assert recorder.closed() == ["closed by the controller"]
+
+
+@pytest.mark.parametrize("world", ["popen", "ssh"], indirect=True)
+def test_close_ends_an_agent_that_is_stopped_with_its_guard(
+    world: World, recorder: Recorder
+) -> None:
+    gateway = world.open(recorder)
+    agent = Watched(int(recorder.frame()))
+    for pid in (leftovers.parent_of(agent.pid), agent.pid):
+        os.kill(pid, signal.SIGSTOP)
     gateway.close(timeout_s=0.1)
     assert agent.has_ended()
     assert recorder.closed() == ["closed by the controller"]

@@ -38,6 +38,8 @@ ENDLESS: Final = {
     ("remotest.gateways.sshagent", "self._socket.recv(size - len(received))"),
     ("remotest.gateways.dial", "super().recv(size, flags)"),
     ("remotest.gateways.dial", "self._inner.recv(size)"),
+    # What it waits for exits at once, and its agent waits for both no longer than it says there.
+    ("pytest_remotest.forking", "os.waitpid(between, 0)"),
     # Methods of our own that wait for nothing.
     ("remotest.controller", "self._machine.result()"),
     ("remotest.run.machine", "self.result()"),
