@@ -15,8 +15,22 @@ PAGES: Final = (
     *sorted((ROOT / "docs" / "how-to").glob("*.md")),
 )
 
+LONG: Final = frozenset(
+    (
+        *("config-file", "database-per-worker", "jump-hosts", "know-the-worker", "log-per-worker"),
+        *("more-cpus", "once-per-host", "read-the-result", "several-interpreters"),
+    )
+)
+"""Pages with many runs, of what other tests show piece by piece. They take minutes (-m slow)."""
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page.stem in LONG else (), id=page.stem)
+        for page in PAGES
+    ],
+)
 def test_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

@@ -254,6 +254,7 @@ def test_a_strict_run_refuses_workers_that_differ(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_more_workers_than_tests_end_at_once(tmp_path: Path) -> None:
     suite = {"pytest.ini": "[pytest]\n", "test_it.py": "def test_it():\n    pass\n"}
     for mode in SCHEDULERS:

@@ -70,7 +70,7 @@ def test_everything_below_the_working_directory(project: Project) -> None:
         ("tests/unit/test_one.py::test_text[d/e]", {"tests.unit.test_one.test_text[d/e]"}),
     ],
 )
-@pytest.mark.parametrize("form", ["relative", "absolute"])
+@pytest.mark.parametrize("form", ["relative", pytest.param("absolute", marks=pytest.mark.slow)])
 def test_paths_and_node_ids(
     project: Project, argument: str, tests: Iterable[str], form: str
 ) -> None:
