@@ -393,7 +393,7 @@ class Controller:
         return self._nodes.handle_crash(node_id, report, self.dsession.sched)
 
     def _report_scheduling_started(self, command: commands.ReportSchedulingStarted) -> None:
-        self._report.scheduling_started(self._scheduler_name, command.coming_count)
+        self._report.scheduling_started(self._scheduler_name, command.coming_count, self._session)
 
     def _report_collections_differ(self, command: commands.ReportCollectionsDiffer) -> None:
         self._relay.report_collections_differ(command.worker, command.text)

@@ -71,6 +71,7 @@ class TerminalReport:
         self._item_count = 0
         self._collected: defaultdict[str, Tally] = defaultdict(Tally)
         self._collected_count = 0
+        self._coming_count = 0
         self._flushing = self._terminal and Flushing(self._terminal._tw)  # noqa: SLF001  no other way
         self._result: RunResult | None = None
         self._relay: Relay | None = None
@@ -247,9 +248,9 @@ class TerminalReport:
             self._show_status()
         elif isinstance(message, messages.Collected) and message.last:
             self._stages.move(worker.name, Stage.COLLECTED)
+            self._coming_count = max(0, self._coming_count - 1)
             self._count_items(worker)
-            if session is not None:
-                session.testscollected = self._collected_count
+            self._tell_total(session)
             self._show_status()
 
     def _count_items(self, worker: Worker) -> None:
@@ -257,6 +258,13 @@ class TerminalReport:
         tally = self._collected[worker.environment if self._places.mode == "each" else ""]
         self._collected_count += tally.add(worker.ids)
         self._item_count = max(self._item_count, tally.count)
+
+    def _tell_total(self, session: pytest.Session | None) -> None:
+        """Let pytest show how much of all that is to run has run."""
+        if session is not None:
+            # Who is still to come under each will most likely have as many as the others.
+            coming = self._coming_count if self._places.mode == "each" else 0
+            session.testscollected = self._collected_count + coming * self._item_count
 
     def _interpreter_line(self, worker: Worker) -> None:
         info = worker.node.workerinfo
@@ -277,7 +285,9 @@ class TerminalReport:
         elif to_log:
             self._terminal.write_line(line)
 
-    def scheduling_started(self, scheduler: str, coming_count: int) -> None:
+    def scheduling_started(
+        self, scheduler: str, coming_count: int, session: pytest.Session | None
+    ) -> None:
         """Write that tests are given out now, and by which scheduler.
 
         ``coming_count`` workers are still to collect, which nobody hears of between the results. A
@@ -286,6 +296,8 @@ class TerminalReport:
         self._stages.settle(coming_count)
         self._show_status(to_log=True)
         self._has_begun_early = coming_count > 0
+        self._coming_count = coming_count
+        self._tell_total(session)
         self._line("")
         if self._verbosity > 0:
             self._line(f"scheduling tests via {scheduler}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
@@ -308,6 +309,30 @@ def test_progress_counts_each_test_in_each_environment(project: Project) -> None
     lines = progress(project.pytest(*TWO_INTERPRETERS, "-v"))
     assert len(lines) == 10
     assert len(set(lines)) == 10
+
+
+def test_progress_leaves_room_for_an_environment_that_is_still_to_collect(
+    project: Project,
+) -> None:
+    os.mkfifo(project.directory / "begun")
+    project.write(
+        {
+            "conftest.py": """
+                import os
+                if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+                    open("begun").close()
+                """,
+            "test_a.py": """
+                def test_a(worker_id):
+                    if worker_id == "gw0":
+                        open("begun", "w").close()
+                """,
+        }
+    )
+    assert progress(project.pytest("--dist=each", "--tx=2*popen", "-v")) == [
+        ("gw0", "PASSED", "test_a.py::test_a"),
+        ("gw1", "PASSED", "test_a.py::test_a"),
+    ]
 
 
 def test_dots_end_at_a_hundred_per_cent_of_all_environments(project: Project) -> None:
