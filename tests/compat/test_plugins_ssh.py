@@ -182,6 +182,7 @@ def html_report(project: Project) -> dict[str, Any]:
     return {"environment": data["environment"], "tests": rows}
 
 
+@pytest.mark.slow
 def test_failures_and_crashes_are_run_again(make: Make) -> None:
     """Its workers on a host count by themselves: a port of this machine is not told them."""
     pair = make(
