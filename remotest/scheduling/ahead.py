@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from pytest_remotest.pace import PAUSE_S
 from remotest.scheduling.holding import LOOK_AHEAD
 
 SHORTEST_S: Final = 0.0005
@@ -41,9 +42,10 @@ class Ahead:
         """Return how many items it has to hold so that it never waits for a message.
 
         The one that it runs, the next one, which pytest must know, and as many as it ends while the
-        news of an end travels here and the next items there.
+        news of an end waits for its agent and travels here, and the next items there.
         """
         if self.item_s is None:
             return LOOK_AHEAD
-        ending_count = math.ceil(self.round_trip_s / max(self.item_s, SHORTEST_S))
+        item_s = max(self.item_s, SHORTEST_S)
+        ending_count = math.floor(PAUSE_S / item_s) + math.ceil(self.round_trip_s / item_s)
         return LOOK_AHEAD + min(ending_count, MOST_AHEAD)

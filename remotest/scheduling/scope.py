@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from remotest.scheduling.holding import LOOK_AHEAD
 from remotest.scheduling.sharing import (
     FIRST_SHARE,
-    LONG_ITEM_S,
     Lane,
     Member,
     SharingScheduler,
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from remotest.scheduling.catalogue import Collection
     from remotest.scheduling.estimates import Estimates
     from remotest.scheduling.scopes import Scope, ScopeOf
-
-
-QUICK_AHEAD: Final = 20
-"""A worker whose items are short is kept so many items ahead where there are many left, so that
-it does not stand still while messages travel. They take at most 20 times ``LONG_ITEM_S``."""
 
 
 @dataclass(eq=False)
@@ -109,9 +103,9 @@ class ScopeScheduler(SharingScheduler[ScopeLane]):
         del member.held[position]
         if not member.is_open:
             return []
+        member.ahead.note(duration_s)
         share = self._free_count() // self._open_count
-        is_quick = duration_s < LONG_ITEM_S
-        return self._refill(member, min(QUICK_AHEAD, share // FIRST_SHARE) if is_quick else 0)
+        return self._refill(member, min(member.ahead.count(), share // FIRST_SHARE))
 
     def _make_lane(self, collection: Collection) -> ScopeLane:
         """Take in a collection; once all have started, offer what it has that nobody had."""

@@ -63,8 +63,8 @@ def test_the_first_chunks(
 def test_a_worker_that_holds_little_is_filled_up_with_the_items_that_follow() -> None:
     scheduler, _ = started(1, 40)  # It holds 0 to 9; 30 wait; it is filled up below 7, to 15.
     for position in range(3):
-        assert scheduler.finish_item("gw0", position, duration_s=0.0) == []
-    assert scheduler.finish_item("gw0", 3, duration_s=0.0) == [run("gw0", *range(10, 19))]
+        assert scheduler.finish_item("gw0", position, duration_s=0.05) == []
+    assert scheduler.finish_item("gw0", 3, duration_s=0.05) == [run("gw0", *range(10, 19))]
 
 
 def test_a_worker_with_long_items_gets_more_only_when_it_needs_it() -> None:
