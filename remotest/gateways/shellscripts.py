@@ -21,14 +21,18 @@ LINE_TIMEOUT_S: Final = 25
 """For that line to come: BOOT_TIMEOUT_S after it was sent nobody waits for an answer any more."""
 
 _LINE_WATCHER: Final = f"""\
-(n=0; while sleep 1 && kill -s 0 $$; do n=$((n+1)); [ $n -lt {LINE_TIMEOUT_S} ] || kill $$; done) \
-</dev/null >/dev/null 2>&1 &"""
-"""Ends a shell to which no line comes, on a link that swallows all. ``_LINE_CAME`` ends it."""
+(n=0; while sleep 1 && kill -s 0 $$; do n=$((n+1)); \
+[ $n -lt {LINE_TIMEOUT_S} ] || kill -s KILL $$; done) </dev/null >/dev/null 2>&1 &"""
+"""Ends a shell to which no line comes, on a link that swallows all, also one that is stopped.
+``_LINE_CAME`` ends it."""
 
 REMOTE_COMMAND: Final = f"exec /bin/sh -c '{_LINE_WATCHER} {SHELL_PROGRAM}'"
 """For any login shell: no ``!``, backslash, quote or newline inside, which they differ on."""
 
-_LINE_CAME: Final = "kill $! 2>/dev/null; wait $! 2>/dev/null\n"
+_KILL_WATCHER: Final = "kill -s KILL {pid} $(cat /proc/{pid}/task/{pid}/children)"
+# Its sleep, too, where that can be found: it ends by itself in a second, unless it is stopped.
+
+_LINE_CAME: Final = f"{{ {_KILL_WATCHER.format(pid='$!')}; wait $!; }} 2>/dev/null\n"
 # Where there is no watcher, on this machine, this does nothing.
 
 _WATCH_SCRIPT: Final = """\
@@ -58,7 +62,9 @@ eval {setup} </dev/null >&2 || {{ printf '%s%s setup %s\\n' {left} {right} $?; e
 _START: Final = """exec "$remotest_file" -c 'import sys;exec(eval(sys.stdin.readline()))'"""
 """How the shell becomes an interpreter."""
 
-_START_WATCHED: Final = "{ kill -s KILL $remotest_watcher 2>/dev/null; " + _START + "; }"
+_START_WATCHED: Final = (
+    f"{{ {{ {_KILL_WATCHER.format(pid='$remotest_watcher')}; }} 2>/dev/null; {_START}; }}"
+)
 """The same, where an interpreter must not be ended like a shell that hangs."""
 
 _FOLDERS: Final = """\

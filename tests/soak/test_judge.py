@@ -37,6 +37,7 @@ WELL: Final = Seen(
     left=(),
 )
 UNFINISHED: Final = replace(WELL.account, outcomes={"passed": 2}, lost=1)
+NOTHING: Final = Account(outcomes={}, collected=None, began=0, lost=None, doubled=None)
 CASE: Final = '<testcase classname="test_0" name="test_it[0]"/>'
 
 
@@ -49,6 +50,12 @@ CASE: Final = '<testcase classname="test_0" name="test_it[0]"/>'
         (CUT, {"status": 3}, ["exit status 3 with {'passed': 3} of 3"]),
         (CUT, {"status": 2}, ["exit status 2 with {'passed': 3} of 3"]),
         (replace(CUT, fault="Ctrl-C"), {"status": 2, "account": UNFINISHED}, []),
+        (replace(CUT, fault="SIGTERM"), {"status": -15, "account": NOTHING}, []),
+        (
+            replace(CUT, fault="SIGTERM"),
+            {"status": -15},
+            ["exit status -15 with {'passed': 3} of 3"],
+        ),
         (CUT, {"account": UNFINISHED}, ["1 items lost"]),
         (
             CUT,

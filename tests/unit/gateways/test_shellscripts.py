@@ -11,16 +11,20 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
+import leftovers
 import needs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_remotest import supervise
 from remotest.gateways.bootlines import Marker
 from remotest.gateways.bootstrap import BOOT_TIMEOUT_S
 from remotest.gateways.shellscripts import (
     LINE_TIMEOUT_S,
     REMOTE_COMMAND,
     SHELL_PROGRAM,
+    list_line,
     shell_line,
 )
 
@@ -66,13 +70,38 @@ def test_only_who_may_install_sends_what_asks_uv() -> None:
     assert b"python install '3.9; x' " in shell_line("python3.9", MARKER, uv_request="3.9; x")
 
 
-def test_a_shell_whose_line_does_not_come_ends() -> None:
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_a_shell_whose_line_does_not_come_ends(*, is_stopped: bool) -> None:
     """As on a link that swallows all: nobody ends its input."""
     assert LINE_TIMEOUT_S > BOOT_TIMEOUT_S
     hasty = REMOTE_COMMAND.replace(f"-lt {LINE_TIMEOUT_S} ", "-lt 1 ")
     assert hasty != REMOTE_COMMAND
     with subprocess.Popen(["/bin/sh", "-c", hasty], stdin=subprocess.PIPE) as shell:
-        assert shell.wait(WAIT_S) == -signal.SIGTERM
+        watcher_of(shell)
+        if is_stopped:
+            shell.send_signal(signal.SIGSTOP)
+        assert shell.wait(WAIT_S) == -signal.SIGKILL
+
+
+def test_what_watches_a_shell_ends_with_its_work_though_it_is_stopped() -> None:
+    command = ["/bin/sh", "-c", REMOTE_COMMAND]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+        watcher = watcher_of(shell)
+        for pid in watcher:
+            os.kill(pid, signal.SIGSTOP)
+        shell.communicate(list_line(MARKER), timeout=WAIT_S)
+    assert [pid for pid in watcher if not leftovers.has_ended(pid)] == []
+
+
+def watcher_of(shell: subprocess.Popen[bytes]) -> list[int]:
+    """Return the processes of a shell's watcher, once it sleeps."""
+    while len(found := supervise.descendants(shell.pid)) < WATCHER_COUNT:
+        assert shell.poll() is None
+    return found
+
+
+WATCHER_COUNT = 2
+"""A shell, and what it sleeps in."""
 
 
 class SettingUp:
