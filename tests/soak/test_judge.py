@@ -37,7 +37,7 @@ WELL: Final = Seen(
     left=(),
 )
 UNFINISHED: Final = replace(WELL.account, outcomes={"passed": 2}, lost=1)
-NOTHING: Final = Account(outcomes={}, collected=None, began=0, lost=None, doubled=None)
+NOTHING: Final = replace(WELL.account, outcomes={}, lost=0)
 CASE: Final = '<testcase classname="test_0" name="test_it[0]"/>'
 
 
