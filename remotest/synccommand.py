@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from remotest.dialling import dial_named
+from remotest.gateways.link import prepare
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +19,7 @@ def sync_command(arguments: argparse.Namespace, for_pytest: Sequence[str]) -> in
         dialling = dial_named(arguments.tx)
         if dialling is not None:
             stack.callback(dialling.leave)
+            prepare()
         # Not at the top: this and pytest are imported while hosts answer.
         from remotest.syncing import sync_hosts  # noqa: PLC0415
 
