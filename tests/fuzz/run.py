@@ -56,7 +56,8 @@ class Score:
     found: list[Path] = field(default_factory=list)
 
     def __str__(self) -> str:
-        state = ", ".join(path.name for path in self.found) or "nothing found"
+        nothing = "nothing found" if self.tries + self.guided_tries else "not tried: no time left"
+        state = ", ".join(path.name for path in self.found) or nothing
         return f"{self.target.name:18} {self.tries:>9,} {self.guided_tries:>9,}   {state}"
 
 
