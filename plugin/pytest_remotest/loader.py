@@ -113,7 +113,7 @@ class BundleFinder:
             return None
         return importlib.machinery.ModuleSpec(
             fullname,
-            self,
+            self,  # type: ignore[arg-type]  # It has what a loader needs, see above.
             origin=self.get_filename(fullname),
             # A package's empty path keeps every other finder from looking on the disk.
             is_package=self.is_package(fullname),
@@ -136,7 +136,7 @@ class BundleFinder:
 
     def exec_module(self, module: Any) -> None:
         """Run a module; see ``importlib.abc.Loader``."""
-        exec(self.get_code(module.__name__), module.__dict__)
+        exec(self.get_code(module.__name__), module.__dict__)  # noqa: S102  what loaders do
 
     def get_code(self, fullname: str) -> Any:
         """Return the compiled source of a module; ImportError where the bundle does not hold it."""
