@@ -6,6 +6,7 @@ worker says for itself. What a suite can notice of it is on the page about ways 
 
 import atexit
 import contextlib
+import gc
 import os
 import sys
 import threading
@@ -129,6 +130,7 @@ class CollectorSession(worker.WorkerSession):
             return True
         with open(os.devnull, "wb") as nowhere:
             hindrances.redirect(descriptors.outputs, nowhere.fileno())
+        gc.collect()  # Of what is garbage by now nothing would be told any more.
         forking.keep_out_of_collections()
         forked = forking.serve(self._control_fd)
         self.is_worker = True

@@ -21,9 +21,9 @@ import zipfile
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from pytest_remotest import holders
+from pytest_remotest.brokenzip import BROKEN_ZIP
 from pytest_remotest.cachefolder import make_private
 from pytest_remotest.entries import to_bytes, to_text
-from pytest_remotest.faults import BROKEN_ZIP
 from pytest_remotest.leases import Leases
 
 SCHEMA = 1  # Raised when an environment that an older version has built would not do.

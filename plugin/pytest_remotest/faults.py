@@ -1,9 +1,6 @@
 """Why this host could not do what it was asked for, in words for the user."""
 
 import errno
-import struct
-import zipfile
-import zlib
 from typing import Tuple
 
 from pytest_remotest.entries import to_text
@@ -15,12 +12,6 @@ _WORDS = {
     errno.ENAMETOOLONG: ("a path is too long", "name a directory with a shorter path"),
     errno.EACCES: ("permission denied", "name a directory that you may write to"),
 }
-
-# What zipfile raises for an archive that is broken, or meant to be.
-BROKEN_ZIP = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, LookupError, RuntimeError,
-    OverflowError, OSError,
-)  # fmt: skip
 
 
 class Refused(Exception):  # noqa: N818  what the host did, not what it is

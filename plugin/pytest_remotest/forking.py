@@ -89,9 +89,10 @@ def serve(control_fd: int) -> Forked:
 
 def keep_out_of_collections() -> None:
     """Let the garbage collector pass over all that is there: the memory of it stays shared."""
-    gc.collect()
     if hasattr(gc, "freeze"):  # From Python 3.7 on.
         gc.freeze()
+    else:  # What is left is old: it is looked at seldom.
+        gc.collect()
 
 
 def _receive(control: socket.socket) -> Optional[Forked]:

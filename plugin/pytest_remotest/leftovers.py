@@ -108,6 +108,8 @@ def end_those_of_dead_agents() -> List[Left]:
     """
     own = os.environ.get(VARIABLE)
     found = {pid for pid, cookie in _cookies() if cookie != own and _is_of_dead_agent(cookie)}
+    if not found:
+        return []
     stats = supervise.stats()
     left = [_describe(pid, stats, {}) for pid in _tops(found, stats)]
     below = {pid for top in left for pid in supervise.descendants(top.pid, stats)}
@@ -170,10 +172,11 @@ def _cookies() -> List[Tuple[int, str]]:
     """Return the living processes of this user that have any cookie, with it."""
     own = os.geteuid()
     found = []
-    for pid, stat in supervise.stats().items():
-        if stat.owner == own:
-            cookie = environment_of(pid).get(VARIABLE)
-            if cookie is not None:
+    for pid in supervise.process_ids():
+        # Each agent looks at every process of its host when it starts, and hardly one has it.
+        if VARIABLE in _read(pid, "environ"):
+            stat, cookie = supervise.stat_of(pid), environment_of(pid).get(VARIABLE)
+            if stat is not None and stat.owner == own and cookie is not None:
                 found.append((pid, cookie))
     return found
 

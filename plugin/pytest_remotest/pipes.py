@@ -12,6 +12,7 @@ from typing import Callable
 from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
 
 HEADER = struct.Struct("!I")
+LINK_LOST_STATUS = 74  # EX_IOERR: of a worker whose pipe a test has closed: it can tell no more.
 
 
 def read_body(descriptor: int) -> bytes:

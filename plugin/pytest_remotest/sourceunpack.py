@@ -12,8 +12,8 @@ import tarfile
 import zipfile
 from typing import IO, Any, Iterable, Iterator, List, NamedTuple, Tuple
 
+from pytest_remotest.brokenzip import BROKEN_ZIP
 from pytest_remotest.entries import to_bytes
-from pytest_remotest.faults import BROKEN_ZIP
 from pytest_remotest.wheelnames import MAX_FILES, WheelError, check_path
 
 MAX_UNPACKED_BYTES = 4 * 1024**3  # Of one source; the largest on the registry have some 100 MB.

@@ -134,13 +134,14 @@ class Stat(NamedTuple):
 
 def stats() -> Dict[int, Stat]:
     """Return the living processes of this machine by their ids, where /proc tells them."""
-    found = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
-        if name.isdigit():
-            stat = _stat_of(int(name))
-            if stat is not None:
-                found[int(name)] = stat
-    return found
+    told = ((pid, stat_of(pid)) for pid in process_ids())
+    return {pid: stat for pid, stat in told if stat is not None}
+
+
+def process_ids() -> List[int]:
+    """Return the processes of this machine, where /proc names them."""
+    names = os.listdir("/proc") if os.path.isdir("/proc") else []
+    return [int(name) for name in names if name.isdigit()]
 
 
 def children() -> List[int]:
@@ -164,7 +165,7 @@ def descendants(pid: int, known: Optional[Dict[int, Stat]] = None) -> List[int]:
     return found
 
 
-def _stat_of(pid: int) -> Optional[Stat]:
+def stat_of(pid: int) -> Optional[Stat]:
     """Return what is told of a process; None if it has ended, also if nobody has noticed yet."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as stream:

@@ -9,8 +9,8 @@ import zipfile
 from typing import BinaryIO, Dict, Iterable, Iterator, Mapping, NamedTuple, Set
 
 from pytest_remotest import wheelnames, wheeltexts
+from pytest_remotest.brokenzip import BROKEN_ZIP
 from pytest_remotest.entries import to_bytes, to_text
-from pytest_remotest.faults import BROKEN_ZIP
 from pytest_remotest.wheelnames import Contents, Member, WheelError
 from pytest_remotest.wheeltexts import Row
 

@@ -9,14 +9,13 @@ import threading
 from typing import Any, List, Optional
 
 from pytest_remotest import forks, frames, messages
-from pytest_remotest.pipes import write_body
+from pytest_remotest.pipes import LINK_LOST_STATUS, write_body
 from pytest_remotest.supervise import end_own_group
 from pytest_remotest.watch import IDLE
 
 FORKED_CHILD_STATUS = 70  # EX_SOFTWARE: a test's fork came back into pytest; it must not go on.
 PAUSED, AWAITING, ENDING = IDLE
 BUSY = frames.encode_body([messages.Busy()])
-LINK_LOST_STATUS = 74  # EX_IOERR: a test has closed our pipe; nothing can be told any more.
 
 
 class WorkerLink:

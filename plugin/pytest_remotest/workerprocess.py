@@ -14,11 +14,10 @@ from pytest_remotest.ending import Ending
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.forkparent import ForkedProcess, Process
 from pytest_remotest.pace import Pace
-from pytest_remotest.pipes import HEADER
+from pytest_remotest.pipes import HEADER, LINK_LOST_STATUS
 from pytest_remotest.processstate import ProcessState
 from pytest_remotest.supervise import signal_group
 from pytest_remotest.watch import Verdict, Watch
-from pytest_remotest.workerlink import LINK_LOST_STATUS
 
 if TYPE_CHECKING:  # Most workers run in the interpreter as it is.
     from pytest_remotest.overlay import Overlay

@@ -16,7 +16,7 @@ from gatewayworld import Watched, World, make_world
 from workerworld import in_short, passed, properties, write_suite
 
 from pytest_remotest import basetemp, frames, messages
-from pytest_remotest.workerlink import LINK_LOST_STATUS
+from pytest_remotest.pipes import LINK_LOST_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,7 @@ from gatewayworld import Watched
 from workerworld import in_short, output, passed, properties, reports, started, write_suite
 
 from pytest_remotest import messages, workerlink
+from pytest_remotest.pipes import LINK_LOST_STATUS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,10 +100,10 @@ def test_a_fork_that_comes_back_into_pytest_is_not_heard(python: str, tmp_path: 
         ("os._exit(3)", 3),
         ("os.kill(os.getpid(), 9)", -9),
         ("os.abort()", -signal.SIGABRT),
-        ("os.closerange(3, 256)", workerlink.LINK_LOST_STATUS),
+        ("os.closerange(3, 256)", LINK_LOST_STATUS),
         (
             "os.closerange(3, 256); files.extend(open('taken', 'ab') for _ in range(50))",
-            workerlink.LINK_LOST_STATUS,
+            LINK_LOST_STATUS,
         ),
     ],
     ids=["exits", "kills itself", "aborts", "closes everything", "takes our descriptors"],
