@@ -110,6 +110,7 @@ class ForkParent:
         """Let it fork a process with these descriptors, and return that.
 
         Raises:
+            BrokenPipeError: it was gone already.
             OSError: it did not; whether there is such a process is not known.
         """
         try:

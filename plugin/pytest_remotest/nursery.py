@@ -169,6 +169,9 @@ class Nursery:
         assert shared.parent is not None
         try:
             worker.adopt(shared.parent.fork(forking.NEW_WORKER, worker.child_fds))
+        except BrokenPipeError:  # It was gone before it was asked, and we had not heard yet.
+            self._drop(shared)
+            self._start(worker)
         except OSError as error:
             # Not spawned: it may be there after all, with the same pipes.
             worker.fail(error)
