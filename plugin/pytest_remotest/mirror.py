@@ -8,6 +8,7 @@ that equals its manifest already is looked at once, and nothing in it is touched
 import hashlib
 import os
 import stat
+import unicodedata
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from pytest_remotest import holders
@@ -291,7 +292,10 @@ class Mirror:
             for place, status in sorted(statuses.items())
             if status is not None and missing
         ]
-        for first, second in find_doubles(identities):
+        # Some file systems tell of such a name as if it were not there.
+        alike = find_doubles((place, _fold(place)) for place in sorted(self._entries) if missing)
+        lost = [pair for pair in alike if not set(missing).isdisjoint(pair)]
+        for first, second in [*find_doubles(identities), *lost]:
             raise Refused(
                 "%r and %r are the same name on the file system of %s"
                 % (first, second, to_text(self._top)),
@@ -326,6 +330,11 @@ class Mirror:
             and stat.S_IMODE(status.st_mode) == entry.mode
             and self._signatures.get(place) == signature(status)
         )
+
+
+def _fold(place: str) -> str:
+    """Return what a place is to a file system to which neither case nor composition counts."""
+    return unicodedata.normalize("NFC", place).casefold()
 
 
 def find_doubles(identities: Iterable[Tuple[str, Any]]) -> Iterator[Tuple[str, str]]:

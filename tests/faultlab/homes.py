@@ -7,6 +7,7 @@ test is skipped.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Final
 
@@ -22,9 +23,9 @@ SMALL: Final = "size=512k,nr_inodes=200"
 FEW_FILES: Final = "size=100m,nr_inodes=40"
 NOEXEC: Final = "size=100m,noexec"
 ROOMY: Final = "size=100m"
-CASEFOLD: Final = "size=100m,casefold"
-QUOTA: Final = "size=100m,usrquota_block_hardlimit=1m"
-"""A quota of every user's; root goes by it where it has not CAP_SYS_RESOURCE."""
+QUOTA: Final = "1m"
+IMAGE_BYTES: Final = 128 << 20
+"""Of a btrfs, which takes 109 MB at least; a file with holes."""
 
 
 @contextlib.contextmanager
@@ -37,11 +38,8 @@ def mounted(directory: Path, options: str) -> Iterator[Path]:
     """
     directory.mkdir()
     _mount("-t", "tmpfs", "-o", options, "none", directory)
-    try:
+    with _unmounting(directory):
         yield directory
-    finally:
-        # Lazily: what a fault left there must not keep the next one from being made.
-        subprocess.run(["umount", "--lazy", directory], check=True)
 
 
 @contextlib.contextmanager
@@ -54,12 +52,48 @@ def read_only(directory: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def case_insensitive(directory: Path) -> Iterator[Path]:
-    """As ``mounted``, but ``a`` and ``A`` are one name."""
-    with mounted(directory, CASEFOLD):
+    """As ``mounted``, but ``a`` and ``A`` are one name: an NTFS that is told so."""
+    image = _image(directory, "mkntfs", "--force", "--quick")
+    command = ["lowntfs-3g", image, directory, "-o", "ignore_case,permissions"]
+    subprocess.run(command, check=True, capture_output=True)
+    with _unmounting(directory):
+        yield directory
+
+
+@contextlib.contextmanager
+def with_quota(directory: Path) -> Iterator[Path]:
+    """As ``mounted``, but there is more room than may be used: a btrfs limits root, too."""
+    _mount("-o", "loop", _image(directory, "mkfs.btrfs"), directory)
+    with _unmounting(directory):
         home = directory / "home"
-        home.mkdir()
-        subprocess.run(["chattr", "+F", home], check=True)
+        for words in (
+            ("quota", "enable", directory),
+            ("subvolume", "create", home),
+            ("qgroup", "limit", QUOTA, home),
+        ):
+            subprocess.run(["btrfs", *words], check=True, stdout=subprocess.DEVNULL)
         yield home
+
+
+def _image(directory: Path, maker: str, *options: str) -> Path:
+    """Make a directory, and beside it a file with a file system for it; return that."""
+    if shutil.which(maker) is None:
+        pytest.skip(f"this machine has no {maker}")
+    image = directory.with_suffix(".img")
+    with image.open("wb") as stream:
+        stream.truncate(IMAGE_BYTES)
+    subprocess.run([maker, *options, image], check=True, capture_output=True)
+    directory.mkdir()
+    return image
+
+
+@contextlib.contextmanager
+def _unmounting(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        # Lazily: what a fault left there must not keep the next one from being made.
+        subprocess.run(["umount", "--lazy", directory], check=True)
 
 
 @contextlib.contextmanager

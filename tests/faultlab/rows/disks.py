@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from faultlab import homes, stubs
+from faultlab import homes
 from faultlab.catalogue import GREEN, HOST_FAILED, fault
 
 if TYPE_CHECKING:
@@ -67,13 +67,10 @@ def no_inodes(scene: Scene) -> Seen:
     outcomes=ALL_RAN,
 )
 def quota(scene: Scene) -> Seen:
-    """The project has 4 MB; the user of one of two hosts may have 1 MB."""
-    home = scene.use(homes.mounted(scene.directory / "quota", homes.QUOTA))
-    within = ("setpriv", "--bounding-set=-sys_resource")
-    shell = stubs.shell_within(scene.directory / "bound", within)
+    """The project has 4 MB; the home of one of two hosts may have 1 MB of a larger disk."""
+    home = scene.use(homes.with_quota(scene.directory / "quota"))
     (scene.project.directory / "large.bin").write_bytes(os.urandom(4 * MEGABYTE))
-    bound = scene.host("second", home=home, shell=str(shell))
-    return scene.run(scene.host("first"), bound)
+    return scene.run(scene.host("first"), scene.host("second", home=home))
 
 
 @fault(
