@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from remotest.run.commands import FinishWorker, RunItems
 from remotest.scheduling.ahead import Ahead
-from remotest.scheduling.holding import LOOK_AHEAD, Holder, HoldingScheduler
+from remotest.scheduling.holding import Holder, HoldingScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from remotest.scheduling.base import SchedulingCommand
     from remotest.scheduling.catalogue import Collection
+
+EARLY_SHARE: Final = 16
+"""Items for each worker, from which on those that are there begin while others come: where there
+are fewer, and they are short, the first worker would run them all."""
 
 LONG_ITEM_S: Final = 0.1
 """A worker whose last item took longer is not given more before it needs it: the rest of the
@@ -110,7 +114,7 @@ class SharingScheduler(HoldingScheduler[Member[LaneT]], Generic[LaneT]):
 
     def can_start_early(self, item_count: int, worker_count: int) -> bool:
         """See ``Scheduler``: where there is so much to do that first shares are parts of it."""
-        return item_count >= worker_count * FIRST_SHARE * LOOK_AHEAD
+        return item_count >= worker_count * EARLY_SHARE
 
     def set_round_trip(self, worker: str, round_trip_s: float) -> None:
         """See ``Scheduler``."""
