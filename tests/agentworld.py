@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gatewayworld import Recorder, Watched
 from workerworld import properties
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from gatewayworld import World
 
     from remotest.gateways.link import AgentLink
+
+SHOWN_COUNT: Final = 8
+"""Of the messages before one that has not come: enough to see what came in its place."""
 
 
 class Host:
@@ -70,7 +74,12 @@ class Host:
     def wait_for(self, kind: type, worker: str | None = None) -> Any:
         """Wait for a message of a kind; of a worker, where one is named."""
         while True:
-            name, batch = frames.decode(self._recorder.frame())
+            try:
+                frame = self._recorder.frame()
+            except queue.Empty:
+                last = [message for _, message in self.told[-SHOWN_COUNT:]]
+                raise AssertionError(f"no {kind.__name__} has come, but last {last}") from None
+            name, batch = frames.decode(frame)
             parts = [part for message in batch for part in self._parts(name, message)]
             self.told += [(name, part) for part in parts]
             for message in parts:
