@@ -77,7 +77,10 @@ class Host:
             try:
                 frame = self._recorder.frame()
             except queue.Empty:
-                last = [message for _, message in self.told[-SHOWN_COUNT:]]
+                last = [
+                    *(message for _, message in self.told[-SHOWN_COUNT:]),
+                    *self._recorder.reasons,
+                ]
                 raise AssertionError(f"no {kind.__name__} has come, but last {last}") from None
             name, batch = frames.decode(frame)
             parts = [part for message in batch for part in self._parts(name, message)]

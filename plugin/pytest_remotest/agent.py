@@ -342,9 +342,8 @@ class Agent:
         now_s = time.monotonic()
         for name in [name for name, until_s in self._pauses.items() if until_s <= now_s]:
             del self._pauses[name]
-            if name in self._workers:  # Else it was buried meanwhile.
-                worker = self._workers[name]
-                self._selector.register(worker.out_fd, selectors.EVENT_READ, worker)
+            worker = self._workers[name]
+            self._selector.register(worker.out_fd, selectors.EVENT_READ, worker)
         return min([REAP_INTERVAL_S, *(until_s - now_s for until_s in self._pauses.values())])
 
     def _relay_output(self, worker: WorkerProcess) -> None:
@@ -367,6 +366,7 @@ class Agent:
                 self._relay_output(worker)
         for descriptor in (worker.in_fd, worker.out_fd, worker.output_fd):
             self._forget(descriptor)
+        self._pauses.pop(worker.name, None)
         del self._workers[worker.name]
         worker.close()
         if worker.pid is not None and (worker.status() or 0) < 0:
