@@ -21,11 +21,17 @@ class ByteStream(Protocol):
     Reading and writing may be done by different threads; neither is done by two at once.
     """
 
+    @property
+    def room_bytes(self) -> int:
+        """How much is certain to be taken at once; 0 where that is not known."""
+        ...
+
     def read(self, size: int, timeout_s: float | None = None) -> bytes:
         """Return between 1 and ``size`` bytes, or ``b""`` at the end, however that came.
 
         Raises:
             TimeoutError: nothing came within ``timeout_s``.
+            ConnectError: the host did not begin to run the process.
         """
         ...
 

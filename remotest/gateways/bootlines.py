@@ -55,11 +55,16 @@ def receive(size):
             break
         data += piece
     return data
+receive({leave_bytes})
 engine = receive(int(receive({length_digits}) or 0))
-if engine:
+if engine and sys.version_info >= {oldest}:
     import zlib
     exec(compile(zlib.decompress(engine), "<remotest engine>", "exec"))
 """
+
+LEAVE_LINE: Final = b"exit\n"
+"""In front of the engine, which is said before anybody has answered: where something else reads it
+than our interpreter, that is a shell (forced on the account, or started twice), and leaves."""
 
 LENGTH_DIGITS: Final = 8
 """Of the decimal length in front of the engine: up to 100 MB, of which 20 kB are used."""
@@ -172,24 +177,26 @@ Answer: TypeAlias = Interpreter | Missing | Started | UvAsked
 
 
 def python_line(marker: Marker) -> bytes:
-    """Return the line for ``eval(readline())`` that makes an interpreter tell what it is."""
+    """Return the line for ``exec(eval(readline()))`` that makes an interpreter tell what it is."""
     program = _PYTHON_PROGRAM.format(
         left=marker.left,
         right=marker.right,
+        leave_bytes=len(LEAVE_LINE),
         length_digits=LENGTH_DIGITS,
+        oldest=OLDEST_VERSION,
         start_timeout_s=START_TIMEOUT_S,
     )
     return ascii(program).encode("ascii") + b"\n"
 
 
 def engine_message(engine_source: str, supervise_source: str) -> bytes:
-    """Return what an interpreter that has answered waits for: execnet, guarded, ready to serve.
+    """Return what an interpreter waits for once it has answered: execnet, guarded, ready to serve.
 
     ``supervise_source`` is that of ``pytest_remotest.supervise``.
     """
     supervise = f"_supervise_source = {supervise_source!a}\n"
     program = zlib.compress((engine_source + supervise + _ENGINE_END).encode("utf-8"))
-    return b"%0*d" % (LENGTH_DIGITS, len(program)) + program
+    return LEAVE_LINE + b"%0*d" % (LENGTH_DIGITS, len(program)) + program
 
 
 _ESCAPE: Final = r"""\\(?:[\\'"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -87,15 +88,11 @@ class Boot:
         self._starts = 0
         self.pid: int | None = None
 
-    def run(self, *, through_shell: bool, timeout_s: float) -> Booted:
-        """Say the launch lines, wait for the answer and judge it.
+    def say(self, *, through_shell: bool) -> None:
+        """Say the launch lines; where nobody takes them, that is told by ``hear``.
 
         Args:
             through_shell: whether ``SHELL_PROGRAM`` reads first; a socket server has no shell.
-            timeout_s: how long to wait for the answer.
-
-        Raises:
-            ConnectError: there is no usable interpreter.
         """
         lines = bootlines.python_line(self._marker)
         if through_shell:
@@ -104,10 +101,18 @@ class Boot:
                 shellscripts.shell_line(self._python, self._marker, self._setup, uv_request=request)
                 + lines
             )
-        try:
+        self._say(lines)
+
+    def _say(self, lines: bytes) -> None:
+        with contextlib.suppress(OSError):  # What is read then says more.
             self._stream.write(lines)
-        except OSError:
-            raise self._ended() from None
+
+    def hear(self, timeout_s: float) -> Booted:
+        """Wait so long for the answer to the launch lines, and judge it.
+
+        Raises:
+            ConnectError: there is no usable interpreter.
+        """
         answer = self._wait_for_result(timeout_s)
         if isinstance(answer, bootlines.Missing):
             self.pid = None  # The shell has nothing more to do.
@@ -125,15 +130,12 @@ class Boot:
         )
 
     def list_interpreters(self, *, timeout_s: float) -> tuple[str, ...]:
-        """Return the paths of the interpreters that a host has, in place of ``run``.
+        """Return the paths of the interpreters that a host has, in place of all else.
 
         Raises:
             ConnectError: the host does not tell.
         """
-        try:
-            self._stream.write(shellscripts.list_line(self._marker, self._setup))
-        except OSError:
-            raise self._ended() from None
+        self._say(shellscripts.list_line(self._marker, self._setup))
         answer = self._wait_for_result(timeout_s)
         if not isinstance(answer, bootlines.Missing):
             raise self._error("it did not tell its interpreters", "name them with python=")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from remotest.gateways.base import ByteStream, OnClosed, OnFrame
+    from remotest.gateways.bootlines import Interpreter
     from remotest.gateways.bootstrap import Booted
 
 READ_BYTES: Final = 64 * 1024
@@ -42,6 +43,9 @@ KILL_WAIT_S: Final = 5.0
 
 START_TIMEOUT_S: Final = 2 * WRITE_STALL_S
 """From execnet's start to that of our agent: two writes to a host that may stall."""
+
+MARGIN_BYTES: Final = 4096
+"""For the messages of execnet around the loader and the bundle, some 100 bytes."""
 
 CHANNEL_ID: Final = 1
 """The first channel that our side of an execnet gateway makes, and the only one."""
@@ -59,6 +63,11 @@ AGENT_ENDED: Final = "the agent ended"
 
 
 _preparing = threading.Lock()
+
+
+def size_bytes(bundle: Mapping[str, str]) -> int:
+    """Return how much ``AgentLink.start`` says, and a little more."""
+    return len(prepare()) + len(bundle[LOADER]) + len(pack_bundle(bundle)) + MARGIN_BYTES
 
 
 def prepare() -> bytes:
@@ -86,19 +95,23 @@ class CheckedIO:
         broke_protocol: the fault is what the host has said.
     """
 
-    def __init__(self, stream: ByteStream, received: bytes) -> None:
+    def __init__(self, stream: ByteStream) -> None:
         self.execmodel = gateway_base.get_execmodel("thread")
         self.fault = ""
         self.channel_is_open = True
         self.broke_protocol = False
         self._stream = stream
-        self._buffer = bytearray(received)
+        self._buffer = bytearray()
         self._payload: bytes | None = None
         self._may_read = threading.Event()
         self._writing = threading.Lock()
 
-    def begin_reading(self, fault: str = "") -> None:
-        """Let execnet's thread read, which waits for this; or end it, with a reason."""
+    def begin_reading(self, received: bytes = b"", fault: str = "") -> None:
+        """Let execnet's thread read, which waits for this; or end it, with a reason.
+
+        ``received`` has come already.
+        """
+        self._buffer += received
         self.fault = fault
         self._may_read.set()
 
@@ -193,15 +206,19 @@ class CheckedIO:
 class AgentLink:
     """An ``AgentGateway`` over any byte stream whose interpreter waits for execnet's engine.
 
+    It is ``start``ed, which may be before the interpreter has answered, and then it ``listen``s.
+
     Attributes:
         interpreter: what the interpreter says that it is.
         noise: what the host printed before it answered; worth a warning, does no harm.
     """
 
+    interpreter: Interpreter
+    noise: str
+
     def __init__(
         self,
         stream: ByteStream,
-        booted: Booted,
         *,
         host: str,
         is_local: bool,
@@ -212,8 +229,6 @@ class AgentLink:
     ) -> None:
         self.is_local = is_local
         self.heartbeat_s = heartbeat_s
-        self.interpreter = booted.interpreter
-        self.noise = booted.noise
         self._stream = stream
         self._host = host
         self._on_frame = on_frame
@@ -224,15 +239,21 @@ class AgentLink:
         self._callback_fault = ""
         self._given_up = ""
         self._ended = threading.Event()
-        self._io = CheckedIO(stream, booted.received)
+        self._io = CheckedIO(stream)
+        self._channel: Any = None
 
     @property
     def broke_protocol(self) -> bool:
         """See ``AgentGateway``."""
         return self._io.broke_protocol
 
+    @property
+    def is_started(self) -> bool:
+        """Whether the interpreter was told all."""
+        return self._channel is not None
+
     def start(self, bundle: Mapping[str, str]) -> None:
-        """Run execnet on the host, and in it the loader, and give that the bundle. Called once.
+        """Tell the interpreter to run execnet, and in it the loader, and give that the bundle.
 
         Raises:
             OSError: the other side is gone. Neither callback is ever called.
@@ -241,13 +262,23 @@ class AgentLink:
         # Not registered with any execnet group: no exit handler will ever touch it.
         gateway = execnet.Gateway(self._io, execnet.XSpec("popen//id=remotest"))
         try:
-            self._channel = gateway.remote_exec(f"{bundle[LOADER]}\n\nmain(channel)\n")
-            self._channel.send(pack_bundle(bundle))
+            channel = gateway.remote_exec(f"{bundle[LOADER]}\n\nmain(channel)\n")
+            channel.send(pack_bundle(bundle))
         except OSError:
-            self._io.begin_reading(fault="never started")
+            self.abandon()
             raise
+        self._channel = channel
+
+    def listen(self, booted: Booted) -> None:
+        """Take in what the interpreter has answered, and from now on all that the agent says."""
+        self.interpreter = booted.interpreter
+        self.noise = booted.noise
         self._channel.setcallback(self._receive, endmarker=None)
-        self._io.begin_reading()
+        self._io.begin_reading(booted.received)
+
+    def abandon(self) -> None:
+        """End what waits for an interpreter that will not be listened to."""
+        self._io.begin_reading(fault="never started")
 
     def send(self, frame: bytes) -> None:
         """See ``AgentGateway``."""

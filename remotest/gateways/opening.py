@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -15,7 +16,7 @@ from remotest.gateways.bootstrap import (
     Booted,
     describe_end,
 )
-from remotest.gateways.link import AgentLink
+from remotest.gateways.link import AgentLink, size_bytes
 from remotest.gateways.popen import start_here
 from remotest.gateways.shellscripts import end_line
 from remotest.gateways.tcp import connect_socket
@@ -100,27 +101,42 @@ def open_gateway(
         if boot.pid is not None and not is_local:
             end_there(spec, connect, boot.pid)
 
+    link = AgentLink(
+        stream,
+        host=host,
+        is_local=is_local,
+        heartbeat_s=spec.heartbeat_s or HEARTBEAT_S,
+        on_frame=on_frame,
+        on_closed=on_closed,
+        end_there=end,
+    )
     try:
-        booted = boot.run(through_shell=not is_socket, timeout_s=timeout_s)
-        link = AgentLink(
-            stream,
-            booted,
-            host=host,
-            is_local=is_local,
-            heartbeat_s=spec.heartbeat_s or HEARTBEAT_S,
-            on_frame=on_frame,
-            on_closed=on_closed,
-            end_there=end,
-        )
-        try:
-            link.start(bundle)
-        except OSError:
-            raise _lost(stream, host, booted) from None
+        boot.say(through_shell=not is_socket)
+        if not is_socket and spec.setup is None and spec.interpreters != "uv":
+            _start_ahead(link, stream, bundle)
+        booted = boot.hear(timeout_s)
+        if not link.is_started:
+            try:
+                link.start(bundle)
+            except OSError:
+                raise _lost(stream, host, booted) from None
+        link.listen(booted)
     except BaseException:  # Also Ctrl-C: nothing may be left running.
+        link.abandon()
         stream.kill()
         end()
         raise
     return link
+
+
+def _start_ahead(link: AgentLink, stream: ByteStream, bundle: Mapping[str, str]) -> None:
+    """Say what comes next before the interpreter has answered, where nobody waits for room.
+
+    That saves a round trip. What may run before the interpreter, for long, takes nothing.
+    """
+    if stream.room_bytes and stream.room_bytes >= size_bytes(bundle):
+        with contextlib.suppress(OSError):  # What is read then says more.
+            link.start(bundle)
 
 
 def is_here(spec: GatewaySpec) -> bool:

@@ -59,7 +59,10 @@ eval {setup} </dev/null >&2 || {{ printf '%s%s setup %s\\n' {left} {right} $?; e
 # It may print and read what it likes: not our input, and not where the answer is looked for. The
 # process is told first, so that it can be ended where the command line does not come to an end.
 
-_START: Final = """exec "$remotest_file" -c 'import sys;exec(eval(sys.stdin.readline()))'"""
+_READ_PROGRAM: Final = 'import io;exec(eval(io.open(0,"rb",0,closefd=False).readline()))'
+"""For ``python -c``. It takes no byte beyond the line, as the shell before it."""
+
+_START: Final = f"""exec "$remotest_file" -c '{_READ_PROGRAM}'"""
 """How the shell becomes an interpreter."""
 
 _START_WATCHED: Final = (

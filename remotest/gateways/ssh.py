@@ -137,33 +137,27 @@ class SshConnection:
     def open_session(self, command: str) -> SshStream:
         """Run a command of the account's login shell on a channel of its own.
 
-        Neither a terminal nor the agent nor a display is asked for, whatever ssh_config says.
+        Neither a terminal nor the agent nor a display is asked for, whatever ssh_config says. That
+        the host does not run it is told by reading from the stream.
 
         Raises:
             SessionRefused: the connection has as many sessions as the server allows.
-            ConnectError: the host runs no command, or the connection is lost.
+            ConnectError: the connection is lost.
         """
         channel = self._open_channel("session", None)
-        # paramiko waits for the answer without an end; a closed channel ends it.
-        watchdog = threading.Timer(OPEN_TIMEOUT_S, channel.close)
-        watchdog.start()
-        started = time.monotonic()
         try:
-            stream = SshStream(channel)
-            channel.exec_command(command)
+            return SshStream(channel, command, self._refusal)
         except Exception as error:  # As in _negotiate.
-            lost = not self.is_open
             channel.close()
-            if lost:
-                cause = f"the connection is lost: {error}"
-            elif time.monotonic() - started >= OPEN_TIMEOUT_S:
-                cause = f"the host did not start it within {OPEN_TIMEOUT_S:g} s"
-            else:
-                cause = "the server does not let this account run commands"
+            cause = f"the connection is lost: {error}"
             raise self._error("start a command", cause) from error
-        finally:
-            watchdog.cancel()
-        return stream
+
+    def _refusal(self) -> ConnectError | None:
+        """Return the error of a host that has closed a channel and has not begun a command."""
+        if not self.is_open:
+            return None
+        cause = "the server does not let this account run commands"
+        return self._error("start a command", cause)
 
     def forward(self, hostname: str, port: int) -> SshStream:
         """Return a stream to what the host reaches as ``hostname:port``.

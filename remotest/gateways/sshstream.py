@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import paramiko
+from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from remotest.errors import STDERR_TAIL_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remotest.errors import ConnectError
 
 READ_BYTES: Final = 64 * 1024
 """How much is taken from the channel at once.
@@ -29,8 +35,26 @@ class SshStream:
     other side takes the bytes, when the connection is lost, or with ``kill``.
     """
 
-    def __init__(self, channel: paramiko.Channel) -> None:
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        command: str | None = None,
+        refusal: Callable[[], ConnectError | None] = lambda: None,
+    ) -> None:
+        """Take in a channel that is open, and have the host begin a command on it.
+
+        What is written from now on goes along with that: nobody waits for the host to agree.
+
+        Args:
+            channel: of the stream.
+            command: what is to be begun; None for a channel that is a connection by itself.
+            refusal: returns the error of a host that has not begun it, if it is still there.
+
+        Raises:
+            paramiko.SSHException: it cannot be asked for.
+        """
         self._channel = channel
+        self._refusal = refusal
         self._arrived = _Arrivals()
         self._unread = b""
         self._error_tail = b""
@@ -38,15 +62,25 @@ class SshStream:
         # The same event for both: paramiko sets it for data and for the end.
         channel.in_buffer.set_event(self._arrived)
         channel.in_stderr_buffer.set_event(self._arrived)
+        if command is not None:
+            _ask_for(channel, command)
+
+    @property
+    def room_bytes(self) -> int:
+        """What the host has said to take, less what was sent."""
+        return self._channel.out_window_size
 
     def read(self, size: int, timeout_s: float | None = None) -> bytes:
         """Return between 1 and ``size`` bytes, or ``b""`` at the end of the stream.
 
         Raises:
             TimeoutError: nothing came within ``timeout_s``.
+            ConnectError: the host did not begin the command.
         """
         if not self._unread:
             self._unread = self._receive(timeout_s)
+            if not self._unread and not self._channel.event_ready and (error := self._refusal()):
+                raise error
         data, self._unread = self._unread[:size], self._unread[size:]
         return data
 
@@ -114,6 +148,19 @@ class SshStream:
             while self._channel.recv_stderr_ready():
                 self._error_tail += self._channel.recv_stderr(READ_BYTES)
                 self._error_tail = self._error_tail[-STDERR_TAIL_BYTES:]
+
+
+def _ask_for(channel: paramiko.Channel, command: str) -> None:
+    """Ask for a command as ``Channel.exec_command`` does, which then waits for the answer."""
+    request = paramiko.Message()
+    request.add_byte(cMSG_CHANNEL_REQUEST)
+    request.add_int(channel.remote_chanid)
+    request.add_string("exec")
+    request.add_boolean(True)
+    request.add_string(command)
+    untyped: Any = channel
+    untyped._event_pending()  # noqa: SLF001  the waiting is all that is left out
+    untyped.transport._send_user_message(request)  # noqa: SLF001  as above
 
 
 class _Arrivals(threading.Event):

@@ -33,6 +33,11 @@ class SocketStream:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
 
+    @property
+    def room_bytes(self) -> int:
+        """See ``ByteStream``."""
+        return 0
+
     def read(self, size: int, timeout_s: float | None = None) -> bytes:
         """See ``ByteStream``."""
         with self._reading:

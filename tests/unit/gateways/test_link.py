@@ -43,7 +43,6 @@ class Host:
         self.recorder = recorder or Recorder()
         self.link = AgentLink(
             stream,
-            Booted(interpreter=INTERPRETER, noise="", received=received),
             host="bad",
             is_local=True,
             heartbeat_s=30.0,
@@ -53,6 +52,7 @@ class Host:
         )
         # All of it fits the socket's buffer: nobody has to read at the same time.
         self.link.start(stub_bundle())
+        self.link.listen(Booted(interpreter=INTERPRETER, noise="", received=received))
 
     def say(self, data: bytes) -> None:
         self.socket.sendall(data)

@@ -45,8 +45,9 @@ def dribbling(connection: socket.socket, said: bytes) -> Iterator[None]:
 def test_an_interpreter_that_never_comes_to_the_point() -> None:
     stream, theirs = socket_pair()
     boot = Boot(stream, host="slow", python="python3")
+    boot.say(through_shell=True)
     with dribbling(theirs, b"Welcome\n"), pytest.raises(ConnectError) as caught:
-        boot.run(through_shell=True, timeout_s=TIMEOUT_S)
+        boot.hear(TIMEOUT_S)
     stream.kill()
     assert caught.value.cause == f"python3 did not answer within {TIMEOUT_S:g} s"
     assert caught.value.stderr.startswith("Welcome\nxx")
