@@ -112,7 +112,8 @@ class Heartbeat:
                     "its agent has stopped"
                 )
                 return
-            self._closing.wait(left_s)
+            if self._closing.wait(left_s):  # A host may greet after the end: then nobody is heard.
+                return
 
     @staticmethod
     def _send(gateway: AgentGateway, frame: bytes) -> None:

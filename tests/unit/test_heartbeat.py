@@ -123,3 +123,12 @@ def test_that_a_link_has_ended_is_no_error_here(heartbeat: Heartbeat) -> None:
     gateway.is_lost = True
     heartbeat.watch("box", gateway)
     assert gateway.heard.get(timeout=WAIT_S).startswith("no sign of life")
+
+
+def test_a_host_that_greets_after_the_end_is_not_listened_to(heartbeat: Heartbeat) -> None:
+    """Else a thread asks for the time, without a pause, for as long as the process lives."""
+    heartbeat.close()
+    heartbeat.watch("box", Gateway(3600.0))
+    for thread in heartbeat.threads:
+        thread.join(WAIT_S)
+    assert [thread.is_alive() for thread in heartbeat.threads] == [False, False]
