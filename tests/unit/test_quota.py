@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,9 @@ from remotest.quota import (
     MAX_WARNINGS,
     Quota,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REPORT = {"nodeid": "a", "longrepr": "x" * (CUT_CHARS + 10), "sections": [], "extra": {"dict": []}}
 WARNING = messages.WarningRecorded("W", "m", "text", "a.py", 1, "runtest", "a", None)
@@ -77,18 +80,20 @@ def test_many_reports_of_many_tests_are_no_crime() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quota", "message", "repeats", "cause"),
+    ("said_bytes", "make_message", "repeats", "cause"),
     [
-        (having_said(END_AFTER_BYTES + 1), messages.ItemsReturned([]), 0, "said more than"),
-        (Quota(), messages.TestReport(0, 0, REPORT), MAX_REPORTS_OF_ITEM, "reports of one test"),
-        (Quota(), messages.ItemGroups([[0, ""]] * MAX_ITEMS), 2, "collects more than"),
-        (Quota(), messages.ItemGroups([[]] * MAX_ITEMS), 2, "collects more than"),
-        (Quota(), messages.SessionOutput("x" * (MAX_OUTPUT_CHARS // 8)), 8, "output is over"),
+        (END_AFTER_BYTES + 1, lambda: messages.ItemsReturned([]), 0, "said more than"),
+        (0, lambda: messages.TestReport(0, 0, REPORT), MAX_REPORTS_OF_ITEM, "reports of one test"),
+        (0, lambda: messages.ItemGroups([[0, ""]] * MAX_ITEMS), 2, "collects more than"),
+        (0, lambda: messages.ItemGroups([[]] * MAX_ITEMS), 2, "collects more than"),
+        (0, lambda: messages.SessionOutput("x" * (MAX_OUTPUT_CHARS // 8)), 8, "output is over"),
     ],
 )
 def test_what_has_no_end_ends_the_worker(
-    quota: Quota, message: Any, repeats: int, cause: str
+    said_bytes: int, make_message: Callable[[], Any], repeats: int, cause: str
 ) -> None:
+    quota = having_said(said_bytes)
+    message = make_message()
     for _ in range(repeats):
         assert quota.admit(message) is message
     with pytest.raises(ProtocolError, match=cause):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,9 @@ from pytest_remotest import messages
 from pytest_remotest.frames import encode_message
 from pytest_remotest.messages import MAX_MESSAGE_BYTES, ProtocolError
 from pytest_remotest.reportwire import report_from_wire, report_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Mute:
@@ -101,14 +104,16 @@ def test_a_field_of_another_shape_becomes_text(field: str, value: Any, nearest: 
     assert there_and_back(report(**{field: value})) == report(**{field: nearest})
 
 
-SIZES = {
-    "one section": {"sections": [("Captured stdout call", "x" * 50_000_000)]},
-    "sections": {"sections": [("out", "\U0001f600" * 2_000_000)] * 6},
-    "a traceback": {"longrepr": {"chain": [[{"lines": ["x" * 1000] * 100_000}, None, None]]}},
-    "keywords": {"keywords": {f"keyword {number}": 1 for number in range(1_000_000)}},
-    "sections without number": {"sections": [("out", "x")] * 1_000_000},
-    "properties": {"user_properties": [("a", "x" * 50_000_000)]},
-    "all": {
+SIZES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "one section": lambda: {"sections": [("Captured stdout call", "x" * 50_000_000)]},
+    "sections": lambda: {"sections": [("out", "\U0001f600" * 2_000_000)] * 6},
+    "a traceback": lambda: {
+        "longrepr": {"chain": [[{"lines": ["x" * 1000] * 100_000}, None, None]]}
+    },
+    "keywords": lambda: {"keywords": {f"keyword {number}": 1 for number in range(1_000_000)}},
+    "sections without number": lambda: {"sections": [("out", "x")] * 1_000_000},
+    "properties": lambda: {"user_properties": [("a", "x" * 50_000_000)]},
+    "all": lambda: {
         "longrepr": "x" * 20_000_000,
         "keywords": {"x" * 20_000_000: 1},
         "nodeid": "x" * 20_000_000,
@@ -116,11 +121,12 @@ SIZES = {
         "wasxfail": "x" * 20_000_000,
     },
 }
+"""Functions: what they return is large, and would be there from the collection to the end."""
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_a_report_that_is_too_large_arrives_cut_and_says_so(name: str) -> None:
-    row = encode_message(messages.TestReport(0, 0, report_to_json(report(**SIZES[name]))))
+    row = encode_message(messages.TestReport(0, 0, report_to_json(report(**SIZES[name]()))))
     assert len(row) <= MAX_MESSAGE_BYTES
     title, text = report_from_wire(json.loads(row)[-1])["sections"][-1]
     assert title == "cut by remotest"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROUND_TRIP_S = 0.02
 WAIT_S = 30
-DATA = Random(0).randbytes(32 << 20)
+DATA_BYTES = 32 << 20
 """More than the kernel keeps for both ends of a connection."""
 
 
@@ -39,8 +39,8 @@ def echoing() -> Iterator[Echo]:
         connection, _ = listener.accept()
         with connection, contextlib.suppress(OSError):  # It may see the end as a reset.
             connection.sendall(b"hello\n")
-            while data := connection.recv(1 << 16):
-                connection.sendall(data)
+            while heard := connection.recv(1 << 16):
+                connection.sendall(heard)
         ended.set()
 
     thread = threading.Thread(target=serve)
@@ -48,6 +48,11 @@ def echoing() -> Iterator[Echo]:
     yield Echo(listener.getsockname()[1], ended)
     thread.join(WAIT_S)
     listener.close()
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return Random(0).randbytes(DATA_BYTES)
 
 
 @pytest.fixture
@@ -63,18 +68,18 @@ def line(echo: Echo) -> Iterator[DelayLine]:
     line.close()
 
 
-def test_all_comes_back_in_its_order_and_then_the_end(line: DelayLine) -> None:
+def test_all_comes_back_in_its_order_and_then_the_end(line: DelayLine, data: bytes) -> None:
     """Also what waits on the line, because the client takes nothing before it has said all."""
     with socket.create_connection(("127.0.0.1", line.port), WAIT_S) as client:
-        client.sendall(DATA)
+        client.sendall(data)
         client.shutdown(socket.SHUT_WR)
         heard = b"".join(iter(lambda: client.recv(1 << 16), b""))
-    assert heard == b"hello\n" + DATA
+    assert heard == b"hello\n" + data
 
 
-def test_the_server_misses_a_client_that_leaves(line: DelayLine, echo: Echo) -> None:
+def test_the_server_misses_a_client_that_leaves(line: DelayLine, echo: Echo, data: bytes) -> None:
     with socket.create_connection(("127.0.0.1", line.port), WAIT_S) as client:
-        client.sendall(DATA)
+        client.sendall(data)
     assert echo.ended.wait(WAIT_S)
 
 
