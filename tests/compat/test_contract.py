@@ -221,7 +221,14 @@ SCHEDULERS: Final = {
 }
 
 
-@pytest.mark.parametrize("statement", SCHEDULERS)
+@pytest.mark.parametrize(
+    "statement",
+    # All lead to one adapter; that each name is there, EVERY_NAME shows in one run.
+    [
+        pytest.param(statement, marks=() if at < 2 else pytest.mark.slow)
+        for at, statement in enumerate(SCHEDULERS)
+    ],
+)
 def test_a_test_whose_worker_died_runs_again_if_a_plugin_asks(
     tmp_path: Path, statement: str
 ) -> None:
@@ -340,7 +347,9 @@ def test_what_plugins_import_is_there_on_controller_and_workers(
     assert answer.status == 0, answer.output
 
 
-@pytest.mark.parametrize("name", ["3.6", "3.8", interpreters.PYPY])
+@pytest.mark.parametrize(
+    "name", ["3.6", pytest.param("3.8", marks=pytest.mark.slow), interpreters.PYPY]
+)
 def test_what_plugins_import_is_there_on_old_workers(tmp_path: Path, name: str) -> None:
     conftest = """
         import sys

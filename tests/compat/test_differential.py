@@ -82,13 +82,22 @@ BROKEN_THERE: Final = {
 COMPARED: Final = [name for name in CASES if name not in BROKEN_THERE]
 
 
+QUICK: Final = frozenset(
+    (
+        *("exit-first", "last-failed", "shouldstop-in-test"),
+        *("collection-error", "other-order", "missing-path"),
+        *("crash-signal", "crash-in-scope", "crash-each", "crash-no-restart"),
+        *("two-workers", "each", "loadscope", "loadgroup", "tx"),
+        *("hooks", "junit-options", "report-all", "no-capture"),
+        *("bad-dist", "no-xdist"),
+    )
+)
+"""One for each way in which the two may drift apart. All would take minutes (-m slow)."""
+
+
 @pytest.mark.parametrize(
     "name",
-    # All of them take minutes; each second one shows that the two have not drifted apart.
-    [
-        pytest.param(name, marks=[pytest.mark.slow] if at % 2 else [])
-        for at, name in enumerate(COMPARED)
-    ],
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in COMPARED],
 )
 def test_both_show_the_same_but_for_what_the_page_names(name: str, tmp_path: Path) -> None:
     theirs, ours = twinruns.run_both(CASES[name], tmp_path)
@@ -114,4 +123,5 @@ def test_each_named_difference_is_of_a_case_and_has_a_row() -> None:
     rows = {row for named in NAMED.values() for row in named.values()}
     rows |= {broken.row for broken in BROKEN_THERE.values()}
     assert rows == set(anchors)
+    assert QUICK - {*COMPARED} == set()
     assert {*NAMED, *BROKEN_THERE} - set(CASES) == set()

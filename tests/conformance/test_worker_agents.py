@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import interpreters
 import pytest
@@ -19,7 +19,7 @@ from pytest_remotest import basetemp, frames, messages
 from pytest_remotest.pipes import LINK_LOST_STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 INTERPRETERS: Final = ("3.6", "3.13", interpreters.PYPY)
@@ -39,6 +39,16 @@ def host(request: pytest.FixtureRequest, world: World) -> Host:
 @pytest.fixture
 def new_host(world: World) -> Host:
     return Host(world, interpreters.with_pytest("3.13"))
+
+
+def pairs_of(ways: Iterable[str], quick: set[tuple[str, str]]) -> list[Any]:
+    """Return every interpreter with every way; 3.13 with all and ``quick`` are always tried."""
+    return [
+        pytest.param(name, way, marks=[] if is_quick else pytest.mark.slow, id=f"{name}-{way}")
+        for name in INTERPRETERS
+        for way in ways
+        for is_quick in [name == "3.13" or (name, way) in quick]
+    ]
 
 
 PASS: Final = "def test_a(): pass\ndef test_b(): pass\n"
@@ -106,27 +116,31 @@ def test_many_workers_run_at_once(new_host: Host, tmp_path: Path) -> None:
     assert not Path(parent).exists()
 
 
+SUDDEN: Final = {
+    "killed": (
+        "os.kill(os.getpid(), 9)",
+        -9,
+        "\nmaybe out of memory; nothing of this run has sent it",
+    ),
+    "exits": ("os.write(2, b'last'); os._exit(3)", 3, "last"),
+    "closes its pipes": (
+        "os.closerange(3, 256)",
+        LINK_LOST_STATUS,
+        "\nits pipe to the agent was closed: does a test close what it did not open?",
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    ("body", "status", "words"),
-    [
-        (
-            "os.kill(os.getpid(), 9)",
-            -9,
-            "\nmaybe out of memory; nothing of this run has sent it",
-        ),
-        ("os.write(2, b'last'); os._exit(3)", 3, "last"),
-        (
-            "os.closerange(3, 256)",
-            LINK_LOST_STATUS,
-            "\nits pipe to the agent was closed: does a test close what it did not open?",
-        ),
-    ],
-    ids=["killed", "exits", "closes its pipes"],
+    ("host", "way"),
+    pairs_of(SUDDEN, {("3.6", "exits"), (interpreters.PYPY, "closes its pipes")}),
+    indirect=["host"],
 )
 def test_the_end_of_a_worker_comes_after_all_that_it_said(
-    host: Host, tmp_path: Path, body: str, status: int, words: str
+    host: Host, tmp_path: Path, way: str
 ) -> None:
     """Also where a child of a test holds its pipes open."""
+    body, status, words = SUDDEN[way]
     suite = write_suite(
         tmp_path / "suite",
         test_a=f"""
@@ -223,7 +237,14 @@ LEFT_BEHIND: Final = """
 """
 
 
-@pytest.mark.parametrize("how", ["Goodbye", "a worker's end", "the link's end", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("host", "how"),
+    pairs_of(
+        ("Goodbye", "a worker's end", "the link's end", "SIGTERM"),
+        {("3.6", "a worker's end"), (interpreters.PYPY, "the link's end")},
+    ),
+    indirect=["host"],
+)
 def test_nothing_that_tests_started_survives_the_run(host: Host, tmp_path: Path, how: str) -> None:
     host.spawn("gw0", write_suite(tmp_path / "suite", test_a=LEFT_BEHIND))
     processes = [Watched(pid) for pid in host.property("gw0", "pids")]

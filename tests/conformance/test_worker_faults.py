@@ -17,7 +17,8 @@ from pytest_remotest.pipes import LINK_LOST_STATUS
 if TYPE_CHECKING:
     from pathlib import Path
 
-INTERPRETERS: Final = ("3.6", "3.13", interpreters.PYPY)
+OLDER: Final = ("3.6", interpreters.PYPY)
+INTERPRETERS: Final = (*OLDER, "3.13")
 
 
 @pytest.fixture(params=INTERPRETERS)
@@ -27,42 +28,50 @@ def python(request: pytest.FixtureRequest) -> str:
 
 HARMLESS: Final = {
     "prints": "print('a' * 100000); os.write(1, b'b' * 100000); os.system('echo c')",
-    "closes its standard streams": "[os.close(fd) for fd in (0, 1, 2)]",
     "has no stdout": "sys.stdout = sys.stderr = None",
-    "changes the directory": "os.chdir('/')",
     "removes the directory": "os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')",
+    "changes the directory": "os.chdir('/')",
     "raises SystemExit": "raise SystemExit(7)",
     "ignores signals": "[signal.signal(n, signal.SIG_IGN) for n in (2, 15)]",
     "makes a session of its own process": "os.getpgid(0) == os.getsid(0) or os.setsid()",
-    "patches what we call": "os.write = os.read = os.getpid = os.fstat = json.dumps = None",
     "leaves a thread": "threading.Thread(target=threading.Event().wait, daemon=True).start()",
     "exits in a thread": "threading.Thread(target=sys.exit).start()",
     "sets a trace": "sys.settrace(None)",
     "collects": "gc.collect()",
+    "closes its standard streams": "[os.close(fd) for fd in (0, 1, 2)]",
+    "patches what we call": "os.write = os.read = os.getpid = os.fstat = json.dumps = None",
 }
 
 
-@pytest.mark.parametrize("what", HARMLESS)
-def test_a_test_that_does_no_harm(python: str, tmp_path: Path, what: str) -> None:
-    suite = write_suite(
-        tmp_path / "suite",
-        test_a=f"""
-            import gc, json, os, shutil, signal, sys, threading
-            def test_a():
-                {HARMLESS[what]}
-            def test_b():
-                pass
-        """,
-    )
+def check_no_harm(python: str, tmp_path: Path, *bodies: str) -> None:
+    """Check that a worker runs tests with these bodies, and then one that passes."""
+    lines = ["import gc, json, os, shutil, signal, sys, threading"]
+    for number, body in enumerate([*bodies, "pass"]):
+        lines += [f"def test_{number}():", f"    {body}"]
+    suite = write_suite(tmp_path / "suite", test_a="\n".join(lines))
     with started(python, suite, "-s", "-p", "no:threadexception") as worker:
         told = worker.run_all()
         worker.exit_status()
     assert [row for row in in_short(told) if type(row) is tuple and row[0] == "ItemFinished"] == [
-        ("ItemFinished", 0),
-        ("ItemFinished", 1),
+        ("ItemFinished", number) for number in range(len(bodies) + 1)
     ]
     assert in_short(told)[-1] == messages.SessionFinished("")
-    assert in_short(told)[-6:-1] == passed(1)[1:]
+    assert in_short(told)[-6:-1] == passed(len(bodies))[1:]
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+@pytest.mark.parametrize(
+    "python",
+    ["3.13", *(pytest.param(name, marks=pytest.mark.slow) for name in OLDER)],
+    indirect=True,
+)
+def test_a_test_that_does_no_harm(python: str, tmp_path: Path, what: str) -> None:
+    check_no_harm(python, tmp_path, HARMLESS[what])
+
+
+@pytest.mark.parametrize("python", OLDER, indirect=True)
+def test_tests_that_do_no_harm_one_after_another(python: str, tmp_path: Path) -> None:
+    check_no_harm(python, tmp_path, *HARMLESS.values())
 
 
 def test_a_fork_that_comes_back_into_pytest_is_not_heard(python: str, tmp_path: Path) -> None:
@@ -218,6 +227,11 @@ def test_reports_that_cannot_be_serialised_are_told_in_plain_text(
     assert output(told)["broken"] == words
 
 
+@pytest.mark.parametrize(
+    "python",
+    ["3.6", *(pytest.param(name, marks=pytest.mark.slow) for name in ("3.13", "pypy3"))],
+    indirect=True,
+)
 def test_floods_of_reports_and_warnings_stay_below_the_frame_limit(
     python: str, tmp_path: Path
 ) -> None:

@@ -14,7 +14,10 @@ from pytest_remotest import messages
 if TYPE_CHECKING:
     from pathlib import Path
 
-INTERPRETERS: Final = ("3.6", "3.7", "3.9", "3.13", interpreters.PYPY)
+INTERPRETERS: Final = (
+    *("3.6", "3.13", interpreters.PYPY),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("3.7", "3.9")),
+)
 
 
 @pytest.fixture(params=INTERPRETERS)

@@ -17,8 +17,10 @@ PAGES: Final = (
 
 LONG: Final = frozenset(
     (
-        *("config-file", "database-per-worker", "jump-hosts", "know-the-worker", "log-per-worker"),
-        *("more-cpus", "once-per-host", "read-the-result", "several-interpreters"),
+        *("bare-host", "check", "collect-once", "compiled-modules", "config-file"),
+        *("database-per-worker", "hosts-that-go-away", "inventory", "jump-hosts"),
+        *("know-the-worker", "log-per-worker", "more-cpus", "once-per-host", "read-the-result"),
+        *("several-interpreters", "variables-and-secrets"),
     )
 )
 """Pages with many runs, of what other tests show piece by piece. They take minutes (-m slow)."""

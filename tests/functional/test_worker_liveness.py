@@ -155,7 +155,7 @@ def test_who_prints_or_has_no_test_to_run_has_time(tmp_path: Path) -> None:
     assert (answer.status, answer.lines[-1].split()[1:3]) == (0, ["2", "passed"]), answer.output
 
 
-@pytest.mark.parametrize("letter", ["~", "\\0"])
+@pytest.mark.parametrize("letter", ["~", pytest.param("\\0", marks=pytest.mark.slow)])
 def test_a_worker_whose_pipe_a_test_writes_to_is_ended_and_named(
     tmp_path: Path, letter: str
 ) -> None:

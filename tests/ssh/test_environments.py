@@ -133,12 +133,14 @@ def test_a_matrix_is_of_the_interpreters_that_the_project_allows(
             6,
             "preflight failed: Python 3.8.18 at PYTHON has no pytest",
             id="as it is",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             "python=3.99+",
             6,
             "find interpreters failed: python=3.99+ is absent",
             id="none is new enough",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             "python=3.8//group=none",
@@ -152,6 +154,7 @@ def test_a_matrix_is_of_the_interpreters_that_the_project_allows(
             "resolve failed: requirements.txt, for CPython 3.8.18 on linux x86_64: "
             "no versions satisfy iniconfig>999",
             id="a version that there is not",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -70,8 +70,9 @@ def test_everything_below_the_working_directory(project: Project) -> None:
         ("tests/unit/test_one.py::test_text[d/e]", {"tests.unit.test_one.test_text[d/e]"}),
     ],
 )
-@pytest.mark.parametrize("form", ["relative", pytest.param("absolute", marks=pytest.mark.slow)])
-def test_paths_and_node_ids(
+@pytest.mark.parametrize("form", ["relative", "absolute"])
+@pytest.mark.slow  # Twelve runs; the next test has all that can stand in one command.
+def test_each_path_and_node_id(
     project: Project, argument: str, tests: Iterable[str], form: str
 ) -> None:
     project.write(FILES)
@@ -81,14 +82,29 @@ def test_paths_and_node_ids(
     assert passed(project) == set(tests)
 
 
+def test_paths_and_node_ids(project: Project) -> None:
+    project.write({**FILES, "tests/more/test_three.py": "def test_three():\n    pass\n"})
+    answer = run(
+        project,
+        "./tests/more/",
+        "tests/unit/../test_two.py",
+        "tests/unit/test_one.py::TestClass",
+        "tests/unit/test_one.py::test_text[b::c]",
+        f"{project.directory}/tests/unit/test_one.py::test_text[d/e]",
+    )
+    assert answer.status == 0, answer.output
+    left_out = {"tests.unit.test_one.test_text[a]"}
+    assert passed(project) == (ONE - left_out) | TWO | {"tests.more.test_three.test_three"}
+
+
 @pytest.mark.parametrize(
     ("within", "arguments", "tests"),
     [
         ("tests/unit", (), ONE),
-        ("tests/unit", ("..",), ONE | TWO),
+        pytest.param("tests/unit", ("..",), ONE | TWO, marks=pytest.mark.slow),
         ("tests", ("unit/test_one.py::TestClass", "test_two.py"), None),
         ("..", ("project/tests/test_two.py",), TWO),
-        ("..", ("project",), ONE | TWO),
+        pytest.param("..", ("project",), ONE | TWO, marks=pytest.mark.slow),
     ],
 )
 def test_from_another_directory(
@@ -151,9 +167,9 @@ def test_files_of_the_controller_are_written_here(project: Project) -> None:
 @pytest.mark.parametrize(
     ("config", "text"),
     [
-        ("tox.ini", "[pytest]\nrsyncdirs = . mypkg\n"),
+        pytest.param("tox.ini", "[pytest]\nrsyncdirs = . mypkg\n", marks=pytest.mark.slow),
         ("setup.cfg", "[tool:pytest]\nrsyncdirs = . mypkg\n"),
-        ("pytest.ini", "[pytest]\nrsyncdirs = . mypkg\n"),
+        pytest.param("pytest.ini", "[pytest]\nrsyncdirs = . mypkg\n", marks=pytest.mark.slow),
         ("pyproject.toml", '[tool.pytest.ini_options]\nrsyncdirs = [".", "mypkg"]\n'),
     ],
 )
@@ -212,7 +228,7 @@ def test_a_root_outside_of_the_project_is_importable_as_here(project: Project, w
     assert passed(project) == {"tests.test_tool.test_tool"}
 
 
-@pytest.mark.parametrize("name", ["3.6", "3.7"])
+@pytest.mark.parametrize("name", ["3.6", pytest.param("3.7", marks=pytest.mark.slow)])
 def test_the_packages_of_a_host_stay_its_own(project: Project, name: str) -> None:
     """pytest-xdist copies the controller's own _pytest over the host's."""
     project.write(

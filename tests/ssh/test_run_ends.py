@@ -132,7 +132,13 @@ QUICK: Final = {
 """What is tried whenever tests run; the slow tests have the rest."""
 
 
-@pytest.mark.parametrize("place", ["here", "ssh 3.6", "ssh 3.13", f"ssh {interpreters.PYPY}"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("here", "ssh 3.6", f"ssh {interpreters.PYPY}"),
+        pytest.param("ssh 3.13", marks=pytest.mark.slow),
+    ],
+)
 def test_a_normal_end(tmp_path: Path, place: str) -> None:
     with placed(tmp_path, place, waits="") as run:
         answer = run.left.project.pytest(*run.options)

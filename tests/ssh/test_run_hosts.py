@@ -65,7 +65,7 @@ def test_noise_of_the_login_scripts(client: Project, tmp_path: Path) -> None:
     assert "Welcome" not in answer.output
 
 
-@pytest.mark.parametrize("shell", ["fish", "tcsh", "dash"])
+@pytest.mark.parametrize("shell", ["fish", "tcsh", pytest.param("dash", marks=pytest.mark.slow)])
 def test_other_login_shells(client: Project, tmp_path: Path, shell: str) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -37,7 +37,10 @@ TEST: Final = """
     """
 
 
-@pytest.mark.parametrize(("layout", "package"), [("src", "src/sample"), (".", "sample")])
+@pytest.mark.parametrize(
+    ("layout", "package"),
+    [("src", "src/sample"), pytest.param(".", "sample", marks=pytest.mark.slow)],
+)
 def test_an_editable_install_here_is_the_tree_there(
     project: Project, tmp_path: Path, layout: str, package: str
 ) -> None:
