@@ -22,9 +22,10 @@ READY := .venv/.ready
 demo: $(READY)
 	@$(BIN)/python demo/run.py $(if $(HOST),--host "$(HOST)") $(PYTHONS)
 
-# remotest runs its own tests on all CPUs; where that is what is broken: ARGS=-n0.
+# remotest runs its own tests on all CPUs, from the second time on the longest file first; where
+# that is what is broken: ARGS=-n0.
 test: $(READY)
-	@$(BIN)/python -m pytest -n auto --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist=loadfile --schedule=duration $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .

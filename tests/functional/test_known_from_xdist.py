@@ -261,7 +261,7 @@ def test_testrunuid_can_be_given(project: Project, arguments: tuple[str, ...]) -
 
 
 @near_and_far
-@pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
+@pytest.mark.parametrize("option", ["-x", pytest.param("--maxfail=1", marks=pytest.mark.slow)])
 def test_x_stops(project: Project, arguments: tuple[str, ...], option: str) -> None:
     project.write(FIVE)
     answer = project.pytest(*arguments, option)
