@@ -39,6 +39,36 @@ class Samples:
         """Return one figure of one contender, round by round."""
         return tuple(sample[figure] for sample in self.by_contender[contender])
 
+    def row(
+        self,
+        number: str,
+        what: str,
+        *,
+        figure: str,
+        unit: str,
+        ours: str,
+        peer: str,
+        aim: Aim | None = None,
+        limit: str = "",
+    ) -> Row:
+        """Return one figure of one contender beside a peer's, as a line of the table.
+
+        Args:
+            limit: the contender whose figure bounds ours, if there is one.
+            The others: as of ``Row``, which tells contenders by their names.
+        """
+        return Row(
+            number=number,
+            what=what,
+            unit=unit,
+            ours=self.figures(ours, figure),
+            peer=self.figures(peer, figure),
+            peer_name=peer,
+            aim=aim,
+            limit=self.figures(limit, figure) if limit else (),
+            limit_name=limit,
+        )
+
 
 def take_turns(contenders: Mapping[str, Contender], rounds: int, *, warm_ups: int = 1) -> Samples:
     """Let each contender go once a round, so that what else the machine does hits all alike.
@@ -131,15 +161,6 @@ class Row:
             return None
         own = statistics.median(self.ours)
         return self.aim.is_met(own if self.aim.is_absolute else self.ratio.median)
-
-    @property
-    def from_aim(self) -> float:
-        """How far it is from the aim: 1 is just there, 2 is twice too much (or half of it)."""
-        if self.aim is None:
-            return 0.0
-        value = statistics.median(self.ours) if self.aim.is_absolute else self.ratio.median
-        by = (value, self.aim.value) if self.aim.sense == AT_MOST else (self.aim.value, value)
-        return _divided(*by)
 
 
 def _divided(value: float, by: float) -> float:

@@ -13,8 +13,9 @@ import paramiko
 from sshclient import pool_in
 
 from bench import hosts
+from bench.contenders import OURS
 from bench.experiment import Experiment, Outcome
-from bench.measure import AT_LEAST, Aim, NotMeasuredError, Row, take_turns
+from bench.measure import AT_LEAST, Aim, NotMeasuredError, take_turns
 from pytest_remotest import frames, messages
 from remotest.bundle import read_bundle
 from remotest.gateways.opening import open_gateway
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from bench.hosts import Hosts
     from bench.measure import Sample
+
+EXACT: Final = "exact small reads of a paramiko channel"
+AS_THEY_COME: Final = "the bytes alone, read as they come"
 
 REPORT_COUNT: Final = 10_000
 REPORT_BYTES: Final = 200
@@ -162,23 +166,21 @@ def bursts(folder: Path, rounds: int) -> Outcome:
     with hosts.running(folder / "hosts", 1, 0.0) as there:
         burst, channel = Burst(there, folder), Channel(there)
         samples = take_turns(
-            {"remotest": burst.go, "exact": channel.read_exactly, "limit": channel.read_much},
-            rounds,
+            {OURS: burst.go, EXACT: channel.read_exactly, AS_THEY_COME: channel.read_much}, rounds
         )
         burst.close()
         channel.close()
-    row = Row(
-        number="11",
-        what=f"reports a second, {REPORT_BYTES} bytes each, bursts of {REPORT_COUNT:,}",
+    row = samples.row(
+        "11",
+        f"reports a second, {REPORT_BYTES} bytes each, bursts of {REPORT_COUNT:,}",
+        figure="speed",
         unit="/s",
-        ours=samples.figures("remotest", "speed"),
-        peer=samples.figures("exact", "speed"),
-        peer_name="exact small reads of a paramiko channel",
+        ours=OURS,
+        peer=EXACT,
         aim=Aim(AT_LEAST, 50_000, is_absolute=True),
-        limit=samples.figures("limit", "speed"),
-        limit_name="the bytes alone, read as they come",
+        limit=AS_THEY_COME,
     )
-    return Outcome([row], {"remotest": "open_gateway(...) to a stub of the agent, frames.decode"})
+    return Outcome([row], {OURS: "open_gateway(...) to a stub of the agent, frames.decode"})
 
 
 EXPERIMENTS: Final = (

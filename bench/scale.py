@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.contenders import OURS, PEER, pytest_of, run, shown
 from bench.experiment import Experiment, Outcome
-from bench.measure import AT_MOST, Aim, Row, take_turns
+from bench.measure import AT_MOST, Aim, take_turns
 from bench.processes import Sizes
 from bench.suites import Suite
 
@@ -31,13 +31,13 @@ def many_tests(folder: Path, rounds: int) -> Outcome:
         warm_ups=0,  # It takes a minute, and memory does not depend on what is warm.
     )
     rows = [
-        Row(
-            number=number,
-            what=f"most memory (RSS) of {whose}",
+        samples.row(
+            number,
+            f"most memory (RSS) of {whose}",
+            figure=figure,
             unit="MB",
-            ours=samples.figures(OURS, figure),
-            peer=samples.figures(PEER, figure),
-            peer_name=PEER,
+            ours=OURS,
+            peer=PEER,
             aim=Aim(AT_MOST, 0.8),
         )
         for number, figure, whose in (

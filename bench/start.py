@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from bench import hosts
 from bench.contenders import OURS, PEER, PLAIN, pytest_of, python_of, run, shown
 from bench.experiment import Experiment, Outcome
-from bench.measure import AT_MOST, Aim, Row, take_turns
+from bench.measure import AT_MOST, Aim, take_turns
 from bench.suites import Suite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.hosts import Hosts
-    from bench.measure import Sample, Samples
+    from bench.measure import Row, Sample, Samples
 
 SMALL: Final = Suite(file_count=20, tests_per_file=10, is_marked=True)
 HOST_COUNT: Final = 4
@@ -85,17 +85,16 @@ def measured(
 
 
 def row(samples: Samples, number: str, what: str, names: tuple[str, str], aim: float) -> Row:
-    own, peer = names
-    return Row(
-        number=number,
-        what=what,
+    ours, peer = names
+    return samples.row(
+        number,
+        what,
+        figure="first_test_s",
         unit="s",
-        ours=samples.figures(own, "first_test_s"),
-        peer=samples.figures(peer, "first_test_s"),
-        peer_name=peer,
+        ours=ours,
+        peer=peer,
         aim=Aim(AT_MOST, aim),
-        limit=samples.figures(BARE, "first_test_s"),
-        limit_name=BARE,
+        limit=BARE,
     )
 
 

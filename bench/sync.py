@@ -207,16 +207,15 @@ def _seconds_of(
 
 
 def row(samples: Samples, number: str, what: str, aim: float) -> Row:
-    return Row(
-        number=number,
-        what=what,
+    return samples.row(
+        number,
+        what,
+        figure="wall_s",
         unit="s",
-        ours=samples.figures(OURS, "wall_s"),
-        peer=samples.figures(RSYNC, "wall_s"),
-        peer_name=RSYNC,
+        ours=OURS,
+        peer=RSYNC,
         aim=Aim(AT_MOST, aim),
-        limit=samples.figures(SSH, "wall_s"),
-        limit_name=SSH,
+        limit=SSH,
     )
 
 

@@ -70,16 +70,9 @@ def speed_row(samples: Samples, number: str, ours: str, what: str) -> Row:
 
 def cpu_row(samples: Samples, number: str, ours: str, peer: str, what: str) -> Row:
     """Return CPU seconds; the aim is one beside plain pytest."""
-    return Row(
-        number=number,
-        what=what,
-        unit="s",
-        ours=samples.figures(ours, "cpu_s"),
-        peer=samples.figures(peer, "cpu_s"),
-        peer_name=peer,
-        aim=Aim(AT_MOST, 1.2) if peer == PLAIN else None,
-        limit=samples.figures(PLAIN, "cpu_s"),
-        limit_name=PLAIN,
+    aim = Aim(AT_MOST, 1.2) if peer == PLAIN else None
+    return samples.row(
+        number, what, figure="cpu_s", unit="s", ours=ours, peer=peer, aim=aim, limit=PLAIN
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.contenders import OURS, PEER, PLAIN, pytest_of, run, shown
 from bench.experiment import Experiment, Outcome
-from bench.measure import AT_MOST, Aim, Row, take_turns
+from bench.measure import AT_MOST, Aim, take_turns
 from bench.processes import Sizes, TreeMemory
 from bench.suites import Suite
 
@@ -53,16 +53,15 @@ def heavy_conftest(folder: Path, rounds: int) -> Outcome:
         rounds,
     )
     rows = [
-        Row(
-            number=f"4{letter}",
-            what=f"{what}, {way}",
+        samples.row(
+            f"4{letter}",
+            f"{what}, {way}",
+            figure=figure,
             unit=unit,
-            ours=samples.figures(name, figure),
-            peer=samples.figures(PEER, figure),
-            peer_name=PEER,
+            ours=name,
+            peer=PEER,
             aim=Aim(AT_MOST, forked_aim if name == FORK else aim),
-            limit=samples.figures(PLAIN, figure),
-            limit_name=PLAIN,
+            limit=PLAIN,
         )
         for letters, name, way in (
             ("abc", FORK, "forked after collection"),
@@ -90,35 +89,35 @@ def many_workers(folder: Path, rounds: int) -> Outcome:
         rounds,
         warm_ups=0,  # It takes a minute, and what it warms is warm after a second.
     )
-    first_report = Row(
-        number="9a",
-        what=f"command to first report, {MANY_WORKERS} workers",
-        unit="s",
-        ours=samples.figures(OURS, "first_report_s"),
-        peer=samples.figures(PEER, "first_report_s"),
-        peer_name=PEER,
-        aim=Aim(AT_MOST, 0.2),
-    )
-    threads = Row(
-        number="9b",
-        what=f"threads of the controller, {MANY_WORKERS} workers",
-        unit="",
-        ours=samples.figures(OURS, "threads"),
-        peer=samples.figures(PEER, "threads"),
-        peer_name=PEER,
-    )
-    growth = Row(
-        number="9c",
-        what=f"the same, beside {FEW_WORKERS} workers",
-        unit="",
-        ours=samples.figures(OURS, "threads"),
-        peer=samples.figures(few, "threads"),
-        peer_name=few,
-        aim=Aim(AT_MOST, 1.0),
-    )
-    return Outcome(
-        [first_report, threads, growth], {name: shown(each) for name, each in commands.items()}
-    )
+    rows = [
+        samples.row(
+            "9a",
+            f"command to first report, {MANY_WORKERS} workers",
+            figure="first_report_s",
+            unit="s",
+            ours=OURS,
+            peer=PEER,
+            aim=Aim(AT_MOST, 0.2),
+        ),
+        samples.row(
+            "9b",
+            f"threads of the controller, {MANY_WORKERS} workers",
+            figure="threads",
+            unit="",
+            ours=OURS,
+            peer=PEER,
+        ),
+        samples.row(
+            "9c",
+            f"the same, beside {FEW_WORKERS} workers",
+            figure="threads",
+            unit="",
+            ours=OURS,
+            peer=few,
+            aim=Aim(AT_MOST, 1.0),
+        ),
+    ]
+    return Outcome(rows, {name: shown(each) for name, each in commands.items()})
 
 
 EXPERIMENTS: Final = (

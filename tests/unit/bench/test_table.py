@@ -6,47 +6,13 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
+from benchresults import RESULT
 
 from bench import table
 from bench.experiment import Experiment, Outcome
-from bench.measure import AT_LEAST, AT_MOST, Aim, Result, Row
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ROWS = (
-    Row(
-        number="3a",
-        what="tests a second",
-        unit="tests/s",
-        ours=(1500.0, 1600.0, 1400.0),
-        peer=(1000.0, 1000.0, 1000.0),
-        peer_name="pytest-xdist",
-        aim=Aim(AT_LEAST, 2.0),
-        limit=(2000.0,),
-        limit_name="2 x pytest",
-    ),
-    Row(
-        number="3b",
-        what="threads",
-        unit="",
-        ours=(4.0, 4.0, 5.0),
-        peer=(10.0, 10.0, 10.0),
-        peer_name="pytest-xdist",
-        aim=Aim(AT_MOST, 4.0, is_absolute=True),
-    ),
-    Row(number="3c", what="as well", unit="s", ours=(0.5,), peer=(1.0,), peer_name="rsync"),
-)
-RESULT = Result(
-    row=3,
-    made="2026-01-02T03:04+00:00",
-    rounds=3,
-    seconds=90.0,
-    others=0.02,
-    versions={"pytest": "9.0", "execnet": "2.1"},
-    commands={"pytest-xdist": "python -m pytest -n2", "remotest": "python -m pytest -n2"},
-    rows=ROWS,
-)
 
 
 def nothing(_: Path, rounds: int) -> Outcome:
