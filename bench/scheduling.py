@@ -11,12 +11,10 @@ from operator import itemgetter
 from random import Random
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sim.scenario import Host, Scenario
-from sim.world import World
+from sim.measured import makespan_s
 
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_MOST, Aim, Row
-from remotest.run.plan import Environment, RunPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,18 +32,6 @@ ERROR: Final = 0.3
 """Of durations that are known: what a test took last time it will not take again."""
 
 HUGE_S: Final = 20.0
-STEPS_LIMIT: Final = 100 * TEST_COUNT
-
-
-class Exact(World):
-    """Hosts that are there at once, and tests that take what they are said to."""
-
-    def __init__(self, durations_s: Mapping[str, float], scenario: Scenario) -> None:
-        super().__init__(scenario)
-        self._durations_s = durations_s
-
-    def draw_duration_s(self, node_id: str, host: Host) -> float:  # noqa: ARG002  as there
-        return self._durations_s[node_id]
 
 
 def shapes(seed: int) -> Iterator[tuple[str, dict[str, float]]]:
@@ -63,34 +49,6 @@ def ideal_s(durations_s: Mapping[str, float], worker_count: int) -> float:
     for duration_s in sorted(durations_s.values(), reverse=True):
         heapq.heapreplace(ends, ends[0] + duration_s)
     return max(ends)
-
-
-def makespan_s(
-    durations_s: Mapping[str, float],
-    worker_count: int,
-    round_trip_s: float,
-    dist: DistMode,
-    known_s: Mapping[str, float] | None = None,
-) -> float:
-    host = Host(
-        ids=tuple(durations_s),
-        latency_s=round_trip_s / 2,
-        ready_at_s=0.0,
-        start_s=0.0,
-        collect_s=0.0,
-    )
-    box = Environment(name="box", agent="box", count=worker_count)
-    world = Exact(
-        durations_s,
-        Scenario(
-            plan=RunPlan(environments=(box,), dist=dist),
-            hosts={"box": host},
-            steps_limit=STEPS_LIMIT,
-            estimates={"box": known_s} if known_s is not None else None,
-        ),
-    )
-    world.run()
-    return world.now - round_trip_s  # What workers collected took one way, and their end another.
 
 
 def worst_by_seed(rounds: int) -> dict[str, tuple[Case, ...]]:
