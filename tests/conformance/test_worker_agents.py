@@ -12,23 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 import interpreters
 import pytest
 from agentworld import Host
-from gatewayworld import Watched, World, make_world
+from gatewayworld import Watched, World
 from workerworld import in_short, passed, properties, write_suite
 
 from pytest_remotest import basetemp, frames, messages
 from pytest_remotest.pipes import LINK_LOST_STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
+    from collections.abc import Iterable
 
 INTERPRETERS: Final = ("3.6", "3.13", interpreters.PYPY)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with make_world("popen", tmp_path) as world:
-        yield world
 
 
 @pytest.fixture(params=INTERPRETERS)

@@ -10,25 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import interpreters
 import pytest
 from agentworld import Host
-from gatewayworld import World, make_world
 from workerworld import in_short, output, passed, properties, reports, write_suite
 
 from pytest_remotest import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with make_world("popen", tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def host(world: World) -> Host:
-    return Host(world, interpreters.with_pytest("3.13"))
+    from gatewayworld import World
 
 
 CONFTEST: Final = """

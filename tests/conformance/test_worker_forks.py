@@ -9,25 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import interpreters
 import pytest
 from agentworld import Host
-from gatewayworld import Watched, World, make_world
+from gatewayworld import Watched, World
 from workerworld import in_short, passed, properties, write_suite
 
 from pytest_remotest import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with make_world("popen", tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def host(world: World) -> Host:
-    return Host(world, interpreters.with_pytest("3.13"))
 
 
 PASS: Final = "def test_a(): pass\ndef test_b(): pass\n"
