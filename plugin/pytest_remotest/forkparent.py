@@ -3,19 +3,24 @@
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
+import struct
 import subprocess
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from pytest_remotest import forking, loader
+from pytest_remotest.messages import ProtocolError
 from pytest_remotest.pipes import read_body
 from pytest_remotest.supervise import KILL_DEADLINE_S, signal_group
 
 # From a request to its answer. A fork takes a few ms; a machine that swaps may take seconds, and
 # what is frozen never answers: its agent does nothing else meanwhile.
-ANSWER_S = 5.0
+ANSWER_S = 5
+
+SHOWN_BYTES = 40  # Of what is no answer: enough to find who wrote it.
+
+_TIMEVAL = struct.Struct("@ll")  # Seconds and microseconds, as the kernel takes them.
 
 
 class ForkedProcess:
@@ -65,7 +70,7 @@ class ForkParent:
         Raises:
             OSError: the directory is not there, or no process can be made.
         """
-        control, its_end = socket.socketpair()
+        control, its_end = control_pair()
         try:
             payload = loader.framed_payload()
             # It fits whole, so that nobody waits for an interpreter to start.
@@ -103,6 +108,8 @@ class ForkParent:
             word, detail = self._answer()
         except (OSError, EOFError) as error:
             return "it is gone (%s)" % error
+        except ProtocolError as error:  # What is collected runs there, and may write anywhere.
+            return str(error)
         self.is_ready = word == forking.READY
         return "" if self.is_ready else str(detail)
 
@@ -118,16 +125,21 @@ class ForkParent:
             word, detail = self._answer()
         except EOFError as error:
             raise ChildProcessError("the process that forks workers is gone") from error
+        except ProtocolError as error:
+            raise ChildProcessError("the process that forks workers: %s" % error) from error
         if word != forking.FORKED:
             raise ChildProcessError("the process that forks workers says: %s" % detail)
         return ForkedProcess(int(detail))
 
     def _answer(self) -> Tuple[str, Any]:
-        poller = select.poll()
-        poller.register(self._control, select.POLLIN)
-        if not poller.poll(ANSWER_S * 1000):
-            raise TimeoutError("the process that forks workers does not answer")
-        word, detail = json.loads(read_body(self._control.fileno()).decode("ascii"))
+        try:
+            body = read_body(self._control.fileno())
+        except BlockingIOError as error:
+            raise TimeoutError("the process that forks workers does not answer") from error
+        try:
+            word, detail = json.loads(body.decode("ascii"))
+        except (ValueError, TypeError) as error:
+            raise ProtocolError("%r is no answer" % body[:SHOWN_BYTES]) from error
         return word, detail
 
     def end(self) -> None:
@@ -137,3 +149,14 @@ class ForkParent:
         if isinstance(self.process, subprocess.Popen):  # Others are collected as orphans are.
             with contextlib.suppress(subprocess.TimeoutExpired):  # It hangs in the kernel.
                 self.process.wait(KILL_DEADLINE_S)
+
+
+def control_pair() -> Tuple[socket.socket, socket.socket]:
+    """Return the agent's end and the other one of what an agent and such a process speak by.
+
+    At the agent's end nothing waits for longer than ``ANSWER_S``: that is a BlockingIOError.
+    """
+    control, its_end = socket.socketpair()
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        control.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(ANSWER_S, 0))
+    return control, its_end

@@ -9,13 +9,12 @@ by itself.
 import collections
 import json
 import selectors
-import socket
 import sys
 from typing import Any, Callable, Deque, Dict, List, Optional, Set
 
 from pytest_remotest import forking, frames, messages, processstate
 from pytest_remotest.entries import to_bytes
-from pytest_remotest.forkparent import ForkParent
+from pytest_remotest.forkparent import ForkParent, control_pair
 from pytest_remotest.pipes import write_body
 from pytest_remotest.watch import Watch
 from pytest_remotest.workerprocess import NAME_VARIABLE, WorkerProcess
@@ -142,7 +141,7 @@ class Nursery:
     def _fork_collector(self, worker: WorkerProcess, collector: Shared, zygote: Shared) -> None:
         """Fork a collector that begins, and prints, as one of its workers."""
         assert zygote.parent is not None
-        control, its_end = socket.socketpair()
+        control, its_end = control_pair()
         try:
             descriptors = [its_end.fileno(), its_end.fileno(), worker.child_fds[-1]]
             process = zygote.parent.fork(forking.COLLECTOR, descriptors)
@@ -181,7 +180,8 @@ class Nursery:
 
     def serve(self, shared: Shared) -> None:
         """Take in what such a process says; called when there is something."""
-        assert shared.parent is not None
+        if shared.parent is None:  # Given up for what another one has said in the same moment.
+            return
         reason = shared.parent.hear()
         if reason:
             self._give_up(shared, reason)

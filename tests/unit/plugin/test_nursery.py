@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import gatewayworld
 import leftovers
+import pytest
 
-from pytest_remotest import messages, values
+from pytest_remotest import forkparent, messages, values
+from pytest_remotest.forkparent import ForkedProcess, ForkParent
 from pytest_remotest.loader import BundleFinder
 from pytest_remotest.nursery import Nursery
 from pytest_remotest.watch import Watch
@@ -22,10 +24,15 @@ from remotest.bundle import read_bundle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+
+@pytest.fixture
+def _bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started has its modules from there."""
+    finder = BundleFinder(dict(read_bundle()))
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
 
 
-def prepared(name: str, directory: Path) -> WorkerProcess:
+def prepared(name: str, directory: Path, way: str = "auto") -> WorkerProcess:
     start = messages.SpawnWorker(
         worker=name,
         arguments=[],
@@ -38,7 +45,7 @@ def prepared(name: str, directory: Path) -> WorkerProcess:
         env_folder=None,
         overlay=[],
         extensions_folder=None,
-        way="auto",
+        way=way,
     )
     return WorkerProcess(start, str(directory), None, watch())
 
@@ -47,11 +54,8 @@ def watch() -> Watch:
     return Watch(float("inf"), None)
 
 
-def test_who_finds_the_zygote_gone_before_anybody_was_told_is_a_new_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finder = BundleFinder(dict(read_bundle()))  # What is started has its modules from there.
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
+@pytest.mark.usefixtures("_bundle")
+def test_who_finds_the_zygote_gone_before_anybody_was_told_is_a_new_process(tmp_path: Path) -> None:
     begun: list[WorkerProcess] = []
     with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
         nursery = Nursery(selector, begun.append, lambda *_: None, watch)
@@ -76,3 +80,50 @@ def test_who_finds_the_zygote_gone_before_anybody_was_told_is_a_new_process(
         assert workers[1].status() == -signal.SIGKILL
         for worker in workers:
             worker.close()
+
+
+@pytest.mark.usefixtures("_bundle")
+def test_a_zygote_may_end_as_soon_as_its_collector_is_ready(tmp_path: Path) -> None:
+    begun: list[WorkerProcess] = []
+    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
+        nursery = Nursery(selector, begun.append, lambda *_: None, watch)
+        stack.callback(nursery.end)
+        worker = prepared("gw0", tmp_path, "fork")
+        nursery.start(worker)
+        nursery.start_next()
+        ((zygote, _),) = selector.select(gatewayworld.WAIT_S)
+        nursery.serve(zygote.data)
+        (pid,) = nursery.pids()
+        nursery.start_next()
+        ((collector, _),) = selector.select(gatewayworld.WAIT_S)
+        os.kill(pid, signal.SIGKILL)
+        assert leftovers.has_ended(pid)
+        assert {key.fd for key, _ in selector.select(0)} == {zygote.fd, collector.fd}
+
+        nursery.serve(collector.data)
+        nursery.serve(zygote.data)
+        nursery.start_next()
+
+        assert begun == [worker]
+        os.killpg(worker.pid, signal.SIGKILL)
+        assert leftovers.has_ended(worker.pid)
+        worker.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"\0\0", "it is gone (the process that forks workers does not answer)"),
+        (b"\0\0\0\x017", "b'7' is no answer"),
+        (b"\xff\xff\xff\xff", "a body of 4294967295 bytes is over the limit"),
+    ],
+)
+def test_nobody_waits_for_an_answer_that_does_not_come_whole(
+    monkeypatch: pytest.MonkeyPatch, said: bytes, reason: str
+) -> None:
+    monkeypatch.setattr(forkparent, "ANSWER_S", 1)
+    control, its_end = forkparent.control_pair()
+    with control, its_end:
+        its_end.sendall(said)
+        nobody = ForkedProcess(os.getpid())
+        assert ForkParent(nobody, control).hear() == reason
