@@ -54,9 +54,11 @@ def leave(status: int) -> None:
     That would look at each object once more: what this process shares so far it would have alone.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  joins threads, as Python
-    atexit._run_exitfuncs()  # noqa: SLF001  there is no public way either
+    # Up to Python 3.9 it raises the last error again that it has printed; Python forgets that.
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()  # noqa: SLF001  there is no public way either
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # A test may have left anything there.
+        with contextlib.suppress(Exception):  # A test may have left anything there, or nothing.
             stream.flush()
     os._exit(status)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 CONFTEST: Final = """
-    import logging, os, tempfile
+    import atexit, logging, os, sys, tempfile
     import pytest
 
     def note(what):
@@ -32,6 +32,8 @@ CONFTEST: Final = """
     logging.basicConfig()  # writes to what standard error is during collection
     own_file = tempfile.TemporaryFile()
     own_file.write(b"from collection ")
+    if sys.version_info < (3, 10):  # Newer ones tell where in memory the function is.
+        atexit.register(lambda: 1 / 0)
 
     def pytest_configure(config):
         note("configure")
@@ -172,6 +174,10 @@ HINDRANCES: Final = {
         "if __import__('multiprocessing').current_process() and not kept_alive(): os._exit(7)",
         "it is gone (the pipe ended)",
     ),
+    "noise": (
+        "if not kept_alive(): [os.write(n, b'\\0\\0\\0\\4oops') for n in sockets()]",
+        "b'oops' is no answer",
+    ),
 }
 
 
@@ -180,12 +186,17 @@ def test_what_forks_would_share_turns_it_off(host: Host, tmp_path: Path, name: s
     """The user hears why, once, and each worker collects by itself."""
     line, reason = HINDRANCES[name]
     conftest = f"""
-        import os, select, signal, socket, subprocess, sys, threading
+        import os, select, signal, socket, stat, subprocess, sys, threading
         def kept_alive():
             try:
                 os.close(os.open(os.environ["NOTES"], os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 return True
+        def sockets():
+            for name in os.listdir("/proc/self/fd"):
+                target = "/proc/self/fd/" + name
+                if os.path.exists(target) and stat.S_ISSOCK(os.stat(target).st_mode):
+                    yield int(name)
         {line}
     """
     suite = write_suite(tmp_path / "suite", conftest=conftest, test_a="def test_a(): pass")
@@ -216,6 +227,18 @@ def test_a_lost_worker_is_followed_by_one_that_need_not_collect(host: Host, tmp_
     assert host.property("gw1", "folder") == "popen-gw1"
     assert notes.read_text().splitlines().count("collection") == 1
     assert rows_of(host.said("gw1"))[:2] == rows_of(host.said("gw0"))[:2]
+
+
+def test_a_suite_may_ignore_how_its_children_end(host: Host, tmp_path: Path) -> None:
+    suite = write_suite(
+        tmp_path / "suite",
+        conftest="import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+        test_a="def test_a(): pass",
+    )
+    told, _ = run_all(host, suite, way="fork", notes=tmp_path / "notes")
+    assert warnings_of(host) == []
+    for said in told.values():
+        assert rows_of(said)[1:] == [*passed(0), messages.SessionFinished("")]
 
 
 def test_what_is_printed_during_collection_is_relayed_once(host: Host, tmp_path: Path) -> None:
