@@ -37,18 +37,18 @@ def read_bundle() -> Mapping[str, str]:
     return bundle
 
 
-def encode_bundle(bundle: Mapping[str, str]) -> bytes:
-    """Return a bundle as a worker process expects it. The same bundle, the same bytes."""
+def _encoded(bundle: Mapping[str, str]) -> bytes:
+    """Return a bundle as text. The same bundle, the same bytes."""
     return json.dumps(bundle, sort_keys=True).encode("ascii")
 
 
 def pack_bundle(bundle: Mapping[str, str]) -> bytes:
-    """Return a bundle as the loader on a host expects it.
+    """Return a bundle as the loader on a host expects it, and hands it on.
 
     It is compressed: a connection that is new takes a round trip for each doubling of what it has
     sent.
     """
-    return _compressed(encode_bundle(bundle))
+    return _compressed(_encoded(bundle))
 
 
 @functools.lru_cache(maxsize=1)  # All hosts of a run get the same.
@@ -58,4 +58,4 @@ def _compressed(data: bytes) -> bytes:
 
 def bundle_digest(bundle: Mapping[str, str]) -> str:
     """Return the sha256 of a bundle, in hexadecimal: what a cache on a host may be named by."""
-    return hashlib.sha256(encode_bundle(bundle)).hexdigest()
+    return hashlib.sha256(_encoded(bundle)).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -15,7 +14,7 @@ from pytest_remotest import frames, loader, messages, values
 from pytest_remotest.brief import spell_out
 from pytest_remotest.pipes import read_body, write_body
 from pytest_remotest.reportwire import report_from_wire
-from remotest.bundle import read_bundle
+from remotest.bundle import pack_bundle, read_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -58,7 +57,7 @@ class TestWorker:
             )
         os.close(child_in)
         os.close(child_out)
-        write_body(self._to_worker, json.dumps(dict(read_bundle())).encode("ascii"))
+        write_body(self._to_worker, pack_bundle(read_bundle()))
         start = messages.SpawnWorker(
             worker="gw0",
             arguments=["-p", "no:cacheprovider", f"--rootdir={directory}", *arguments],

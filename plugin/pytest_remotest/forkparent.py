@@ -73,7 +73,7 @@ class ForkParent:
         control, its_end = control_pair()
         try:
             payload = loader.framed_payload()
-            # It fits whole, so that nobody waits for an interpreter to start.
+            # It fits whole, packed as it is, so that nobody waits for an interpreter to start.
             control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(payload))
             process = subprocess.Popen(
                 loader.zygote_command(its_end.fileno(), python),

@@ -22,7 +22,7 @@ ORIGIN = "<remotest>"
 PROGRAM = """\
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]  # A json.py of the project is not ours.
-import json, os, types
+import json, os, types, zlib
 def read(size):
     data = b""
     while len(data) < size:
@@ -32,10 +32,11 @@ def read(size):
         data += piece
     return data
 name, read_fd, *more_fds = sys.argv[1], *map(int, sys.argv[2:])
-bundle = json.loads(read(int.from_bytes(read(4), "big")).decode("ascii"))
+packed = read(int.from_bytes(read(4), "big"))
+bundle = json.loads(zlib.decompress(packed).decode("ascii"))
 loader = types.ModuleType("pytest_remotest.loader")
 exec(bundle[loader.__name__], loader.__dict__)
-loader.install(bundle)
+loader.install(bundle, packed)
 main = __import__("pytest_remotest." + name, fromlist=["main"]).main
 sys.exit(main(read_fd, *more_fds))
 """
@@ -43,15 +44,21 @@ sys.exit(main(read_fd, *more_fds))
 
 def main(channel: Any) -> None:
     """Receive the bundle from the controller, then serve it as the agent until it leaves."""
-    install(json.loads(zlib.decompress(channel.receive()).decode("ascii")))
+    packed = channel.receive()
+    install(json.loads(zlib.decompress(packed).decode("ascii")), packed)
     signal.alarm(0)  # Set where this process began: from here on the agent looks after itself.
     from pytest_remotest import agent  # noqa: PLC0415  importable only now
 
     agent.main(channel)
 
 
-def install(bundle: Dict[str, str]) -> None:
-    """Make imports of this package come from a bundle, in place of any other source."""
+def install(bundle: Dict[str, str], packed: bytes) -> None:
+    """Make imports of this package come from a bundle, in place of any other source.
+
+    Args:
+        bundle: the sources by module name.
+        packed: the same as it has come, to be handed on.
+    """
     for name in list(sys.modules):
         if name.partition(".")[0] == PACKAGE:
             del sys.modules[name]
@@ -59,7 +66,7 @@ def install(bundle: Dict[str, str]) -> None:
     sys.meta_path[:] = [
         finder for finder in sys.meta_path if not hasattr(finder, "remotest_bundle")
     ]
-    sys.meta_path.insert(0, BundleFinder(bundle))
+    sys.meta_path.insert(0, BundleFinder(bundle, packed))
 
 
 def bundle() -> Dict[str, str]:
@@ -89,12 +96,13 @@ def zygote_command(control_fd: int, python: Optional[bytes] = None) -> List[Unio
 
 
 def framed_payload() -> bytes:
-    """Return the bundle as such a process expects it.
+    """Return the bundle that this process runs from as such a process expects it.
 
     That is in front its length in four bytes, the most significant first.
     """
-    payload = json.dumps(bundle()).encode("ascii")
-    return len(payload).to_bytes(4, "big") + payload
+    finders: List[Any] = [one for one in sys.meta_path if hasattr(one, "remotest_bundle")]
+    packed: bytes = finders[0].remotest_packed
+    return len(packed).to_bytes(4, "big") + packed
 
 
 class BundleFinder:
@@ -103,8 +111,9 @@ class BundleFinder:
     It does what ``importlib.abc.ExecutionLoader`` does, whose import takes 10 ms.
     """
 
-    def __init__(self, bundle: Dict[str, str]) -> None:
+    def __init__(self, bundle: Dict[str, str], packed: bytes) -> None:
         self.remotest_bundle = bundle
+        self.remotest_packed = packed
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         """Return the spec of a module of the bundle; see ``importlib.abc.MetaPathFinder``."""

@@ -13,7 +13,7 @@ import pytest
 from gatewayworld import WAIT_S, stub_bundle
 
 from pytest_remotest import loader
-from remotest.bundle import bundle_digest, encode_bundle, read_bundle
+from remotest.bundle import bundle_digest, pack_bundle, read_bundle
 
 PLUGIN = Path(__file__).parents[3] / "plugin"
 
@@ -48,7 +48,7 @@ def test_a_worker_process_runs_from_the_bundle_alone(tmp_path: Path, name: str) 
         (installed / f"{file}.py").write_text("raise SystemExit('from disk')")
     (tmp_path / "json.py").write_text("raise SystemExit('from disk')")
     bundle = stub_bundle(worker=REPORT, helper=HELPER)
-    body = encode_bundle(bundle)
+    body = pack_bundle(bundle)
 
     child_in, to_child = os.pipe()
     from_child, child_out = os.pipe()
@@ -96,7 +96,7 @@ def test_a_second_bundle_replaces_the_first() -> None:
         "for text in ('first', 'second'):\n"
         "    module = types.ModuleType('loader')\n"
         f"    exec({read_bundle()['pytest_remotest.loader']!r}, module.__dict__)\n"
-        "    module.install({'pytest_remotest': 'TEXT = %r' % text})\n"
+        "    module.install({'pytest_remotest': 'TEXT = %r' % text}, b'')\n"
         "    import pytest_remotest\n"
         "    print(pytest_remotest.TEXT, module.bundle())\n"
     )

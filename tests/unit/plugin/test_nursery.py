@@ -19,7 +19,7 @@ from pytest_remotest.loader import BundleFinder
 from pytest_remotest.nursery import Nursery
 from pytest_remotest.watch import Watch
 from pytest_remotest.workerprocess import WorkerProcess
-from remotest.bundle import read_bundle
+from remotest.bundle import pack_bundle, read_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def _bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is started has its modules from there."""
-    finder = BundleFinder(dict(read_bundle()))
+    bundle = read_bundle()
+    finder = BundleFinder(dict(bundle), pack_bundle(bundle))
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
 
 
