@@ -184,7 +184,8 @@ def _translate_path(anchor: str, parts: list[str]) -> str:
 
 def _translate_part(glob: str) -> str:
     """Return the regular expression of one part of a path. A backslash takes a wildcard's power."""
-    token = re.compile(r"\\(.)|(\*+)|(\?)|\[(!?)(\]?[^\]]*)\]|(.)", re.DOTALL)
+    # A bracket that comes first in a set, also behind "!", is one of its members.
+    token = re.compile(r"\\(.)|(\*+)|(\?)|\[(!|(?!!))(\][^\]]*|[^\]]+)\]|(.)", re.DOTALL)
     pieces = [""]
     for escaped, stars, question, negation, members, plain in token.findall(glob):
         if stars:

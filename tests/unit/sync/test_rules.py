@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remotest.errors import UsageError
@@ -61,6 +61,8 @@ def test_a_rule_that_matches_nothing_is_refused(rule: str) -> None:
         parse_rule(rule, "/p")
 
 
+@example(glob="a[]", name="a")
+@example(glob="a[!]", name="a!")
 @given(glob=st.text("ab.*?[]!-", min_size=1), name=st.text("ab.]!-", min_size=1))
 def test_globs_of_names_mean_what_they_mean_in_pytest_xdist(glob: str, name: str) -> None:
     """Which compares them by fnmatch. Rules that begin with a sign of ours mean something else."""
