@@ -6,7 +6,7 @@ import os
 import stat
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest import frames, manifests, messages
 from pytest_remotest.receive import Receiver
@@ -17,6 +17,9 @@ from remotest.sync.scan import Request, scan, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+NOTHING: Final = manifests.digest_of(b"")
+"""What the manifest without entries is known by."""
 
 
 def snapshot(top: Path | str) -> dict[bytes, tuple[Any, ...]]:
@@ -74,7 +77,7 @@ def announce(rows: list[list[Any]]) -> messages.SyncManifest:
     lines = sorted(frames.to_json(row) for row in rows)
     text = "\n".join(lines).encode()
     return messages.SyncManifest(
-        manifests.digest_of(text), len(text), manifests.NOTHING, dropped=[], added=lines
+        manifests.digest_of(text), len(text), NOTHING, dropped=[], added=lines
     )
 
 

@@ -42,9 +42,6 @@ def digest_of(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-NOTHING = digest_of(b"")  # What the manifest without entries is known by.
-
-
 def to_tree(text: bytes) -> Dict[str, Entry]:
     """Return the entries of a manifest by path.
 

@@ -14,6 +14,7 @@ from fuzz.guard import watching
 from fuzz.inputs import JSON, TEXTS, edited, lines_of, to_json, with_changes
 from fuzz.target import Target
 from hypothesis import strategies as st
+from synctrees import NOTHING
 from wireexamples import EXAMPLES
 
 from pytest_remotest import entries, envstore, frames, holders, manifests, messages
@@ -165,7 +166,7 @@ def announcement(rows: list[Any]) -> list[Any]:
     """Return a SyncManifest that holds all of a manifest."""
     lines = sorted(to_json(row).decode() for row in rows)
     text = "\n".join(lines).encode()
-    return ["SyncManifest", manifests.digest_of(text), len(text), manifests.NOTHING, [], lines]
+    return ["SyncManifest", manifests.digest_of(text), len(text), NOTHING, [], lines]
 
 
 def _conversations() -> st.SearchStrategy[bytes]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from synctrees import NOTHING
 
 from pytest_remotest import manifests
 from pytest_remotest.entries import Entry, check_tree, from_row, to_bytes, to_row, to_text
@@ -138,7 +139,7 @@ def manifest(count: int, former: bytes = b"") -> Manifest:
 
 def test_a_host_is_told_what_it_may_lack_of_a_manifest_if_that_is_little() -> None:
     small, large = manifest(10), manifest(CHANGES_BYTES // 100)
-    assert small.announcement.base == manifests.NOTHING
+    assert small.announcement.base == NOTHING
     assert len(small.announcement.added) == 10
     assert large.announcement.added == []
     one_more = manifest(len(large.entries) + 1, former=large.text).announcement
