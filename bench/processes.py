@@ -26,6 +26,9 @@ PROC: Final = Path("/proc")
 END_TIMEOUT_S: Final = 30.0
 """For what a run leaves behind to end."""
 
+ORPHAN_LOOK_S: Final = 0.01
+"""Between two looks at what is left: to wait for any child would take those of others, too."""
+
 LOOK_INTERVAL_S: Final = 0.1
 """Between two looks at processes: peaks that matter last longer."""
 
@@ -52,7 +55,7 @@ def wait_for_orphans(but: set[int]) -> None:
                 os.waitpid(pid, os.WNOHANG)
         if time.monotonic() > deadline:
             raise NotMeasuredError(f"processes that were left behind do not end: {orphans}")
-        time.sleep(0.01)
+        time.sleep(ORPHAN_LOOK_S)
 
 
 def cpu_s() -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from remotest.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CHECK_OPTIONS: Final = {
     "--tx": ("SPEC", "an environment to check, beside those of the config file; as for pytest"),
@@ -124,6 +124,18 @@ def _make_parser() -> tuple[_Parser, argparse.ArgumentParser]:
     def add(name: str, summary: str, description: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=summary, description=description, allow_abbrev=False)
 
+    _add_commands(add)
+    serving = add(
+        "serve",
+        "be an SSH server for this machine, which has none",
+        "Be a small SSH server: it lets in public keys, runs commands as the current "
+        "user, and can do nothing else. Ctrl-C ends it and all that it has started.",
+    )
+    return parser, serving
+
+
+def _add_commands(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """Add the commands that look at a run; ``add`` takes name, summary and description of one."""
     checking = add(
         "check",
         "dial every host, say what it has and lacks, and run nothing",
@@ -168,13 +180,6 @@ def _make_parser() -> tuple[_Parser, argparse.ArgumentParser]:
             + " ".join(f"{action}: {text}." for action, text in CACHE_ACTIONS.items()),
         )
     )
-    serving = add(
-        "serve",
-        "be an SSH server for this machine, which has none",
-        "Be a small SSH server: it lets in public keys, runs commands as the current "
-        "user, and can do nothing else. Ctrl-C ends it and all that it has started.",
-    )
-    return parser, serving
 
 
 def _add_sync(parser: argparse.ArgumentParser) -> None:

@@ -109,7 +109,7 @@ def ask_all(specs: Sequence[GatewaySpec], opener: GatewayOpener) -> list[Found]:
         for thread in threads:
             while thread.is_alive():
                 thread.join(LOOK_S)
-    except BaseException:
+    except BaseException:  # Above all Ctrl-C: nobody else is asked, and nothing left running.
         waiting.clear()
         opener.abort()
         raise

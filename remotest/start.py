@@ -87,7 +87,7 @@ def make_controller(config: pytest.Config) -> Controller:
 
             controller = Controller(config, settings, dialled)
             prepare()
-        except BaseException:
+        except BaseException:  # Also Ctrl-C: nothing may be left running.
             dialled.leave()
             raise
     except UsageError as error:
