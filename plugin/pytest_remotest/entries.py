@@ -15,6 +15,9 @@ PERMISSION_BITS = 0o777  # Never setuid, setgid or sticky: a host owes nobody mo
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux: a longer path cannot be made in one call.
 DIGEST_CHARS = 64  # sha256 in hexadecimal.
 
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_NO_NAMES = frozenset(("", ".", ".."))
+
 
 class Entry(NamedTuple):
     """A path of a tree, relative to its top, with ``/`` between its parts.
@@ -78,7 +81,7 @@ def from_row(row: List[Any]) -> Entry:
 
 def is_digest(text: str) -> bool:
     """Return whether a text can be the digest of a file."""
-    return len(text) == DIGEST_CHARS and not set(text) - set("0123456789abcdef")
+    return len(text) == DIGEST_CHARS and _HEXADECIMAL.issuperset(text)
 
 
 def _is_mode(mode: int) -> bool:
@@ -95,7 +98,7 @@ def _is_path_text(text: str) -> bool:
 def _check_path(path: str) -> None:
     """Refuse what could lead out of the tree, or to the part of it that the host keeps."""
     parts = path.split("/")
-    if not _is_path_text(path) or any(part in ("", ".", "..") for part in parts):
+    if not _is_path_text(path) or not _NO_NAMES.isdisjoint(parts):
         raise ProtocolError("%.200r is no path within a tree" % (path,))
     if parts[0] not in TOP_NAMES:
         raise ProtocolError("%.200r is not below %s" % (path, " or ".join(TOP_NAMES)))

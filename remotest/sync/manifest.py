@@ -49,6 +49,7 @@ class ManifestBuilder:
         self._entries: dict[str, Entry] = {}
         self._sources: dict[str, str] = {}
         self._links: dict[str, str] = {}
+        self._parents: set[str] = set()
         self._for_some: set[str] = set()
         self._notes: dict[str, None] = {}
         self._secrets: dict[str, None] = {}
@@ -139,6 +140,9 @@ class ManifestBuilder:
         if "/" not in place:
             return
         parent = path.rpartition("/")[0] or "/"
+        if parent in self._parents:
+            return
+        self._parents.add(parent)
         if self._layout.locate(parent) is not None and path != "/":
             self.add(parent)
         else:  # The path is an anchor: what is above it in the tree is not on this machine.

@@ -134,6 +134,11 @@ class Decision:
     is_for_some: bool = False
 
 
+_TRACKED: Final = Decision(travels=True, reason="tracked by git")
+_EXTENSION: Final = Decision(travels=True, reason="an extension module", is_for_some=True)
+_NO_RULE: Final = Decision(travels=True, reason="no rule")
+
+
 def parse_rule(text: str, anchor: str) -> Rule:
     """Return the rule of a text.
 
@@ -224,7 +229,7 @@ def _translate_set(members: str, *, is_negated: bool) -> str:
             items += re.escape(first)
             waiting = waiting[1:]
     if not items:  # A range such as b-a holds nothing.
-        return "[^/]" if is_negated else "(?!)"
+        return "[^/]" if is_negated else _NOTHING
     return f"[^/{items}]" if is_negated else f"[{items}]"
 
 
@@ -238,21 +243,21 @@ class Rules:
     """
 
     def __init__(self, own: Iterable[Rule], *, top: str, leaves_junk: bool) -> None:
-        self._own = tuple(own)
+        self._own = _Ordered(own)
         texts = (*DEFAULTS, *(JUNK if leaves_junk else ()))
-        self._defaults = tuple(parse_rule(text, top) for text in texts)
+        self._defaults = _Ordered(parse_rule(text, top) for text in texts)
 
     @property
     def takes_along(self) -> bool:
         """Whether any rule of the user takes something along that would stay home."""
-        return any(rule.travels for rule in self._own)
+        return any(rule.travels for rule in self._own.rules)
 
     def own_decision(self, path: str, *, is_directory: bool) -> Decision | None:
         """Return what the user's own rules and the list of secrets say, None if nothing.
 
         A secret that a rule leaves out by name is no longer one that the user must hear of.
         """
-        own = _last_match(self._own, path, is_directory=is_directory)
+        own = self._own.last_match(path, is_directory=is_directory)
         secret = _secret(path, is_directory=is_directory)
         if secret is not None and (own is None or (own.travels and not own.names_something)):
             return Decision(travels=False, reason=secret, is_secret=True)
@@ -271,25 +276,42 @@ class Rules:
         if own := self.own_decision(path, is_directory=is_directory):
             return own
         if is_tracked:
-            return Decision(travels=True, reason="tracked by git")
-        default = _last_match(self._defaults, path, is_directory=is_directory)
+            return _TRACKED
+        default = self._defaults.last_match(path, is_directory=is_directory)
         if default is None:
             for_some = not is_directory and is_for_some(path.rpartition("/")[2])
-            reason = "an extension module" if for_some else "no rule"
-            return Decision(travels=True, reason=reason, is_for_some=for_some)
+            return _EXTENSION if for_some else _NO_RULE
         return Decision(travels=default.travels, reason=f"default rule {default.text}")
 
 
-def _last_match(rules: tuple[Rule, ...], path: str, *, is_directory: bool) -> Rule | None:
-    matching = (rule for rule in reversed(rules) if rule.matches(path, is_directory=is_directory))
-    return next(matching, None)
+class _Ordered:
+    """Rules of which the last one that matches decides."""
 
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(rules)
+        self._names = _any_of(rule for rule in self.rules if not rule.whole_path)
+        self._paths = _any_of(rule for rule in self.rules if rule.whole_path)
+
+    def last_match(self, path: str, *, is_directory: bool) -> Rule | None:
+        """Return the rule that decides about an absolute path, None if none matches."""
+        # Two looks for the many paths that no rule is about.
+        if not (self._names.fullmatch(path.rpartition("/")[2]) or self._paths.fullmatch(path)):
+            return None
+        matching = (
+            rule for rule in reversed(self.rules) if rule.matches(path, is_directory=is_directory)
+        )
+        return next(matching, None)
+
+
+def _any_of(rules: Iterable[Rule]) -> re.Pattern[str]:
+    """Return what matches whatever one of the rules matches, and nothing if there are none."""
+    return re.compile("|".join([_NOTHING, *(rule.pattern.pattern for rule in rules)]), re.DOTALL)
+
+
+_NOTHING: Final = "(?!)"
 
 _SECRET_RULES: Final = tuple((parse_rule(text, "/"), reason) for text, reason in SECRETS)
-_PERHAPS_SECRET: Final = re.compile(
-    "|".join(rule.pattern.pattern for rule, _ in _SECRET_RULES if not rule.travels), re.DOTALL
-)
-"""One look for the many files that are no secret."""
+_PERHAPS_SECRET: Final = _any_of(rule for rule, _ in _SECRET_RULES if not rule.travels)
 
 
 def _secret(path: str, *, is_directory: bool) -> str | None:
