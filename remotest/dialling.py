@@ -34,6 +34,7 @@ class Dialling:
         self._is_left = False
         opener.name(self.agents)
         self.driver.open(self.agents)
+        opener.get_ready()
 
     def leave(self, within_s: float | None = None) -> None:
         """Leave every host; nothing of ours stays there. Whoever has left may do it again.

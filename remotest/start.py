@@ -46,6 +46,7 @@ class Dialled:
             worker_timeout_s=settings.worker_timeout_s,
         )
         self.driver.open(agents)
+        opener.get_ready()
 
     def leave(self, within_s: float | None = None) -> None:
         """End every process of the run on every host; ``within_s`` as in ``Driver.close``."""

@@ -63,6 +63,10 @@ class DialError(ConnectError):
         return told
 
 
+class SessionRefused(ConnectError):  # noqa: N818  what the server did, not a fault
+    """The server opens no further session on this connection (MaxSessions)."""
+
+
 def attempts_after(errors: list[OSError]) -> int:
     """Return how often to try to connect where the addresses of a host fail like this."""
     return REFUSED_ATTEMPTS if all(error.errno in PASSING_ERRORS for error in errors) else 1

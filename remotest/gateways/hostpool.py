@@ -11,15 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from remotest.errors import ConnectError, UsageError
+from remotest.gateways.attempts import SessionRefused
 from remotest.gateways.base import HEARTBEAT_S
-from remotest.gateways.keyfiles import KeyRing
-from remotest.gateways.ssh import SessionRefused, SshConnection, connect
+from remotest.gateways.connecting import connect
 from remotest.gateways.sshhost import label_of, resolve_host
 from remotest.spec import SshTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from remotest.gateways.keyfiles import KeyRing
+    from remotest.gateways.ssh import SshConnection
     from remotest.gateways.sshhost import SshHost
     from remotest.gateways.sshstream import SshStream
     from remotest.gateways.surroundings import Surroundings
@@ -65,7 +67,7 @@ class HostPool:
         """
         self._surroundings = surroundings
         self._lookup = lookup
-        self._ring = KeyRing(surroundings.ask_passphrase)
+        self._ring: KeyRing | None = None
         self._lock = threading.Lock()
         self._shared: dict[Route, _Shared] = {}
         self._logins: dict[tuple[tuple[str, int], ...], threading.Semaphore] = {}
@@ -221,10 +223,20 @@ class HostPool:
             carry = functools.partial(carrier.carry, host.hostname, host.port)
         with self._login_slot(route):
             connection = connect(
-                host, surroundings=self._surroundings, ring=self._ring, carry=carry
+                host, surroundings=self._surroundings, ring=self._key_ring, carry=carry
             )
         self._notes.extend(connection.notes)
         return connection
+
+    def _key_ring(self) -> KeyRing:
+        """Return what opens key files, the same for all hosts."""
+        # Not at the top: it imports paramiko, for which a host is dialled first.
+        from remotest.gateways.keyfiles import KeyRing  # noqa: PLC0415
+
+        with self._lock:
+            if self._ring is None:
+                self._ring = KeyRing(self._surroundings.ask_passphrase)
+            return self._ring
 
     @contextlib.contextmanager
     def _login_slot(self, route: Route) -> Iterator[None]:

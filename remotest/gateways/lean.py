@@ -1,9 +1,10 @@
-"""paramiko, imported without what it takes along for a feature that nobody here uses."""
+"""paramiko, imported late, and without what it takes along for a feature that nobody here uses."""
 
 from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from typing import Any, Final, cast
 
 SUPERFLUOUS: Final = "invoke"
@@ -11,9 +12,18 @@ SUPERFLUOUS: Final = "invoke"
 unittest.mock: more than half of the time that paramiko takes. paramiko does without it as well."""
 
 
-def import_paramiko() -> None:
-    """Import paramiko alone. Called before anything else imports it, by one thread."""
-    if SUPERFLUOUS in sys.modules:
+_importing = threading.Lock()
+
+
+def import_ssh() -> None:
+    """Import ``gateways.ssh``. Called by any thread before it imports what imports paramiko."""
+    with _importing:
+        _import_paramiko()
+        importlib.import_module("remotest.gateways.ssh")
+
+
+def _import_paramiko() -> None:
+    if "paramiko" in sys.modules or SUPERFLUOUS in sys.modules:
         return
     modules = cast("dict[str, Any]", sys.modules)
     modules[SUPERFLUOUS] = None  # As Python has it, an import then finds no such module.

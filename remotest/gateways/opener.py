@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from remotest.bundle import read_bundle
 from remotest.errors import SpecError, UsageError
 from remotest.gateways.bootstrap import BOOT_TIMEOUT_S, Boot
+from remotest.gateways.lean import import_ssh
 from remotest.gateways.opening import connect_here, end_there, is_here, open_gateway
 from remotest.gateways.shellscripts import REMOTE_COMMAND
 from remotest.spec import GatewaySpec, SocketTarget, SshTarget
@@ -49,6 +50,15 @@ class GatewayOpener:
     def name(self, agents: Mapping[str, GatewaySpec]) -> None:
         """Give the agents their names: agent -> how to reach it."""
         self._agents.update(agents)
+
+    def get_ready(self) -> None:
+        """Import what it takes to log in to hosts. They should have been dialled before.
+
+        In the main thread, so that plugins are imported only after that: meanwhile there is a
+        module that others might want, and not find.
+        """
+        if self._pool is not None:
+            import_ssh()
 
     def refuse(self, spec: GatewaySpec, error: HostError) -> None:
         """Have every later try to open the gateway of a spec fail with an error that is known."""
@@ -143,10 +153,7 @@ class GatewayOpener:
 
 
 def _make_pool(lookup: Callable[[str], GatewaySpec]) -> HostPool:
-    # Not at the top: paramiko takes long to import, and popen needs none.
-    from remotest.gateways.lean import import_paramiko  # noqa: PLC0415
-
-    import_paramiko()
+    # Not at the top: popen needs none of it.
     from remotest.gateways.hostpool import HostPool  # noqa: PLC0415
     from remotest.gateways.surroundings import surroundings_here  # noqa: PLC0415
 

@@ -15,9 +15,9 @@ from remotest.gateways.attempts import (
     DROPPED_ATTEMPTS,
     REFUSED_ATTEMPTS,
     DialError,
-    persist,
+    SessionRefused,
 )
-from remotest.gateways.dial import HeardSocket, carrier_of, open_carrier
+from remotest.gateways.dial import HeardSocket, carrier_of
 from remotest.gateways.hostkeys import algorithms_to_offer
 from remotest.gateways.hosttrust import known_keys_for, names_of, require_trust
 from remotest.gateways.logins import log_in
@@ -25,14 +25,12 @@ from remotest.gateways.sshstream import SshStream
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
 
     from remotest.errors import Fault
     from remotest.gateways.dial import Carrier
     from remotest.gateways.hostkeys import KnownKey
     from remotest.gateways.keyfiles import KeyRing
     from remotest.gateways.sshhost import SshHost
-    from remotest.gateways.surroundings import Surroundings
 
 LOGIN_TIMEOUT_S: Final = 60.0
 """For each key tried: a person may have to touch or confirm something; sshd allows 120 s."""
@@ -66,39 +64,6 @@ NOT_STRICT: Final = (
 """A server that knows it is held to it: paramiko then takes nothing else during the exchange."""
 
 logging.getLogger(PARAMIKO_LOGGER).setLevel(logging.CRITICAL + 1)
-
-
-class SessionRefused(ConnectError):  # noqa: N818  what the server did, not a fault
-    """The server opens no further session on this connection (MaxSessions)."""
-
-
-def connect(
-    host: SshHost,
-    *,
-    surroundings: Surroundings,
-    ring: KeyRing,
-    carry: Callable[[], Carrier] | None = None,
-) -> SshConnection:
-    """Connect to a host and log in; try again where the server is only busy or restarting.
-
-    No attempt begins when the host's connect time-out has passed since the first one did.
-
-    Args:
-        host: the host, resolved.
-        surroundings: where the jitter of the delays comes from, and the clock.
-        ring: opens key files.
-        carry: opens what carries the connection, if that is not a connection from here.
-
-    Raises:
-        ConnectError: the host cannot be reached, is not who it should be, or lets nobody in.
-    """
-    return persist(
-        lambda: _connect_once(host, ring, carry or (lambda: open_carrier(host))),
-        limit_s=host.connect_timeout_s,
-        chance=surroundings.random,
-        sleep=surroundings.sleep,
-        clock=surroundings.clock,
-    )
 
 
 class SshConnection:
@@ -222,12 +187,16 @@ class SshConnection:
         return ConnectError(host=self.host.label, phase=phase, cause=cause, remedy=remedy)
 
 
-def _connect_once(host: SshHost, ring: KeyRing, carry: Callable[[], Carrier]) -> SshConnection:
-    known = known_keys_for(host)
-    carrier = carry()
+def log_in_over(carrier: Carrier, host: SshHost, ring: KeyRing) -> SshConnection:
+    """Return the connection to a host over what carries it; see ``connecting.connect``.
+
+    Raises:
+        ConnectError: it is not who it should be, or lets nobody in. The carrier is closed then.
+    """
     heard = HeardSocket(carrier.socket)
     transport: paramiko.Transport | None = None
     try:
+        known = known_keys_for(host)
         transport = _negotiate(host, known, carrier, heard)
         key = transport.get_remote_server_key()
         require_trust(host, known, key.get_name(), key.asbytes())

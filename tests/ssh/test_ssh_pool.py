@@ -12,8 +12,8 @@ import sshd
 from sshclient import output_of, pool_in, read_all, spec_of, surroundings_in
 
 from remotest.errors import ConnectError
+from remotest.gateways.connecting import connect
 from remotest.gateways.keyfiles import KeyRing
-from remotest.gateways.ssh import connect
 from remotest.gateways.sshhost import resolve_host
 from remotest.spec import GatewaySpec, SshTarget
 
@@ -82,7 +82,9 @@ def test_log_ins_that_a_busy_server_drops_are_tried_again(tmp_path: Path) -> Non
         host = resolve_host(SshTarget(host="worker"), spec, surroundings)
         ring = KeyRing(surroundings.ask_passphrase)
         connections = list(
-            threads.map(lambda _: connect(host, surroundings=surroundings, ring=ring), range(8))
+            threads.map(
+                lambda _: connect(host, surroundings=surroundings, ring=lambda: ring), range(8)
+            )
         )
         outputs = [read_all(connection.open_session("echo in")) for connection in connections]
         for connection in connections:
@@ -155,7 +157,7 @@ def test_a_connection_agrees_on_strict_key_exchange_and_a_fast_cipher(tmp_path: 
     with sshd.running(tmp_path) as server:
         host = resolve_host(SshTarget(host="worker"), spec_of(server), surroundings)
         ring = KeyRing(surroundings.ask_passphrase)
-        connection = connect(host, surroundings=surroundings, ring=ring)
+        connection = connect(host, surroundings=surroundings, ring=lambda: ring)
         transport = connection._transport
         agreed = (transport.agreed_on_strict_kex, transport.remote_cipher)
         assert repr(connection) == f"<SshConnection {host.user}@127.0.0.1:{server.port} open>"

@@ -14,8 +14,9 @@ import sshd
 from sshclient import output_of, pool_in, spec_of, surroundings_in
 
 from remotest.errors import ConnectError
+from remotest.gateways.connecting import connect
 from remotest.gateways.keyfiles import KeyRing
-from remotest.gateways.ssh import NOT_STRICT, connect
+from remotest.gateways.ssh import NOT_STRICT
 from remotest.gateways.sshhost import resolve_host
 from remotest.spec import GatewaySpec, SshTarget
 
@@ -145,7 +146,7 @@ def test_a_server_without_strict_key_exchange_is_used_and_named(tmp_path: Path) 
         target = SshTarget(host="127.0.0.1", port=port)
         host = resolve_host(target, GatewaySpec(target=target), surroundings)
         connection = connect(
-            host, surroundings=surroundings, ring=KeyRing(surroundings.ask_passphrase)
+            host, surroundings=surroundings, ring=lambda: KeyRing(surroundings.ask_passphrase)
         )
         connection.close()
         thread.join(WAIT_S)

@@ -1,0 +1,57 @@
+"""Connecting to a host: it is dialled first, and paramiko imported while it begins to answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from remotest.gateways.attempts import persist
+from remotest.gateways.dial import open_carrier
+from remotest.gateways.lean import import_ssh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remotest.gateways.dial import Carrier
+    from remotest.gateways.keyfiles import KeyRing
+    from remotest.gateways.ssh import SshConnection
+    from remotest.gateways.sshhost import SshHost
+    from remotest.gateways.surroundings import Surroundings
+
+
+def connect(
+    host: SshHost,
+    *,
+    surroundings: Surroundings,
+    ring: Callable[[], KeyRing],
+    carry: Callable[[], Carrier] | None = None,
+) -> SshConnection:
+    """Connect to a host and log in; try again where the server is only busy or restarting.
+
+    No attempt begins when the host's connect time-out has passed since the first one did.
+
+    Args:
+        host: the host, resolved.
+        surroundings: where the jitter of the delays comes from, and the clock.
+        ring: returns what opens key files.
+        carry: opens what carries the connection, if that is not a connection from here.
+
+    Raises:
+        ConnectError: the host cannot be reached, is not who it should be, or lets nobody in.
+    """
+    return persist(
+        lambda: _connect_once(host, ring, carry or (lambda: open_carrier(host))),
+        limit_s=host.connect_timeout_s,
+        chance=surroundings.random,
+        sleep=surroundings.sleep,
+        clock=surroundings.clock,
+    )
+
+
+def _connect_once(
+    host: SshHost, ring: Callable[[], KeyRing], carry: Callable[[], Carrier]
+) -> SshConnection:
+    carrier = carry()
+    import_ssh()
+    from remotest.gateways.ssh import log_in_over  # noqa: PLC0415  it imports paramiko
+
+    return log_in_over(carrier, host, ring())
