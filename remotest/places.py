@@ -25,6 +25,7 @@ from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap
 from remotest.run.plan import SLOW_START_S, Environment, RunPlan
 from remotest.spec import AUTO, SshTarget
+from remotest.sync.ahead import PackedAhead
 from remotest.sync.memory import ScanMemory, cache_root
 from remotest.sync.plan import Layout, project_key
 from remotest.sync.plan import Place as TreePlace
@@ -66,6 +67,7 @@ class Places:
         self._pushing: dict[str, str] = {}
         self._usable: list[str] = []
         self._manifest: Manifest | None = None
+        self._ahead: PackedAhead | None = None
         self._survey = survey(self._request())
         self._project = project_key(str(settings.base_dir), platform.node())
         self._labels: dict[str, str] = {}
@@ -269,6 +271,12 @@ class Places:
             )
         return notes
 
+    def pack_ahead(self) -> None:
+        """Begin to pack what travels, if it never has: then no host is likely to have any of it."""
+        if self._manifest is not None and not self._manifest.former:
+            keys = {plan.tree_key for plan in self.agents} - {None}
+            self._ahead = PackedAhead(self._manifest, host_count=len(keys))
+
     @property
     def manifest(self) -> Manifest | None:
         """What travels, once ``scan_tree`` has read it; None where nothing does."""
@@ -308,7 +316,7 @@ class Places:
 
     def pusher(self, agent: str) -> Pusher:
         """Return what brings the tree to the host of an agent; it runs in a thread."""
-        return partial(push, self._manifest_for(agent), self._destination(agent))
+        return partial(push, self._manifest_for(agent), self._destination(agent), ahead=self._ahead)
 
     def sync_pusher(self, agent: str, tell: Callable[[Progress], None]) -> Asker:
         """Return what ``pusher`` does, for the next run: nobody holds the tree after it.
@@ -316,7 +324,7 @@ class Places:
         In its thread ``tell`` is told how far it is.
         """
         destination = replace(self._destination(agent), is_held=False)
-        return partial(push, self._manifest_for(agent), destination, tell=tell)
+        return partial(push, self._manifest_for(agent), destination, tell=tell, ahead=self._ahead)
 
     def previewer(self, agent: str) -> Asker:
         """Return what asks for the room there, and for what ``pusher`` would bring, if anything."""

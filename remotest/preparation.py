@@ -88,6 +88,7 @@ class Preparation:
         """Read what travels; where that cannot be, only agents that need no tree can run."""
         try:
             self._report.notes("sync", self._places.scan_tree())
+            self._places.pack_ahead()
         except SyncError as error:
             self._report.host_failed(error)
             self._tree_error = error

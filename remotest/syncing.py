@@ -129,6 +129,7 @@ def sync(
         places = visit.places
         greetings = visit.dial()
         notes = places.scan_tree()  # While hosts are dialled.
+        places.pack_ahead()
         greeted = []
         for agent, info in greetings:
             places.set_interpreter(agent, read_interpreter(info), info)

@@ -18,6 +18,8 @@ from remotest.sync.scan import Request, scan, survey
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from remotest.sync.ahead import PackedAhead
+
 NOTHING: Final = manifests.digest_of(b"")
 """What the manifest without entries is known by."""
 
@@ -88,6 +90,7 @@ class Host:
         self.home = home
         self.answers: deque[Any] = deque()
         self.sent: list[Any] = []
+        self.frames: list[bytes] = []
         self.receiver = Receiver(self._answer, {"HOME": str(home), **environ})
 
     def _answer(self, message: Any) -> None:
@@ -103,6 +106,7 @@ class Host:
             messages.SyncCommit: self.receiver.commit,
             messages.AskRoom: self.receiver.tell_room,
         }
+        self.frames.append(frame)
         for message in frames.decode(frame)[1]:
             self.sent.append(message)
             handlers[type(message)](message)
@@ -112,10 +116,10 @@ class Host:
             raise TimeoutError(f"nothing to wait {timeout_s} s for")
         return self.answers.popleft()
 
-    def push(self, manifest: Manifest, **where: Any) -> Pushed:
+    def push(self, manifest: Manifest, *, ahead: PackedAhead | None = None, **where: Any) -> Pushed:
         where.setdefault("project", project_key("/home/me/project", "laptop"))
         destination = Destination(host="box", run_uid="run", **where)
-        return push(manifest, destination, self.send, self.receive)
+        return push(manifest, destination, self.send, self.receive, ahead=ahead)
 
     def push_and_release(self, manifest: Manifest, **where: Any) -> Pushed:
         try:

@@ -17,7 +17,9 @@ IN_FLIGHT_BYTES: Final = 4 * 1024 * 1024
 """Sent before it is known how fast the line is: buffers on the way hold up to this."""
 
 
-def choose_encoding(best: str, *, answer_s: float, sent_bytes: int, elapsed_s: float) -> str:
+def choose_encoding(
+    best: str, *, answer_s: float, sent_bytes: int = 0, elapsed_s: float = 0.0
+) -> str:
     """Return how to pack what is sent next.
 
     Args:

@@ -18,12 +18,13 @@ from pytest_remotest.messages import (
     SyncWant,
 )
 from remotest.errors import ProtocolError, SyncError
+from remotest.sync.ahead import PackedAhead, Parcel
 from remotest.sync.contents import ContentChanged, blobs, blobs_of, grouped
 from remotest.sync.pace import choose_encoding
 from remotest.sync.plan import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from pytest_remotest.messages import Blob
 
@@ -103,8 +104,11 @@ class _Push:
         send: Callable[[bytes], None],
         receive: Callable[[float], Any],
         tell: Callable[[Progress], None] = lambda _: None,
+        *,
+        ahead: PackedAhead | None = None,
     ) -> None:
         self._manifest = manifest
+        self._ahead = ahead
         self._tell = tell
         self._to = destination
         self._send = send
@@ -161,18 +165,11 @@ class _Push:
         total_bytes = sum(sizes[digest] for digest in digests)
         began_s = time.monotonic()
         count = size = packed_size = 0
-        for group in grouped(self._contents(digests)):
-            encoding = choose_encoding(
-                self._encoding,
-                answer_s=self._answer_s,
-                sent_bytes=packed_size,
-                elapsed_s=time.monotonic() - began_s,
-            )
-            frame = encode_blobs(group, encoding)
-            self._send(frame)
-            count += sum(blob.last for blob in group)
-            size += sum(len(blob.data) for blob in group)
-            packed_size += len(frame)
+        for parcel in self._parcels(digests):
+            self._send(parcel.frame)
+            count += len(parcel.digests)
+            size += parcel.byte_count
+            packed_size += len(parcel.frame)
             self._tell(
                 Progress(
                     count=count,
@@ -183,6 +180,31 @@ class _Push:
                 )
             )
         return size, packed_size
+
+    def _parcels(self, digests: Collection[str]) -> Iterator[Parcel]:
+        """Yield what is sent, packed already or now. Each was sent when the next is asked for."""
+        left = dict.fromkeys(digests)
+        for parcel in self._packed_already(digests):
+            for digest in parcel.digests:
+                del left[digest]
+            yield parcel
+        began_s = time.monotonic()
+        sent_bytes = 0
+        for group in grouped(self._contents(left)):
+            encoding = choose_encoding(
+                self._encoding,
+                answer_s=self._answer_s,
+                sent_bytes=sent_bytes,
+                elapsed_s=time.monotonic() - began_s,
+            )
+            parcel = Parcel.of(group, encoding)
+            yield parcel
+            sent_bytes += len(parcel.frame)
+
+    def _packed_already(self, digests: Collection[str]) -> list[Parcel]:
+        parcels = [] if self._ahead is None else self._ahead.take(digests)
+        is_slow = choose_encoding(self._encoding, answer_s=self._answer_s) != packing.PLAIN
+        return parcels if is_slow else []
 
     def _contents(self, digests: Iterable[str]) -> Iterator[Blob]:
         for digest in digests:
@@ -240,6 +262,8 @@ def push(
     send: Callable[[bytes], None],
     receive: Callable[[float], Any],
     tell: Callable[[Progress], None] = lambda _: None,
+    *,
+    ahead: PackedAhead | None = None,
 ) -> Pushed:
     """Make the tree on a host equal to a manifest. Blocks; one thread for each host.
 
@@ -250,13 +274,14 @@ def push(
         receive: waits so many seconds at most for the next Sync message of the host. Raises
             TimeoutError if none comes, HostLost where the link is gone.
         tell: is told how far it is after each frame, in this thread.
+        ahead: has contents of the manifest that are packed already.
 
     Raises:
         SyncError: the host could not make the tree, or a file here has changed meanwhile.
         ProtocolError: the host asked for, or said, what it may not.
         HostLost: from ``send`` and ``receive``.
     """
-    conversation = _Push(manifest, destination, send, receive, tell)
+    conversation = _Push(manifest, destination, send, receive, tell, ahead=ahead)
     conversation.offer(commit=True)
     digests = conversation.lacking()
     sent_bytes, packed_bytes = conversation.supply(digests)
