@@ -22,6 +22,7 @@ from pytest_remotest import (
     markers,
     messages,
     options,
+    quickend,
     required,
     silentterminal,
     third_party,
@@ -51,6 +52,7 @@ CONTROLLER_PLUGINS = ("pytest_remotest.entry", "xdist.plugin", "xdist.looponfail
 
 def main(read_fd: int, write_fd: int) -> int:
     """Run one worker to its end and return its exit code. Called by the loader, once."""
+    quickend.prepare()
     start = workerstart.read_start(read_fd, write_fd)
     workerstart.prepare_process(start)
     link, queue = connect(read_fd, write_fd)

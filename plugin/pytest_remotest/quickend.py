@@ -1,0 +1,58 @@
+"""A process ends sooner where Python need not look for what is only reachable in cycles.
+
+Python frees each object at its end, one by one, though the system takes all memory at once. With
+a framework of 8,000 classes that takes a fifth of what its import does. Nobody can tell whether it
+was done but by a ``__del__``: of somebody's class, of a file that is flushed, of a generator in a
+``try``. What modules refer to, and nothing in a cycle, is freed as ever.
+"""
+
+import atexit
+import gc
+import io
+import sys
+from typing import Any, List
+
+from pytest_remotest.silentterminal import Nowhere
+
+MEMORY_FILES = (io.StringIO, io.BytesIO, Nowhere)
+FILES = (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
+
+
+def prepare() -> None:
+    """Let this process end so; called before anything of a user is, so that it happens last."""
+    if hasattr(gc, "freeze"):  # From Python 3.7 on; and PyPy frees nothing at its end.
+        atexit.register(leave_cycles)
+
+
+def leave_cycles() -> None:
+    """Let Python free no cycles from now on, unless there is an object that would do something."""
+    if not telling_objects():
+        gc.freeze()
+
+
+def telling_objects() -> List[Any]:
+    """Return the objects whose class has a ``__del__``, but for files that would do nothing."""
+    found = gc.get_objects()
+    kinds = set(filter(_has_finalizer, set(map(type, found)))).difference(MEMORY_FILES)
+    own = {id(part) for part in _standard_streams()}
+    telling = [each for each in found if type(each) in kinds and id(each) not in own]
+    return [each for each in telling if not _is_closed(each)]
+
+
+def _has_finalizer(kind: type) -> bool:
+    # Not by hasattr(): a metaclass of somebody may answer it.
+    return any("__del__" in base.__dict__ for base in kind.__mro__)
+
+
+def _is_closed(each: Any) -> bool:
+    try:
+        return type(each) in FILES and bool(each.closed)
+    except Exception:  # noqa: BLE001  below it there may be anything of a user
+        return False
+
+
+def _standard_streams() -> List[Any]:
+    """Return the files of this process that Python flushes itself, with what they consist of."""
+    streams = [sys.__stdin__, sys.__stdout__, sys.__stderr__]
+    buffers = [getattr(stream, "buffer", None) for stream in streams]
+    return [*streams, *buffers, *(getattr(buffer, "raw", None) for buffer in buffers)]
