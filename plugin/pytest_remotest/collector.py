@@ -64,21 +64,25 @@ def leave(status: int) -> None:
 
 
 class Notes:
-    """Stands for a worker's link before there is a worker: keeps what is said."""
+    """Stands for a worker's link before there is a worker: keeps what is said.
+
+    Encoded: to encode the ids of all items once more in each worker would touch each item, and what
+    is touched is shared no longer.
+    """
 
     def __init__(self) -> None:
         self.node_id = ""
         self.forks = forks.ForkNotes()
-        self._said: List[Tuple[Tuple[Any, ...], bool]] = []
+        self._said: List[Tuple[List[bytes], bool]] = []
 
     def send(self, *batch: Any, flush: bool) -> None:
         """Keep messages."""
-        self._said.append((batch, flush))
+        self._said.append(([frames.encode_message(message) for message in batch], flush))
 
     def say_all(self, link: WorkerLink) -> None:
         """Say by a link all that was to be said, in the same steps, and forget it."""
-        for batch, flush in self._said:
-            link.send(*batch, flush=flush)
+        for rows, flush in self._said:
+            link.send_encoded(rows, flush=flush)
         self._said.clear()
 
 

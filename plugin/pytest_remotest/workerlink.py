@@ -47,9 +47,12 @@ class WorkerLink:
         Where they cannot go out this process ends: nobody would hear of what it does.
         """
         self.refuse_forks()
-        encoded = [frames.encode_message(message) for message in batch]
+        self.send_encoded([frames.encode_message(message) for message in batch], flush=flush)
+
+    def send_encoded(self, rows: List[bytes], *, flush: bool) -> None:
+        """As ``send``, for messages that ``frames.encode_message`` has encoded."""
         with self._lock:
-            for row in encoded:
+            for row in rows:
                 if self._waiting_bytes + len(row) > messages.MAX_BATCH_BYTES:
                     self._write()
                 self._waiting.append(row)
