@@ -17,7 +17,7 @@ import time
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 
 from pytest_remotest import describe, frames, leftovers, messages, processstate, supervise
-from pytest_remotest.alike import Alike
+from pytest_remotest.alike import HEAD, Alike
 from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.faults import Refused
 from pytest_remotest.nursery import Nursery, Shared, hindrance_of_host
@@ -155,8 +155,9 @@ class Agent:
 
     def _wait_and_serve(self) -> None:
         timeout_s = self._listen_again() if self._workers else self._silence_s
-        if self._nursery.has_next:
-            timeout_s = 0.0
+        idle_s = self._nursery.idle_s()
+        if idle_s is not None:
+            timeout_s = idle_s if timeout_s is None else min(idle_s, timeout_s)
         for key, _ in self._selector.select(timeout_s):
             if key.fd == self._wake_read:
                 os.read(self._wake_read, WAKE_READ_BYTES)
@@ -171,8 +172,8 @@ class Agent:
             frame = self._frames.popleft()
             self._room.release()
             self._handle(frame)
-        self._nursery.start_next()
         now_s = time.monotonic()
+        self._nursery.start_next(now_s)
         if supervise.has_ended_child() or now_s >= self._next_reap_s:
             self._next_reap_s = now_s + REAP_INTERVAL_S
             self._reap()
@@ -328,6 +329,8 @@ class Agent:
         prefix = frames.WORKER_KIND + bytes([len(name)]) + name
         now_s = time.monotonic()
         bodies = worker.read_bodies(now_s)
+        if any(body.startswith(HEAD) for body in bodies):
+            self._nursery.has_collected(worker)
         told = (self._alike.shorten(worker.name, body) for body in bodies)
         for body in frames.merge_bodies(told):
             self._send(prefix + body)

@@ -12,7 +12,7 @@ import selectors
 import sys
 from typing import Any, Callable, Deque, Dict, List, Optional, Set
 
-from pytest_remotest import forking, frames, messages, processstate
+from pytest_remotest import cpus, forking, frames, messages, processstate, turns
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.forkparent import ForkParent, control_pair
 from pytest_remotest.pipes import write_body
@@ -69,25 +69,40 @@ class Nursery:
         self._collectors: Dict[str, Shared] = {}
         self._told: Set[str] = set()
         self._next: Deque[WorkerProcess] = collections.deque()
+        self._turns = turns.Turns(cpus.usable_count())
+        self._next_hold_s = 0.0
 
-    @property
-    def has_next(self) -> bool:
-        """Whether ``start_next`` has something to do."""
-        return bool(self._next)
+    def idle_s(self) -> Optional[float]:
+        """Return for how long ``start_next`` has nothing to do; None where that is not known."""
+        if not self._next:
+            return None
+        return 0.0 if self._turns.is_free else turns.LOOK_S
+
+    def has_collected(self, worker: WorkerProcess) -> None:
+        """Take note of a worker that needs a CPU no more than others do."""
+        self._turns.give_back(worker.name)
 
     def start(self, worker: WorkerProcess) -> None:
         """Take in a worker that is to begin."""
         self._next.append(worker)
 
-    def start_next(self) -> None:
+    def start_next(self, now_s: float) -> None:
         """Let one worker begin, now or as soon as the process is ready that it forks from.
 
         One at a time: each takes some 10 ms, and what the first says shall not wait for the last.
+
+        Args:
+            now_s: a time that never goes back.
         """
-        if self._next:
+        if self._next and not self._turns.is_free and now_s >= self._next_hold_s:
+            self._next_hold_s = now_s + turns.LOOK_S
+            self._turns.hold(now_s)
+        if self._next and self._turns.is_free:
             worker = self._next.popleft()
             if worker.status() is None:  # else it was told to stop
                 self._start(worker)
+        if not self._next:
+            self._turns.nobody_waits()
 
     def _start(self, worker: WorkerProcess) -> None:
         if self.hindrance:
@@ -162,7 +177,13 @@ class Nursery:
         except OSError as error:
             worker.fail(error)
         else:
-            self._begun(worker)
+            self._begin(worker)
+
+    def _begin(self, worker: WorkerProcess) -> None:
+        """Take note of a worker that has a process, and collects by itself."""
+        assert worker.pid is not None
+        self._turns.take(worker.name, worker.pid)
+        self._begun(worker)
 
     def _fork(self, shared: Shared, worker: WorkerProcess) -> None:
         assert shared.parent is not None
@@ -176,7 +197,10 @@ class Nursery:
             worker.fail(error)
             self._drop(shared)
         else:
-            self._begun(worker)
+            if shared.zygote is None:
+                self._begin(worker)
+            else:
+                self._begun(worker)
 
     def serve(self, shared: Shared) -> None:
         """Take in what such a process says; called when there is something."""

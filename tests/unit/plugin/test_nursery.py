@@ -13,7 +13,7 @@ import gatewayworld
 import leftovers
 import pytest
 
-from pytest_remotest import forkparent, messages, values
+from pytest_remotest import cpus, forkparent, messages, turns, values
 from pytest_remotest.forkparent import ForkedProcess, ForkParent
 from pytest_remotest.loader import BundleFinder
 from pytest_remotest.nursery import Nursery
@@ -55,6 +55,11 @@ def watch() -> Watch:
     return Watch(float("inf"), None)
 
 
+@pytest.fixture(autouse=True)
+def _two_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpus, "usable_count", lambda: 2)
+
+
 @pytest.mark.usefixtures("_bundle")
 def test_who_finds_the_zygote_gone_before_anybody_was_told_is_a_new_process(tmp_path: Path) -> None:
     begun: list[WorkerProcess] = []
@@ -63,16 +68,16 @@ def test_who_finds_the_zygote_gone_before_anybody_was_told_is_a_new_process(tmp_
         stack.callback(nursery.end)
         workers = [prepared(name, tmp_path) for name in ("gw0", "gw1")]
         nursery.start(workers[0])
-        nursery.start_next()
+        nursery.start_next(0.0)
         ((zygote, _),) = selector.select(gatewayworld.WAIT_S)
         nursery.serve(zygote.data)
-        nursery.start_next()
+        nursery.start_next(0.0)
         (pid,) = nursery.pids()
         os.kill(pid, signal.SIGKILL)
         assert leftovers.has_ended(pid)
 
         nursery.start(workers[1])
-        nursery.start_next()
+        nursery.start_next(0.0)
 
         assert begun == workers
         for worker in workers:
@@ -91,11 +96,11 @@ def test_a_zygote_may_end_as_soon_as_its_collector_is_ready(tmp_path: Path) -> N
         stack.callback(nursery.end)
         worker = prepared("gw0", tmp_path, "fork")
         nursery.start(worker)
-        nursery.start_next()
+        nursery.start_next(0.0)
         ((zygote, _),) = selector.select(gatewayworld.WAIT_S)
         nursery.serve(zygote.data)
         (pid,) = nursery.pids()
-        nursery.start_next()
+        nursery.start_next(0.0)
         ((collector, _),) = selector.select(gatewayworld.WAIT_S)
         os.kill(pid, signal.SIGKILL)
         assert leftovers.has_ended(pid)
@@ -103,7 +108,7 @@ def test_a_zygote_may_end_as_soon_as_its_collector_is_ready(tmp_path: Path) -> N
 
         nursery.serve(collector.data)
         nursery.serve(zygote.data)
-        nursery.start_next()
+        nursery.start_next(0.0)
 
         assert begun == [worker]
         os.killpg(worker.pid, signal.SIGKILL)
@@ -128,3 +133,31 @@ def test_nobody_waits_for_an_answer_that_does_not_come_whole(
         its_end.sendall(said)
         nobody = ForkedProcess(os.getpid())
         assert ForkParent(nobody, control).hear() == reason
+
+
+@pytest.mark.usefixtures("_bundle")
+def test_who_would_have_no_cpu_begins_when_another_one_has_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpus, "usable_count", lambda: 1)
+    begun: list[WorkerProcess] = []
+    with selectors.DefaultSelector() as selector:
+        nursery = Nursery(selector, begun.append, lambda *_: None, watch)
+        workers = [prepared(name, tmp_path, way="spawn") for name in ("gw0", "gw1")]
+        for worker in workers:
+            nursery.start(worker)
+        for _ in workers:
+            nursery.start_next(1.0)
+        assert (begun, nursery.idle_s()) == (workers[:1], turns.LOOK_S)
+
+        nursery.has_collected(workers[0])
+        assert nursery.idle_s() == 0.0
+        nursery.start_next(1.0)
+
+        assert (begun, nursery.idle_s()) == (workers, None)
+        for worker in workers:
+            worker.signal(signal.SIGKILL)
+            assert worker.pid is not None
+            assert leftovers.has_ended(worker.pid)
+            assert worker.status() == -signal.SIGKILL
+            worker.close()
