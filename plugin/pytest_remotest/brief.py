@@ -19,16 +19,14 @@ def in_brief(position: int, reports: List[Any], duration_s: float) -> Optional[I
     """
     setup, call, teardown = reports
     keywords, sections = teardown.keywords, teardown.sections
+    fields = [vars(report) for report in reports]
+    times = [own[name] for own in fields for name in TIMES if name in own]
     counts = [len(report.sections) for report in reports]
-    fields = [name for name in TIMES if hasattr(teardown, name)]
-    times = [getattr(report, name) for report in reports for name in fields]
     is_brief = (
         setup.keywords == call.keywords == keywords
         and _are_names(keywords)
-        and setup.sections == sections[: counts[0]]
-        and call.sections == sections[: counts[1]]
-        and are_sections(sections)
-        and all(type(time_s) is float for time_s in times)
+        and (not any(counts) or _are_grown(setup.sections, call.sections, sections))
+        and set(map(type, times)) == {float}
         and are_times(times)
         and sum(map(len, chain(keywords, *sections))) <= MAX_BRIEF_CHARS
     )
@@ -38,6 +36,12 @@ def in_brief(position: int, reports: List[Any], duration_s: float) -> Optional[I
     return ItemPassed(position, list(keywords), times, rows, counts, duration_s)
 
 
+def _are_grown(setup: Any, call: Any, teardown: Any) -> bool:
+    """Return whether these are sections, of which each phase has what the one before it had."""
+    is_grown = setup == teardown[: len(setup)] and call == teardown[: len(call)]
+    return is_grown and are_sections(teardown)
+
+
 def are_times(times: List[float]) -> bool:
     """Return whether none of these is infinite, no number, or longer than a report can have."""
     return sum(map(abs, times)) < MAX_NUMBER
@@ -45,8 +49,11 @@ def are_times(times: List[float]) -> bool:
 
 def _are_names(keywords: Any) -> bool:
     """Return whether these are keywords as pytest has them: names, each with a 1."""
-    is_dict = type(keywords) is dict and all(type(name) is str for name in keywords)
-    return is_dict and keywords == dict.fromkeys(keywords, 1)
+    return (
+        type(keywords) is dict
+        and {str}.issuperset(map(type, keywords))
+        and list(keywords.values()).count(1) == len(keywords)
+    )
 
 
 def phases_of(passed: ItemPassed) -> List[Tuple[str, Dict[str, float], List[List[str]]]]:
