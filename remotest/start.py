@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_remotest import quickend
 from remotest.discovery import discover
 from remotest.driver import Driver
 from remotest.environments import plan_agents
@@ -70,13 +72,36 @@ def without_collections() -> Iterator[None]:
             gc.enable()
 
 
-@without_collections()
+def is_spent(each: Any) -> bool:
+    """Return whether an object of ours has nothing left to do when it is freed, at the end."""
+    # Nobody has imported here what a run has not needed.
+    process, connection, channel = (
+        getattr(sys.modules.get(module), name, None)
+        for module, name in (
+            ("subprocess", "Popen"),
+            ("socket", "socket"),
+            ("execnet.gateway_base", "Channel"),
+        )
+    )
+    if type(each) is process:
+        return each.returncode is not None
+    if type(each) is connection:
+        return bool(each.fileno() < 0)
+    return type(each) is channel and bool(each.isclosed())
+
+
 def make_controller(config: pytest.Config) -> Controller:
     """Return the controller of the run that the options ask for; its hosts are being dialled.
 
     Raises:
         pytest.UsageError: what is asked for cannot be.
     """
+    with without_collections():
+        return _make_controller(config)
+
+
+def _make_controller(config: pytest.Config) -> Controller:
+    quickend.prepare(is_spent)
     try:
         settings = read_settings(config)
         opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from pytest_remotest import cpus, fixtures, hookspecs, markers, options, xdist_module
+from pytest_remotest import cpus, fixtures, hookspecs, markers, onelook, options, xdist_module
 
 NAME = "remotest-distribution"
 
@@ -74,6 +74,8 @@ class Distribution:
                 "--pdb needs the test in this process: it cannot be used with distribution. "
                 "Try -n0, which runs the tests here."
             )
+        if is_distributing(config):
+            config.pluginmanager.register(onelook.OneLook())
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:

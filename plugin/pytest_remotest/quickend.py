@@ -10,7 +10,7 @@ import atexit
 import gc
 import io
 import sys
-from typing import Any, List
+from typing import Any, Callable, List
 
 from pytest_remotest.silentterminal import Nowhere
 
@@ -18,15 +18,19 @@ MEMORY_FILES = (io.StringIO, io.BytesIO, Nowhere)
 FILES = (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
 
 
-def prepare() -> None:
-    """Let this process end so; called before anything of a user is, so that it happens last."""
+def prepare(is_spent: Callable[[Any], bool] = lambda _: False) -> None:
+    """Let this process end so; called before anything of a user is, so that it happens last.
+
+    Args:
+        is_spent: whether an object whose class has a ``__del__`` would do nothing by it any more.
+    """
     if hasattr(gc, "freeze"):  # From Python 3.7 on; and PyPy frees nothing at its end.
-        atexit.register(leave_cycles)
+        atexit.register(leave_cycles, is_spent)
 
 
-def leave_cycles() -> None:
+def leave_cycles(is_spent: Callable[[Any], bool] = lambda _: False) -> None:
     """Let Python free no cycles from now on, unless there is an object that would do something."""
-    if not telling_objects():
+    if all(map(is_spent, telling_objects())):
         gc.freeze()
 
 

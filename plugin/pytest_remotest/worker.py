@@ -21,6 +21,7 @@ from pytest_remotest import (
     hookspecs,
     markers,
     messages,
+    onelook,
     options,
     quickend,
     required,
@@ -74,7 +75,8 @@ def run(start: messages.SpawnWorker, session: "WorkerSession") -> int:
     """Run pytest with a worker's plugins and return its exit code."""
     xdist_module.install()
     third_party.keep_coverage_apart(session.worker_input)
-    plugins = [session, DistributionOptions(), fixtures, required.RequiredPlugins(run_with)]
+    ours = [session, DistributionOptions(), fixtures, required.RequiredPlugins(run_with)]
+    plugins = [*ours, onelook.OneLook()]
     return int(pytest.main(list(start.arguments), plugins=plugins))
 
 
