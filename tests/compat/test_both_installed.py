@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import projects
 import pytest
@@ -42,6 +42,11 @@ NOBODYS: Final = ("unrecognized arguments: -n1",)
 NO_AUTOLOAD: Final = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
+def more_ways(*rows: tuple[str, dict[str, str], tuple[str, ...]]) -> list[Any]:
+    """Return more ways to say the same, as parameters of slow tests."""
+    return [pytest.param(*row, marks=pytest.mark.slow) for row in rows]
+
+
 def check(answer: Answer, *expected: str) -> None:
     assert [text for text in expected if text not in answer.output] == [], answer.output
 
@@ -52,15 +57,17 @@ def check(answer: Answer, *expected: str) -> None:
         ("", {}, OURS),
         ("-p no:remotest", {}, THEIRS),
         ("-p no:xdist", {}, NOBODYS),
-        ("-p xdist", {}, OURS),
-        ("-p remotest", {}, OURS),
         ("-p remotest -p xdist.plugin", {}, OURS),
-        ("-p xdist", NO_AUTOLOAD, THEIRS),
-        ("-p remotest", NO_AUTOLOAD, OURS),
         ("-p xdist -p remotest", NO_AUTOLOAD, OURS),
-        ("-p remotest -p xdist", NO_AUTOLOAD, OURS),
-        ("", {"PYTEST_PLUGINS": "xdist.plugin"}, OURS),
         ("", {"PYTEST_PLUGINS": "xdist.plugin", **NO_AUTOLOAD}, THEIRS),
+        *more_ways(
+            ("-p xdist", {}, OURS),
+            ("-p remotest", {}, OURS),
+            ("-p xdist", NO_AUTOLOAD, THEIRS),
+            ("-p remotest", NO_AUTOLOAD, OURS),
+            ("-p remotest -p xdist", NO_AUTOLOAD, OURS),
+            ("", {"PYTEST_PLUGINS": "xdist.plugin"}, OURS),
+        ),
     ],
 )
 def test_the_run_is_remotests_unless_told_otherwise(
@@ -89,15 +96,17 @@ def sitepackages() -> Path:
         ("-p no:remotest", {}, NOBODYS),
         ("-p no:xdist", {}, NOBODYS),
         ("-p xdist", {}, OURS),
-        ("-p xdist.plugin", {}, OURS),
-        ("-p pytest_remotest.entry", {}, OURS),
-        ("-p xdist", NO_AUTOLOAD, OURS),
         ("-p remotest", NO_AUTOLOAD, OURS),
         ("-p xdist.plugin", NO_AUTOLOAD, OURS),
-        ("-p pytest_remotest.entry", NO_AUTOLOAD, OURS),
-        ("", {"PYTEST_PLUGINS": "xdist.plugin"}, OURS),
         ("", {"PYTEST_PLUGINS": "xdist.plugin", **NO_AUTOLOAD}, OURS),
-        ("", {"PYTEST_PLUGINS": "pytest_remotest.entry", **NO_AUTOLOAD}, OURS),
+        *more_ways(
+            ("-p xdist.plugin", {}, OURS),
+            ("-p pytest_remotest.entry", {}, OURS),
+            ("-p xdist", NO_AUTOLOAD, OURS),
+            ("-p pytest_remotest.entry", NO_AUTOLOAD, OURS),
+            ("", {"PYTEST_PLUGINS": "xdist.plugin"}, OURS),
+            ("", {"PYTEST_PLUGINS": "pytest_remotest.entry", **NO_AUTOLOAD}, OURS),
+        ),
     ],
 )
 def test_remotest_alone_answers_to_all_names(
