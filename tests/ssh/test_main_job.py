@@ -227,7 +227,13 @@ def test_32_workers_on_one_stock_sshd(project: Project) -> None:
     assert set(workers) == {f"gw{number}" for number in range(32)}
 
 
-@pytest.mark.parametrize("name", ["3.6", "3.9", "3.13", interpreters.PYPY])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("3.6", "3.13", interpreters.PYPY),
+        pytest.param("3.9", marks=pytest.mark.slow),
+    ],
+)
 def test_another_interpreter_here_has_a_standard_library_of_its_own(
     project: Project, name: str
 ) -> None:
