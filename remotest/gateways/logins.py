@@ -11,6 +11,7 @@ import paramiko
 
 from remotest.errors import NotLetInError
 from remotest.gateways.keyfiles import KeyFileError, load_certificate, read_key_file
+from remotest.gateways.promptauth import auth_publickey
 from remotest.gateways.sshagent import USABLE_KEY_TYPES, AgentError, AgentKey, SshAgent
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class _Keys:
 def _try_key(transport: paramiko.Transport, host: SshHost, key: paramiko.PKey) -> str | None:
     """Try one key; return None if it is let in, else why not."""
     try:
-        further_methods = transport.auth_publickey(host.user, key)
+        further_methods = auth_publickey(transport, host.user, key)
     except paramiko.BadAuthenticationType as error:
         return f"the server takes only {', '.join(error.allowed_types)}"
     except Exception as error:  # noqa: BLE001  paramiko hands on whatever ended its thread

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 DELAY_S: Final = 0.02
 """So long that what one side says at once passes together, on a busy machine too."""
 
-MOST_TURNS: Final = 12
-"""10, which docs/performance.md tells one by one, and a few where packets meet on the way."""
+MOST_TURNS: Final = 11
+"""9, which docs/performance.md tells one by one, and a few where packets meet on the way."""
 
 
 class CountingProxy(Proxy):
