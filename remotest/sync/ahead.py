@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 AHEAD_BYTES: Final = 32 * 1024 * 1024
 """Of packed contents that wait in memory: what zlib makes of 100 MB of sources, in a second."""
 
+FINISH_S: Final = 60
+"""How long the parcel in hand may take to be finished: longer, and the disk here is stuck."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parcel:
@@ -62,6 +65,7 @@ class PackedAhead:
         self._manifest = manifest
         self._waiting_count = host_count
         self._parcels: list[Parcel] = []
+        self._lock = threading.Lock()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._pack, name="remotest-pack", daemon=True)
         self._thread.start()
@@ -69,11 +73,12 @@ class PackedAhead:
     def take(self, wanted: Collection[str]) -> list[Parcel]:
         """Return the parcels of which a host wants all; nothing more is packed from here on."""
         self._is_over.set()
-        self._thread.join()
-        parcels = [parcel for parcel in self._parcels if parcel.digests <= set(wanted)]
-        self._waiting_count -= 1
-        if self._waiting_count <= 0:
-            self._parcels = []
+        self._thread.join(FINISH_S)
+        with self._lock:
+            parcels = [parcel for parcel in self._parcels if parcel.digests <= set(wanted)]
+            self._waiting_count -= 1
+            if self._waiting_count <= 0:
+                self._parcels = []
         return parcels
 
     def _pack(self) -> None:
