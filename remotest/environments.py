@@ -51,6 +51,23 @@ def plan_agents(settings: Settings) -> tuple[AgentPlan, ...]:
     return tuple(plans.values())
 
 
+def agents_that_fork(settings: Settings) -> frozenset[str]:
+    """Return the agents whose workers will probably be forked, as far as that is known already.
+
+    Their forks then begin as what is forked from has begun, before it is known what is there. On
+    this machine nothing is gained by it: nobody waits for a network.
+    """
+    if settings.way == "spawn" or settings.keep_orphans:
+        return frozenset()
+    return frozenset(
+        agent_name(request.spec)
+        for request in settings.requests
+        if not (request.spec.target is None and request.spec.via is None)
+        and not (request.spec.env or request.spec.dont_write_bytecode)
+        and request.spec.env_mode not in ("managed", "fresh")
+    )
+
+
 def plan_environments(settings: Settings) -> tuple[EnvironmentPlan, ...]:
     """Return the environments of a run, in the order in which they were asked for."""
     plans: list[EnvironmentPlan] = []

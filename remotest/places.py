@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any
 from pytest_remotest.searchpath import SEARCH_PATH
 from remotest.env.decision import choose_at_once
 from remotest.env.model import Overlay
-from remotest.environments import EnvironmentPlan, host_of, plan_agents, plan_environments
+from remotest.environments import (
+    EnvironmentPlan,
+    agents_that_fork,
+    host_of,
+    plan_agents,
+    plan_environments,
+)
 from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap
 from remotest.run.plan import SLOW_START_S, Environment, RunPlan
@@ -369,9 +375,15 @@ class Places:
             env_folder=env_folder,
             overlay=overlay,
             extensions_folder=extensions_folder,
-            # What is forked once only is dearer than a new process.
-            way=self._settings.way if self._worker_count_of(environment.agent) > 1 else "spawn",
+            way=self._way(environment.agent),
         )
+
+    def _way(self, agent: str) -> str:
+        """Return how the workers of an agent begin."""
+        if self._worker_count_of(agent) > 1:
+            return self._settings.way
+        # What is forked once only is dearer than a new process, unless it is waiting already.
+        return "auto" if agent in agents_that_fork(self._settings) else "spawn"
 
     def _place(self, environment: EnvironmentPlan) -> Place:
         is_local = self.is_local(environment.name)

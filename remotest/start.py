@@ -13,7 +13,7 @@ import pytest
 from pytest_remotest import quickend
 from remotest.discovery import discover
 from remotest.driver import Driver
-from remotest.environments import plan_agents
+from remotest.environments import agents_that_fork, plan_agents
 from remotest.errors import UsageError
 from remotest.faultywire import FaultyOpener
 from remotest.gateways.link import prepare
@@ -40,7 +40,7 @@ class Dialled:
     def __init__(self, settings: Settings, opener: GatewayOpener) -> None:
         self.opener = opener
         agents = {plan.name: plan.spec for plan in plan_agents(settings)}
-        opener.name(agents)
+        opener.name(agents, agents_that_fork(settings))
         self.host_text = HostText(secrets_of(settings.variables, os.environ), os.environ)
         self.driver = Driver(
             FaultyOpener(opener, settings.faults) if settings.faults else opener,

@@ -26,11 +26,11 @@ SHOWN_COUNT: Final = 8
 class Host:
     """An agent, and what it and its workers have said; ``told`` has it, with nothing in brief."""
 
-    def __init__(self, world: World, python: str | Path) -> None:
+    def __init__(self, world: World, python: str | Path, *, will_fork: bool = False) -> None:
         self.run_uid = uuid.uuid4().hex
         self._recorder = Recorder()
         self.gateway: AgentLink = world.open(
-            self._recorder, python=python, bundle=dict(read_bundle())
+            self._recorder, python=python, bundle=dict(read_bundle()), will_fork=will_fork
         )
         self.told: list[tuple[str | None, Any]] = []
         self._starts: dict[str | None, messages.LogStart] = {}

@@ -112,6 +112,7 @@ class World:
         setup: str | None = None,
         interpreters: Literal["host", "uv"] | None = None,
         bundle: dict[str, str] | None = None,
+        will_fork: bool = False,
         timeout_s: float = WAIT_S,
     ) -> AgentLink:
         """Open a gateway; it is closed at the end of the test."""
@@ -124,6 +125,7 @@ class World:
             bundle=bundle or stub_bundle(),
             on_frame=recorder.on_frame,
             on_closed=recorder.on_closed,
+            will_fork=will_fork,
             timeout_s=timeout_s,
         )
         self._stack.callback(gateway.close, WAIT_S)

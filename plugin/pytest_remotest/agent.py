@@ -20,7 +20,8 @@ from pytest_remotest import describe, frames, leftovers, messages, processstate,
 from pytest_remotest.alike import HEAD, Alike
 from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.faults import Refused
-from pytest_remotest.nursery import Nursery, Shared, hindrance_of_host
+from pytest_remotest.headstart import Headstart, hindrance_of_host
+from pytest_remotest.nursery import Nursery, Shared
 from pytest_remotest.receive import Receiver
 from pytest_remotest.watch import LOOK_INTERVAL_S, Watch
 from pytest_remotest.workerprocess import WorkerProcess
@@ -36,9 +37,9 @@ PONG = frames.encode([messages.Pong()])
 GOODBYE = frames.encode([messages.Goodbye()])
 
 
-def main(channel: Any) -> None:
+def main(channel: Any, headstart: Optional[Headstart] = None) -> None:
     """Serve the controller at the other end of an execnet channel until it leaves."""
-    agent = Agent(channel)
+    agent = Agent(channel, headstart)
     agent.run()
     if agent.is_deserted:
         supervise.end_input(channel.gateway._io.infile.fileno())  # noqa: SLF001  told to nobody
@@ -52,7 +53,7 @@ class Agent:
             may stay open for ever.
     """
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, headstart: Optional[Headstart] = None) -> None:
         self._channel = channel
         self._frames: Deque[Optional[bytes]] = collections.deque()
         self._room = threading.BoundedSemaphore(MAX_WAITING_FRAMES)
@@ -62,8 +63,13 @@ class Agent:
         self._waking = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._workers: Dict[str, WorkerProcess] = {}
+        self._limits = messages.WatchWorkers(float("inf"), None)
         self._nursery = Nursery(
-            self._selector, self._begun, self._say_as, lambda: Watch(*self._limits)
+            self._selector,
+            self._begun,
+            self._say_as,
+            lambda: Watch(*self._limits),
+            headstart,
         )
         self._pauses: Dict[str, float] = {}  # Worker that is not listened to -> until when.
         self.is_deserted = False
@@ -72,7 +78,6 @@ class Agent:
         self._heard_s = time.monotonic()
         self._silence_s: Optional[float] = FIRST_WORD_S
         self._has_heard = False
-        self._limits = messages.WatchWorkers(float("inf"), None)
         self._next_look_s = 0.0
         self._next_reap_s = 0.0
         self._run_folder: Optional[RunFolder] = None

@@ -42,14 +42,22 @@ sys.exit(main(read_fd, *more_fds))
 """
 
 
-def main(channel: Any) -> None:
-    """Receive the bundle from the controller, then serve it as the agent until it leaves."""
+def main(channel: Any, will_fork: bool) -> None:
+    """Receive the bundle from the controller, then serve it as the agent until it leaves.
+
+    Where workers will probably be forked, what they fork from begins before the agent is imported.
+    """
     packed = channel.receive()
     install(json.loads(zlib.decompress(packed).decode("ascii")), packed)
     signal.alarm(0)  # Set where this process began: from here on the agent looks after itself.
-    from pytest_remotest import agent  # noqa: PLC0415  importable only now
+    begun = []
+    if will_fork:
+        from pytest_remotest import headstart  # noqa: PLC0415  importable only now
 
-    agent.main(channel)
+        begun.append(headstart.begin())
+    from pytest_remotest import agent  # noqa: PLC0415  see above
+
+    agent.main(channel, *begun)
 
 
 def install(bundle: Dict[str, str], packed: bytes) -> None:

@@ -9,12 +9,12 @@ by itself.
 import collections
 import json
 import selectors
-import sys
 from typing import Any, Callable, Deque, Dict, List, Optional, Set
 
 from pytest_remotest import cpus, forking, frames, messages, processstate, turns
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.forkparent import ForkParent, control_pair
+from pytest_remotest.headstart import Headstart
 from pytest_remotest.pipes import write_body
 from pytest_remotest.watch import Watch
 from pytest_remotest.workerprocess import NAME_VARIABLE, WorkerProcess
@@ -51,6 +51,7 @@ class Nursery:
         begun: Callable[[WorkerProcess], None],
         say: Callable[[WorkerProcess, Any], None],
         new_watch: Callable[[], Watch],
+        headstart: Optional[Headstart] = None,
     ) -> None:
         """Start nothing yet.
 
@@ -59,6 +60,7 @@ class Nursery:
             begun: is called with each worker once its process is there.
             say: tells the controller something in the name of a worker.
             new_watch: returns what finds out that a process is stopped.
+            headstart: what has begun already for the first that it fits.
         """
         self.hindrance = ""
         self._selector = selector
@@ -71,6 +73,11 @@ class Nursery:
         self._next: Deque[WorkerProcess] = collections.deque()
         self._turns = turns.Turns(cpus.usable_count())
         self._next_hold_s = 0.0
+        self._headstart = headstart
+        self._early: Optional[Shared] = None
+        if headstart is not None:
+            self._early = Shared(headstart.parent, new_watch())
+            self._selector.register(headstart.parent, selectors.EVENT_READ, self._early)
 
     def idle_s(self) -> Optional[float]:
         """Return for how long ``start_next`` has nothing to do; None where that is not known."""
@@ -126,15 +133,33 @@ class Nursery:
         variables = _common_variables(worker)
         key = _key(worker, [])
         if key not in self._zygotes:
+            directory = to_bytes(worker.start.directory)
+            early = self._take_early(worker, directory, variables)
+            if early is not None:
+                self._zygotes[key] = early
+                return early
             zygote = Shared(None, self._new_watch())
             try:
-                directory = to_bytes(worker.start.directory)
                 zygote.parent = ForkParent.start(worker.python, directory, variables)
             except OSError:  # Then the worker itself finds out, and tells.
                 return zygote
             self._zygotes[key] = zygote
             self._selector.register(zygote.parent, selectors.EVENT_READ, zygote)
         return self._zygotes[key]
+
+    def _take_early(
+        self, worker: WorkerProcess, directory: bytes, variables: Dict[bytes, bytes]
+    ) -> Optional[Shared]:
+        """Return what has begun before anybody asked, if it fits who asks first; else end it."""
+        early, self._early = self._early, None
+        if early is None or self._headstart is None:
+            return None
+        if worker.python is None and self._headstart.fits(directory, variables):
+            early.watch = self._new_watch()  # By now it is known what for.
+            return early
+        if early.parent is not None:
+            self._drop(early)
+        return None
 
     def _collector_for(self, worker: WorkerProcess) -> Shared:
         """Return what workers share that collect alike, or the zygote that has to come before it.
@@ -268,7 +293,8 @@ class Nursery:
                 self._give_up(shared, "the collection took longer than %d s" % COLLECT_S)
 
     def _all(self) -> List[Shared]:
-        return [*self._zygotes.values(), *self._collectors.values()]
+        early = [] if self._early is None else [self._early]
+        return [*early, *self._zygotes.values(), *self._collectors.values()]
 
     def pids(self) -> Set[int]:
         """Return the processes that workers fork from."""
@@ -280,20 +306,6 @@ class Nursery:
         for shared in self._all():
             if shared.parent is not None:
                 self._drop(shared)
-
-
-def hindrance_of_host(is_subreaper: bool) -> str:
-    """Return why nothing is to be forked on this host, in words; empty where that can be.
-
-    Args:
-        is_subreaper: whether orphans become children of this process.
-    """
-    if not is_subreaper:
-        return "on this system nobody can be given the children of another process"
-    if sys.implementation.name != "cpython":
-        # It moves what it has in memory, so there is little to share.
-        return "%s saves nothing by it" % sys.implementation.name
-    return ""
 
 
 def _common_variables(worker: WorkerProcess) -> Dict[bytes, bytes]:

@@ -1,13 +1,11 @@
 """One worker's process as its agent holds it: the pipes, the environment, the end."""
 
 import codecs
-import contextlib
 import itertools
-import locale
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, List, Optional, Tuple
 
 from pytest_remotest import frames, loader, messages, shortage
 from pytest_remotest.ending import Ending
@@ -17,6 +15,7 @@ from pytest_remotest.pace import Pace
 from pytest_remotest.pipes import HEADER, LINK_LOST_STATUS
 from pytest_remotest.processstate import ProcessState
 from pytest_remotest.supervise import signal_group
+from pytest_remotest.variables import host_variables
 from pytest_remotest.watch import Verdict, Watch
 
 if TYPE_CHECKING:  # Most workers run in the interpreter as it is.
@@ -27,7 +26,6 @@ OUTPUT_TAIL_BYTES = 8 * 1024  # Of what a worker printed last: a traceback and f
 FAILED_STATUS = 1  # Of a worker whose process could not be made: as Python's own, of an error.
 NAME_VARIABLE = b"PYTEST_XDIST_WORKER"
 NO_MESSAGE = "wrote to its agent what is no message, and was killed"
-UTF8_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")  # As Python itself tries them.
 
 
 class WorkerProcess:
@@ -63,7 +61,7 @@ class WorkerProcess:
         self.watch = watch
         self.pace = Pace()
         self.python = None if overlay is None else overlay.python
-        self.environment = worker_environment(start)
+        self.environment = host_variables(start.environment)
         if overlay is not None:
             overlay.activate(self.environment)
         self._process: Optional[Process] = None
@@ -274,37 +272,3 @@ def make_pipes(count: int) -> List[Tuple[int, int]]:
             os.close(descriptor)
         raise
     return pipes
-
-
-def worker_environment(start: messages.SpawnWorker) -> Dict[bytes, bytes]:
-    """Return the environment of a worker: the host's own, with what the controller adds.
-
-    As bytes: where this process has no UTF-8, it could not encode what is not ASCII.
-    """
-    environment = dict(os.environb)
-    environment.update(
-        (to_bytes(name), to_bytes(value)) for name, value in start.environment.items()
-    )
-    asked = [environment.get(name) for name in (b"LC_ALL", b"LC_CTYPE", b"LANG")]
-    if next(filter(None, asked), b"C") in (b"C", b"POSIX"):
-        found = utf8_locale()
-        if found is not None and not environment.get(b"LC_ALL"):
-            environment[b"LC_CTYPE"] = found.encode("ascii")
-    return environment
-
-
-def utf8_locale() -> Optional[str]:
-    """Return a locale with UTF-8 that this machine has beside the default one, or None.
-
-    A login by ssh often has no locale at all. Python takes such a one by itself then, but only
-    from 3.7 on (PEP 538): 3.6 could not name what is not ASCII.
-    """
-    before = locale.setlocale(locale.LC_CTYPE)
-    try:
-        for name in UTF8_LOCALES:
-            with contextlib.suppress(locale.Error):
-                locale.setlocale(locale.LC_CTYPE, name)
-                return name
-        return None
-    finally:
-        locale.setlocale(locale.LC_CTYPE, before)

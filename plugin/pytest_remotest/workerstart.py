@@ -7,7 +7,7 @@ from pytest_remotest import frames, messages
 from pytest_remotest.entries import to_bytes
 from pytest_remotest.pipes import read_body
 
-NAME_VARIABLE = "PYTEST_XDIST_WORKER"
+LATE_PREFIX = "PYTEST_"  # Of variables that are not the same in all forks (see headstart).
 
 
 def read_start(read_fd: int, write_fd: int) -> messages.SpawnWorker:
@@ -37,6 +37,7 @@ def prepare_process(start: messages.SpawnWorker) -> None:
 
 def take_name(start: messages.SpawnWorker) -> None:
     """Give this process what it lacks if it was forked from one that others share."""
-    if NAME_VARIABLE in start.environment:
-        os.environ[NAME_VARIABLE] = start.environment[NAME_VARIABLE]
+    for name, value in start.environment.items():
+        if name.startswith(LATE_PREFIX):
+            os.environb[to_bytes(name)] = to_bytes(value)
     os.chdir(to_bytes(start.directory))

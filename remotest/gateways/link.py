@@ -252,8 +252,12 @@ class AgentLink:
         """Whether the interpreter was told all."""
         return self._channel is not None
 
-    def start(self, bundle: Mapping[str, str]) -> None:
+    def start(self, bundle: Mapping[str, str], *, will_fork: bool = False) -> None:
         """Tell the interpreter to run execnet, and in it the loader, and give that the bundle.
+
+        Args:
+            bundle: what the agent is loaded from.
+            will_fork: see ``open_gateway``.
 
         Raises:
             OSError: the other side is gone. Neither callback is ever called.
@@ -262,7 +266,7 @@ class AgentLink:
         # Not registered with any execnet group: no exit handler will ever touch it.
         gateway = execnet.Gateway(self._io, execnet.XSpec("popen//id=remotest"))
         try:
-            channel = gateway.remote_exec(f"{bundle[LOADER]}\n\nmain(channel)\n")
+            channel = gateway.remote_exec(f"{bundle[LOADER]}\n\nmain(channel, {will_fork})\n")
             channel.send(pack_bundle(bundle))
         except OSError:
             self.abandon()

@@ -13,7 +13,7 @@ from remotest.gateways.shellscripts import REMOTE_COMMAND
 from remotest.spec import GatewaySpec, SocketTarget, SshTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from remotest.errors import HostError
@@ -36,6 +36,7 @@ class GatewayOpener:
         """
         everything = tuple(everything)
         self._agents: dict[str, GatewaySpec] = {}
+        self._forking: frozenset[str] = frozenset()
         self._refused: dict[GatewaySpec, HostError] = {}
         self._named = {spec.id: spec for spec in everything if spec.id is not None}
         self._invocation_dir = invocation_dir
@@ -47,9 +48,10 @@ class GatewayOpener:
         uses_ssh = any(isinstance(spec.target, SshTarget) for spec in everything)
         self._pool = _make_pool(self._lookup) if uses_ssh else None
 
-    def name(self, agents: Mapping[str, GatewaySpec]) -> None:
-        """Give the agents their names: agent -> how to reach it."""
+    def name(self, agents: Mapping[str, GatewaySpec], forking: Collection[str] = ()) -> None:
+        """Give the agents their names: agent -> how to reach it; and say which will fork."""
         self._agents.update(agents)
+        self._forking = frozenset(forking)
 
     def get_ready(self) -> None:
         """Import what it takes to log in to hosts. They should have been dialled before.
@@ -88,6 +90,7 @@ class GatewayOpener:
                 bundle=read_bundle(),
                 on_frame=on_frame,
                 on_closed=on_closed,
+                will_fork=agent in self._forking,
             )
         finally:
             self._booting.pop(agent, None)

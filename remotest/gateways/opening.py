@@ -55,6 +55,7 @@ def open_gateway(
     bundle: Mapping[str, str],
     on_frame: OnFrame,
     on_closed: OnClosed,
+    will_fork: bool = False,
     timeout_s: float = BOOT_TIMEOUT_S,
 ) -> AgentLink:
     """Reach the interpreter of a spec and run our agent in it.
@@ -72,6 +73,7 @@ def open_gateway(
         on_frame: see ``AgentGateway``.
         on_closed: see ``AgentGateway``; not called where this raises. It may be called before
             this returns.
+        will_fork: whether workers will probably be forked: what they fork from begins at once.
         timeout_s: how long the interpreter may take to answer once the stream is there; with
             ``setup=``, SETUP_TIMEOUT_S more.
 
@@ -113,11 +115,11 @@ def open_gateway(
     try:
         boot.say(through_shell=not is_socket)
         if not is_socket and spec.setup is None and spec.interpreters != "uv":
-            _start_ahead(link, stream, bundle)
+            _start_ahead(link, stream, bundle, will_fork=will_fork)
         booted = boot.hear(timeout_s)
         if not link.is_started:
             try:
-                link.start(bundle)
+                link.start(bundle, will_fork=will_fork)
             except OSError:
                 raise _lost(stream, host, booted) from None
         link.listen(booted)
@@ -129,14 +131,16 @@ def open_gateway(
     return link
 
 
-def _start_ahead(link: AgentLink, stream: ByteStream, bundle: Mapping[str, str]) -> None:
+def _start_ahead(
+    link: AgentLink, stream: ByteStream, bundle: Mapping[str, str], *, will_fork: bool
+) -> None:
     """Say what comes next before the interpreter has answered, where nobody waits for room.
 
     That saves a round trip. What may run before the interpreter, for long, takes nothing.
     """
     if stream.room_bytes and stream.room_bytes >= size_bytes(bundle):
         with contextlib.suppress(OSError):  # What is read then says more.
-            link.start(bundle)
+            link.start(bundle, will_fork=will_fork)
 
 
 def is_here(spec: GatewaySpec) -> bool:

@@ -99,9 +99,13 @@ def look(host: Host, directory: Path, workers: dict[str, dict[str, str]]) -> lis
     return [properties(host.said(name)) for name in names]
 
 
-@pytest.mark.parametrize("name", ["3.6", "3.8", "3.13"])
-def test_a_fork_is_what_a_new_process_is(world: World, tmp_path: Path, name: str) -> None:
-    host = Host(world, interpreters.with_pytest(name))
+@pytest.mark.parametrize(
+    ("name", "will_fork"), [("3.6", False), ("3.6", True), ("3.8", True), ("3.13", False)]
+)
+def test_a_fork_is_what_a_new_process_is(
+    world: World, tmp_path: Path, name: str, will_fork: bool
+) -> None:
+    host = Host(world, interpreters.with_pytest(name), will_fork=will_fork)
     suite = write_suite(tmp_path / "suite", test_a=LOOK)
     workers = {"gw0": {"way": "spawn"}, "gw1": {"way": "auto"}, "gw2": {"way": "auto"}}
     new, first, second = look(host, suite, workers)
@@ -158,6 +162,23 @@ def test_workers_with_other_variables_begin_with_them(host: Host, tmp_path: Path
     found = look(host, suite, {"gw0": first, "gw1": second, "gw2": first, "gw3": second})
     assert [one["found"] for one in found] == [["0", 0], ["1", 1]] * 2
     assert len(host.zygotes()) == 2
+
+
+def test_what_workers_fork_from_may_begin_before_anybody_asks(world: World, tmp_path: Path) -> None:
+    """It is used by whom it fits, and ended by the first whom it does not fit."""
+    suite = write_suite(tmp_path / "suite", test_a=LOOK.replace("in seen()", "in ()"))
+    variables = [{}, {}, {"MINE": "1"}, {"MINE": "1"}]
+    for way in (variables, variables[::-1]):
+        host = Host(world, interpreters.with_pytest("3.13"), will_fork=True)
+        (early,) = host.zygotes()
+        found = look(host, suite, {f"gw{index}": mine for index, mine in enumerate(way)})
+        assert [one["is a fork"] for one in found] == [True] * 4
+        pids = [zygote.pid for zygote in host.zygotes()]
+        assert len(pids) == 2
+        assert (early.pid in pids) == (way is variables)
+        host.send(messages.Goodbye())
+        assert host.closed() == ["the agent ended"]
+        assert early.has_ended()
 
 
 def test_a_lost_worker_is_followed_by_another_fork(host: Host, tmp_path: Path) -> None:
