@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from pytest_remotest import cpus, fixtures, hookspecs, markers, onelook, options, xdist_module
+from pytest_remotest import cpus, fixtures, hookspecs, markers, options, xdist_module
 
 NAME = "remotest-distribution"
 
@@ -75,6 +75,8 @@ class Distribution:
                 "Try -n0, which runs the tests here."
             )
         if is_distributing(config):
+            from pytest_remotest import onelook  # noqa: PLC0415  nobody else needs it
+
             config.pluginmanager.register(onelook.OneLook())
 
     @pytest.hookimpl(trylast=True)

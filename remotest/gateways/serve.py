@@ -44,7 +44,7 @@ MAX_SESSIONS_PER_CONNECTION: Final = 64  # Each takes a process; one for each in
 LOGIN_GRACE_S: Final = 30.0  # As LoginGraceTime in deploy/sshd_config.
 KEEPALIVE_S: Final = 15  # As ClientAliveInterval and ClientAliveCountMax in deploy/sshd_config.
 KEEPALIVE_COUNT: Final = 3
-ACCEPT_WAIT_S: Final = 0.25  # How often a connection's thread looks whether it is still there.
+ACCEPT_WAIT_S: Final = 0.25  # How often who waits for a connection or a channel looks around.
 END_TIMEOUT_S: Final = 10.0  # For commands to end once the server does: their own grace and more.
 BACKLOG: Final = 32
 
@@ -213,6 +213,8 @@ class ExecServer:
         self._host_key = load_host_key(options.host_key.expanduser())
         self._user = getpass.getuser()
         self._listener = _listen(options.bind, options.port)
+        # A signal that comes just before a wait begins does not end that wait, only the next.
+        self._listener.settimeout(ACCEPT_WAIT_S)
         self._lock = threading.Lock()
         self._connections: dict[threading.Thread, paramiko.Transport] = {}
         self._is_closed = False
@@ -231,6 +233,8 @@ class ExecServer:
         while True:
             try:
                 connection, peer = self._listener.accept()
+            except TimeoutError:
+                continue
             except OSError:
                 if self._is_closed:
                     return

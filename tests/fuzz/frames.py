@@ -81,8 +81,8 @@ class _Received:
 
 def check_link(data: bytes) -> None:
     """What passes is one bytes object or one text for execnet, and so for us."""
-    reader = CheckedIO(_Received(), data)  # type: ignore[arg-type]  # no more is asked of it
-    reader.begin_reading()
+    reader = CheckedIO(_Received())  # type: ignore[arg-type]  # no more is asked of it
+    reader.begin_reading(data)
     with watching(), contextlib.suppress(EOFError):
         while True:
             kind, channel, length = gateway_base.struct.unpack("!bii", reader.read(9))

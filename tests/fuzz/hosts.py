@@ -75,8 +75,8 @@ def check_boot(data: bytes) -> None:
         boot = Boot(None, host="h", python=None, setup=setup)  # type: ignore[arg-type]  # now:
         boot._stream = _Talk(data.replace(MARK, bytes(boot._marker)))  # type: ignore[assignment]  # enough of one
         with watching(), contextlib.suppress(ConnectError):
-            booted = boot.run(through_shell=True, timeout_s=1.0)
-            str(booted.interpreter)
+            boot.say(through_shell=True)
+            str(boot.hear(1.0).interpreter)
 
 
 def check_boot_answer(data: bytes) -> None:
