@@ -58,9 +58,9 @@ SUITE: Final = """
         detach("stranger", env={})
         if is_again:
             return
-        tell("here")
         if os.environ["WAITS"] == "twice":
             signal.signal(signal.SIGINT, lambda *_: tell("interrupted"))
+        tell("here")
         if os.environ["WAITS"]:
             time.sleep(1000)
     """

@@ -85,8 +85,12 @@ def test_what_a_killed_agent_has_left_is_ended_by_the_next_one(tmp_path: Path) -
             left.await_start()
             process.send_signal(signal.SIGSTOP)
             (agent,) = left.agents()
-            for pid in (parent_of(agent), agent, process.pid):
-                os.kill(pid, signal.SIGKILL)
+            guard = parent_of(agent)
+            # Stopped at first, so that neither tidies up when it sees that the other one is gone.
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                os.kill(guard, number)
+                os.kill(agent, number)
+            process.kill()
             process.communicate(timeout=leftovers.EVENT_TIMEOUT_S)
         left.project.write({"test_it.py": "def test_nothing():\n    pass\n"})
         # Any run of this user ends it, and names it: another one may come before ours.
