@@ -73,8 +73,9 @@ class ItemStory:
         if message is None:
             self._tell_held()
             message = messages.ItemFinished(position, duration_s, self._sent_count)
-        self._link.send(message, flush=True)
-        self._forget()
+        with self._link.unbroken:
+            self._link.send(message, flush=True)
+            self._forget()
 
     def say(self, message: Any, flush: bool) -> None:
         """Send another message, behind all that was said before."""
@@ -102,6 +103,11 @@ class ItemStory:
     def _tell_held(self) -> None:
         """Tell one by one what was held: this item has more to tell."""
         self._is_brief = False
+        if self._held:
+            with self._link.unbroken:
+                self._send_held()
+
+    def _send_held(self) -> None:
         held, self._held = self._held, []
         for report in held:
             self._send_report(self._start.position, report, flush=False)

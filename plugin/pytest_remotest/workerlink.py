@@ -11,6 +11,7 @@ from typing import Any, List, Optional
 from pytest_remotest import forks, frames, messages
 from pytest_remotest.pipes import LINK_LOST_STATUS, write_body
 from pytest_remotest.supervise import end_own_group
+from pytest_remotest.unbroken import Unbroken
 from pytest_remotest.watch import IDLE
 
 FORKED_CHILD_STATUS = 70  # EX_SOFTWARE: a test's fork came back into pytest; it must not go on.
@@ -24,6 +25,7 @@ class WorkerLink:
     Attributes:
         node_id: the item that runs.
         forks: what of its children came back into pytest.
+        unbroken: a section in which Ctrl-C waits, for what has to be said once and as a whole.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -37,6 +39,7 @@ class WorkerLink:
         self._waiting_bytes = 0
         self._idle: Optional[bytes] = None
         self._lock = threading.Lock()
+        self.unbroken = Unbroken()
         self._owner_pid = os.getpid()
         self.node_id = ""
         self.forks = forks.ForkNotes()
@@ -51,7 +54,7 @@ class WorkerLink:
 
     def send_encoded(self, rows: List[bytes], *, flush: bool) -> None:
         """As ``send``, for messages that ``frames.encode_message`` has encoded."""
-        with self._lock:
+        with self.unbroken, self._lock:
             for row in rows:
                 if self._waiting_bytes + len(row) > messages.MAX_BATCH_BYTES:
                     self._write()
@@ -74,7 +77,7 @@ class WorkerLink:
         Args:
             idle: why that is so, ``PAUSED``, ``AWAITING`` or ``ENDING``; None where it no more is.
         """
-        with self._lock:
+        with self.unbroken, self._lock:
             if idle is not None:
                 self._write()
                 self._write_body(idle)

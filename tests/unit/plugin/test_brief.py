@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any, Final
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from pytest_remotest import messages as m
 from pytest_remotest.brief import MAX_BRIEF_CHARS, PHASES, spell_out
 from pytest_remotest.itemstory import ItemStory
+from pytest_remotest.unbroken import Unbroken
 
 NODE_ID: Final = "test_a.py::test_b"
 LOCATION: Final = ("test_a.py", 3, "test_b")
@@ -22,6 +24,8 @@ class Sent:
     def __init__(self) -> None:
         self.messages: list[Any] = []
         self.flushed = 0
+        self.unbroken = Unbroken()
+        self.is_interrupted = False
 
     def refuse_forks(self) -> None:
         pass
@@ -29,6 +33,8 @@ class Sent:
     def send(self, *batch: Any, flush: bool) -> None:
         self.messages += batch
         self.flushed = len(self.messages) if flush else self.flushed
+        if self.is_interrupted:
+            signal.raise_signal(signal.SIGINT)
 
 
 def report(when: str, **fields: Any) -> pytest.TestReport:
@@ -169,6 +175,23 @@ def test_a_report_is_told_as_it_was() -> None:
     changed.outcome = "failed"
     story.say(m.InternalError("boom"), flush=False)
     assert sent.messages[1] == m.TestReport(7, 0, wire(SETUP))
+
+
+def test_an_interrupt_behind_the_end_does_not_tell_it_again() -> None:
+    sent = Sent()
+    story = ItemStory(sent, wire)  # type: ignore[arg-type]  # as above
+    story.may_be_brief = True
+    story.begin(7, NODE_ID, LOCATION)
+    for each in QUIET:
+        story.report(7, each)
+    story.finish(7, NODE_ID, LOCATION)
+    sent.is_interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        story.end(7, 2.0)
+    sent.is_interrupted = False
+    story.say(m.SessionFinished("Ctrl-C"), flush=True)
+    start, end, last = sent.messages
+    assert (type(start), type(end), last) == (m.LogStart, m.ItemPassed, m.SessionFinished("Ctrl-C"))
 
 
 BRIEF: Final = m.ItemPassed(7, ["test_b"], [0.5] * 9, [["title", "text"]], [0, 1, 1], 2.0)
