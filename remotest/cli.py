@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from remotest.cliparser import parse
 from remotest.errors import EXIT_HOST_FAILED, EXIT_USAGE, RemotestError, UsageError
+from remotest.garbage import without_collections
 from remotest.hosttext import printable
 
 if TYPE_CHECKING:
@@ -57,9 +58,8 @@ def _uncollected() -> Iterator[None]:
     Hardly any is made. To look for it, among all that was imported and once more when Python ends,
     takes a sixth of the CPU time of a command that finds its tree in place.
     """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
+    with without_collections():
+        try:
+            yield
+        finally:
+            gc.freeze()

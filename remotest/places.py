@@ -65,6 +65,7 @@ class Places:
         self.roots: tuple[Path, ...] = settings.roots
         self.agents: tuple[AgentPlan, ...] = plan_agents(settings)
         self.environments: list[EnvironmentPlan] = list(plan_environments(settings))
+        self._forking = agents_that_fork(settings)
         self._agents_by_name = {plan.name: plan for plan in self.agents}
         self._interpreters: dict[str, Interpreter] = {}
         self._without_interpreter: set[str] = set()
@@ -383,7 +384,7 @@ class Places:
         if self._worker_count_of(agent) > 1:
             return self._settings.way
         # What is forked once only is dearer than a new process, unless it is waiting already.
-        return "auto" if agent in agents_that_fork(self._settings) else "spawn"
+        return "auto" if agent in self._forking else "spawn"
 
     def _place(self, environment: EnvironmentPlan) -> Place:
         is_local = self.is_local(environment.name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,14 +14,13 @@ from remotest.driver import Driver
 from remotest.environments import agents_that_fork, plan_agents
 from remotest.errors import UsageError
 from remotest.faultywire import FaultyOpener
+from remotest.garbage import without_collections
 from remotest.gateways.link import prepare
 from remotest.gateways.opener import GatewayOpener
 from remotest.hosttext import HostText, secrets_of
 from remotest.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from remotest.controller import Controller
     from remotest.settings import Settings
 
@@ -55,21 +52,6 @@ class Dialled:
         self.opener.abort()
         self.driver.close(within_s)
         self.opener.close()
-
-
-@contextlib.contextmanager
-def without_collections() -> Iterator[None]:
-    """Keep the garbage collector from what is imported meanwhile, here and in other threads.
-
-    Looking at all of it again and again takes a sixth of the time of these imports.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def is_spent(each: Any) -> bool:

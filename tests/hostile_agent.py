@@ -214,6 +214,6 @@ class Agent:
         self._say(messages.WorkerExited(str(worker), 0, STEERING, killed=""))
 
 
-def main(channel: Any, _: Any = None) -> None:
+def main(channel: Any, _: Any) -> None:
     """Take the place of ``pytest_remotest.agent.main``."""
     Agent(channel).run()

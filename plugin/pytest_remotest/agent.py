@@ -37,7 +37,7 @@ PONG = frames.encode([messages.Pong()])
 GOODBYE = frames.encode([messages.Goodbye()])
 
 
-def main(channel: Any, headstart: Optional[Headstart] = None) -> None:
+def main(channel: Any, headstart: Optional[Headstart]) -> None:
     """Serve the controller at the other end of an execnet channel until it leaves."""
     agent = Agent(channel, headstart)
     agent.run()

@@ -50,14 +50,14 @@ def main(channel: Any, will_fork: bool) -> None:
     packed = channel.receive()
     install(json.loads(zlib.decompress(packed).decode("ascii")), packed)
     signal.alarm(0)  # Set where this process began: from here on the agent looks after itself.
-    begun = []
+    begun = None
     if will_fork:
         from pytest_remotest import headstart  # noqa: PLC0415  importable only now
 
-        begun.append(headstart.begin())
+        begun = headstart.begin()
     from pytest_remotest import agent  # noqa: PLC0415  see above
 
-    agent.main(channel, *begun)
+    agent.main(channel, begun)
 
 
 def install(bundle: Dict[str, str], packed: bytes) -> None:

@@ -28,7 +28,7 @@ def prepare(is_spent: Callable[[Any], bool] = lambda _: False) -> None:
         atexit.register(leave_cycles, is_spent)
 
 
-def leave_cycles(is_spent: Callable[[Any], bool] = lambda _: False) -> None:
+def leave_cycles(is_spent: Callable[[Any], bool]) -> None:
     """Let Python free no cycles from now on, unless there is an object that would do something."""
     if all(map(is_spent, telling_objects())):
         gc.freeze()

@@ -114,7 +114,7 @@ def open_gateway(
     )
     try:
         boot.say(through_shell=not is_socket)
-        if not is_socket and spec.setup is None and spec.interpreters != "uv":
+        if spec.setup is None and spec.interpreters != "uv":
             _start_ahead(link, stream, bundle, will_fork=will_fork)
         booted = boot.hear(timeout_s)
         if not link.is_started:
@@ -138,7 +138,7 @@ def _start_ahead(
 
     That saves a round trip. What may run before the interpreter, for long, takes nothing.
     """
-    if stream.room_bytes and stream.room_bytes >= size_bytes(bundle):
+    if stream.room_bytes >= size_bytes(bundle):
         with contextlib.suppress(OSError):  # What is read then says more.
             link.start(bundle, will_fork=will_fork)
 

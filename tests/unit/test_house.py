@@ -23,7 +23,7 @@ LAYERS: Final = tuple(
         "errors bundle spec spec_rules yaml_nodes pathmap",
         (
             "interpreters inventory wirefaults settings pytestconfig environments preflight launch "
-            "lastwords hosttext scheduling run sync env"
+            "lastwords hosttext garbage scheduling run sync env"
         ),
         "gateways",
         "driver agentline faultywire tidings backlog heartbeat interrupts",

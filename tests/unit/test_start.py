@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from remotest.start import is_spent, without_collections
+from remotest.garbage import without_collections
+from remotest.start import is_spent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
