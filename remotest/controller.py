@@ -88,7 +88,7 @@ class Controller:
         self._crash_reports: dict[tuple[str, str], pytest.TestReport] = {}
         self._workers: dict[str, Worker] = {}
         self._ended = False
-        self._stop_told = False
+        self._stop_reason: str | None = None
         self._saw_usage_error = False
         self._session: pytest.Session | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -155,8 +155,10 @@ class Controller:
         if self._interrupts.count:
             self._report.interrupted(self._workers.values())
             raise KeyboardInterrupt(*filter(None, [self._interrupts.words]))
-        if result.stopped_reason is not None:
-            raise Interrupted(result.stopped_reason)
+        # Who asks for a stop with the last report asks a machine that has ended.
+        reason = result.stopped_reason or self._stop_reason
+        if reason is not None:
+            raise Interrupted(reason)
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -224,9 +226,10 @@ class Controller:
     def _tell_stop(self, session: pytest.Session) -> None:
         """Tell the machine once when pytest or a plugin wants the run to stop, and of Ctrl-C."""
         reason = session.shouldfail or session.shouldstop or self.dsession.shouldstop
-        if reason and not self._stop_told:
-            self._stop_told = self.dsession.shuttingdown = True
-            self._tell(events.StopRequested(reason=str(reason)))
+        if reason and self._stop_reason is None:
+            self._stop_reason = str(reason)
+            self.dsession.shuttingdown = True
+            self._tell(events.StopRequested(reason=self._stop_reason))
         grace_s = self._interrupts.take()
         if grace_s is not None:
             self.dsession.shuttingdown = True
