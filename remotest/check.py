@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from remotest.errors import EnvError, SyncError
+from remotest.errors import HostError, SyncError
 from remotest.preflight import check_interpreter, read_interpreter
 from remotest.reporting.checktable import (
     CheckResult,
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_remotest.messages import Room
-    from remotest.errors import HostError
     from remotest.settings import Settings
     from remotest.sync.push import Lacking
 
@@ -33,7 +32,8 @@ def check(settings: Settings) -> CheckResult:
     """Dial every spec at once, ask each host what it has, and hang up. Takes seconds.
 
     Raises:
-        UsageError: the specs do not fit together.
+        UsageError: the specs do not fit together, or the project does not say in order what it
+            needs.
     """
     return _Check(settings).run()
 
@@ -46,6 +46,7 @@ class _Check:
         self._plugins = settings.plugins
         self._visit = Visit(settings)
         self._places = self._visit.places
+        self._provision = self._places.make_provision()
         self._facts: dict[str, HostFacts] = {}
 
     def run(self) -> CheckResult:
@@ -69,9 +70,14 @@ class _Check:
             plugins=compare_plugins(self._plugins, there if isinstance(there, dict) else {}),
             clock_ahead_s=_clock_ahead_s(info, time.time()),
         )
+        is_own = self._places.is_controllers_own(agent)
         try:
-            check_interpreter(agent, interpreter)
-        except EnvError as error:
+            if self._provision.judge(agent, info, is_controllers_own=is_own):
+                # What the interpreter itself has is not what tests run with.
+                self._facts[agent] = replace(self._facts[agent], plugins=(), is_managed=True)
+            else:
+                check_interpreter(agent, interpreter)
+        except HostError as error:
             self._visit.errors[agent] = error
 
     def _scan(self) -> Tree | HostError | None:

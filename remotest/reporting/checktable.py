@@ -32,6 +32,9 @@ CLOCK_TOLERANCE_S: Final = 5.0
 FEW_FILES: Final = 10_000
 """Room for fewer new files is worth a line: a virtual environment alone needs some thousands."""
 
+BROUGHT: Final = "brought"
+"""Stands for the version of what is not the host's own, but comes with the run."""
+
 MIN_CAUSE_COLUMNS: Final = 30
 """Fewer say nothing of a cause; a screen that has fewer wraps the line by itself."""
 
@@ -61,6 +64,7 @@ class HostFacts:
         room: on the disk that the tree would be on, None if that could not be found out.
         lacking: what it would be sent, None if no tree is brought to it, or not by this row.
         shares_tree: whether an earlier row's tree serves it.
+        is_managed: whether a run brings pytest, the plugins and what else the suite needs.
     """
 
     interpreter: Interpreter
@@ -69,6 +73,7 @@ class HostFacts:
     room: Room | None = None
     lacking: Lacking | None = None
     shares_tree: bool = False
+    is_managed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,12 +196,16 @@ def _cells(facts: HostFacts) -> tuple[str, ...]:
     return (
         "yes",
         one_line(f"{interpreter.implementation} {interpreter.version}"),
-        one_line(interpreter.pytest_version or "none"),
-        f"{len(facts.plugins)} differ" if facts.plugins else "same",
+        BROUGHT if facts.is_managed else one_line(interpreter.pytest_version or "none"),
+        BROUGHT if facts.is_managed else _differing(facts.plugins),
         size_text(facts.room.free_bytes) if facts.room is not None else "?",
         clock_text(facts.clock_ahead_s),
         _sending(facts),
     )
+
+
+def _differing(plugins: Sequence[PluginDifference]) -> str:
+    return f"{len(plugins)} differ" if plugins else "same"
 
 
 def _sending(facts: HostFacts) -> str:

@@ -113,6 +113,8 @@ ssh=myhost//python=python3.5
   no: python3.5 is absent
 ssh=myhost//python=BARE
   yes  CPython 3.9.N  none  1 differ  FREE  same  shared
+ssh=myhost//python=NOBODYS
+  yes  CPython 3.9.N  brought  brought  FREE  same  shared
 ssh=other:CLOSED
   no: 127.0.0.1:CLOSED refused the connection; tried 4 times in T s
 ssh=unknown//ssh_config=../strict_config
@@ -142,13 +144,14 @@ which shows the ssh-ed25519 key SHA256:...
   try: compare the fingerprint with what the machine's owner says; then log in once with ssh, or \
 `ssh-keyscan -p SSHPORT 127.0.0.1 >> HOME/nobody_known`, or add //hostkey=accept-new to the --tx
 
-2 of 6 usable
+3 of 7 usable
 """
 
 
 def test_two_interpreters_and_all_that_can_go_wrong(project: Project) -> None:
     bare = project.directory.parent / "bare" / "bin" / "python"
-    make = [interpreters.find_or_skip("3.9"), "-m", "venv", "--without-pip", bare.parents[1]]
+    nobodys = interpreters.find_or_skip("3.9")  # In no environment: a run makes one for it.
+    make = [nobodys, "-m", "venv", "--without-pip", bare.parents[1]]
     subprocess.run(make, check=True)
     home = project.environment["HOME"]
     config = Path(home, ".ssh", "config").read_text()
@@ -158,9 +161,10 @@ def test_two_interpreters_and_all_that_can_go_wrong(project: Project) -> None:
     answer = project.type_command(
         "remotest check --tx ssh=myhost//python=python3.9 --tx 3*ssh=myhost//python=python3.6"
         f" --tx ssh=myhost//python=python3.5 --tx ssh=myhost//python={bare}"
-        f" --tx ssh=other:{port} --tx ssh=unknown//ssh_config=../strict_config"
+        f" --tx ssh=myhost//python={nobodys} --tx ssh=other:{port}"
+        " --tx ssh=unknown//ssh_config=../strict_config"
     )
-    assert normal(answer, project, BARE=bare, CLOSED=port) == SCREEN
+    assert normal(answer, project, BARE=bare, NOBODYS=nobodys, CLOSED=port) == SCREEN
     assert answer.status == HOST_FAILED
     # Nothing of the tree is there: it was a question.
     assert list(Path(home, ".cache").rglob("test_one.py")) == []
