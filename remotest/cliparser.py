@@ -203,6 +203,7 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         nargs="*",
+        default=[],  # Else a missing action is told as "action, NAME are required".
         metavar="NAME",
         help="what ls calls a thing, the beginning of that, or a pattern such as 'pytest-*'",
     )

@@ -350,7 +350,8 @@ def _unknown_part(key: str, *, after_env: bool) -> str:
         return f"unknown key {quote(key.partition(':')[0])}: did you mean 'env:NAME=value'?"
     if not after_env:
         is_explained = key in REFUSED or nearest(key, KEYS) is not None
-        hint = "" if is_explained else "; a value that holds '//' goes in double quotes"
+        host_or_value = "; a host is ssh=NAME, and a value that holds '//' goes in double quotes"
+        hint = "" if is_explained else host_or_value
         return unknown_key(key, [*KEYS, "env:NAME"]) + hint
     # What follows an unquoted '//' in a value is a piece of that value: it is not repeated here.
     near = nearest(key, KEYS)

@@ -61,6 +61,8 @@ def synced_lines(synced: Synced, *, is_verbose: bool) -> Iterator[str]:
     """Yield what is told of a sync that did not fail."""
     if synced.manifest is not None:
         yield tree_line(synced.manifest.file_count, synced.manifest.total_bytes)
+    elif not synced.errors:
+        yield "nothing to bring: all that is named runs on this machine, in the tree itself"
     yield from map(printable, synced.notes)
     for agent, pushed in synced.pushed.items():
         yield from pushed_lines(agent, pushed, is_verbose=is_verbose)

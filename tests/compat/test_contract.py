@@ -289,18 +289,6 @@ def test_a_plugin_stops_the_run_through_dsession(tmp_path: Path) -> None:
     assert "1 passed in" in answer.lines[-1]
 
 
-def test_a_stop_that_is_asked_for_as_the_last_worker_ends_counts(tmp_path: Path) -> None:
-    """As that of ``-x`` by the last test, whose report may come together with the end."""
-    conftest = """
-        def pytest_testnodedown(node, error):
-            node.config.pluginmanager.getplugin("dsession").shouldstop = "enough"
-        """
-    answer = make(tmp_path, conftest, "def test_it(): pass").pytest("-n1")
-    assert answer.status == 2
-    assert "xdist.dsession.Interrupted: enough" in answer.output
-    assert "1 passed in" in answer.lines[-1]
-
-
 def test_a_module_of_its_own_for_workers_is_warned_of_once(tmp_path: Path) -> None:
     conftest = """
         def pytest_xdist_getremotemodule():

@@ -210,6 +210,20 @@ def test_a_failure_with_x_lets_begin_nothing_on_other_workers(tmp_path: Path, fi
     assert sorted(fifo.rest()) == ["began-gw0", "began-gw1"]
 
 
+def test_a_stop_that_is_asked_for_as_the_last_worker_ends_counts(tmp_path: Path) -> None:
+    """As that of ``-x`` by the last test, whose report may come together with the end."""
+    project = make(tmp_path, "def test_it(): pass")
+    conftest = """
+        def pytest_testnodedown(node, error):
+            node.config.pluginmanager.getplugin("dsession").shouldstop = "enough"
+        """
+    project.write({"conftest.py": conftest})
+    answer = project.pytest("-n1")
+    assert answer.status == 2
+    assert "xdist.dsession.Interrupted: enough" in answer.output
+    assert "1 passed in" in answer.lines[-1]
+
+
 def test_a_path_that_is_not_there_ends_with_4(tmp_path: Path) -> None:
     answer = make(tmp_path, "").pytest("-n2", "no_such_file.py")
     assert answer.status == pytest.ExitCode.USAGE_ERROR

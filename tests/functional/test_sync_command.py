@@ -37,6 +37,14 @@ def project(tmp_path: Path) -> Iterator[Project]:
         yield projects.make(tmp_path / "project", shell, FILES)
 
 
+def test_where_no_host_needs_a_tree_that_is_said(project: Project) -> None:
+    answer = project.type_command(["remotest", "sync", "--tx=popen"])
+    assert answer.status == 0
+    assert answer.lines == [
+        "nothing to bring: all that is named runs on this machine, in the tree itself"
+    ]
+
+
 def test_a_tree_is_brought_to_hosts_and_nothing_is_run(project: Project) -> None:
     def sync(*options: str) -> list[str]:
         answer = project.type_command(

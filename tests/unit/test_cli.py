@@ -22,7 +22,7 @@ USAGE = 4
         (["--frob"], "the following arguments are required: COMMAND; see remotest --help"),
         (["check", "--tz=a"], "unrecognized arguments: --tz=a; see remotest --help"),
         (["check", "--tx"], "argument --tx: expected one argument; see remotest check --help"),
-        (["cache"], "the following arguments are required: action, NAME; see remotest cache"),
+        (["cache"], "the following arguments are required: action; see remotest cache"),
         (["cache", "frob"], "argument action: invalid choice: 'frob' (choose from"),
         (["cache", "gc", "a"], "cache gc takes no names: it decides by age and size"),
         (["cache", "rm"], "cache rm needs the names of what to remove: see remotest cache ls"),

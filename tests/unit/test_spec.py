@@ -24,6 +24,7 @@ from remotest.spec import (
     parse_spec,
     parse_tx,
 )
+from remotest.spec_rules import KEYS
 
 DOCS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "specs.md"
 
@@ -277,6 +278,13 @@ def test_any_text_is_a_request_or_a_spec_error(text: str) -> None:
         ),
         ("popen//project=whee", "project='whee' is none of editable, none, wheel, wheel:GLOB"),
         ("popen//grop=test", "unknown key 'grop': did you mean 'group'?"),
+        (
+            "myhost",
+            (
+                f"unknown key 'myhost': the keys are {', '.join((*KEYS, 'env:NAME'))}; a host is"
+                " ssh=NAME, and a value that holds '//' goes in double quotes"
+            ),
+        ),
         ("popen//id=a//id=b", "the key 'id' is there twice"),
         ("popen//ssh=h", "exactly one of popen, ssh=, socket= is needed, found popen and ssh"),
         (
