@@ -61,8 +61,6 @@ class TerminalReport:
         self._places = places
         self._host_text = host_text
         self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
-        # The option is the terminal reporter's own: "-p no:terminal" takes both away.
-        self._verbosity: int = config.getoption("verbose", 0)
         self._is_quiet = self._verbosity < 0
         self._shows_output = config.option.capture == "no"
         self._output = OutputLines()
@@ -86,6 +84,13 @@ class TerminalReport:
             commands.ReportTooFewHosts: self._too_few_hosts,
             commands.ReportNote: lambda command: self.note(command.text),
         }
+
+    @property
+    def _verbosity(self) -> int:
+        # Asked anew: --log-cli-level raises it as the run begins. It is the terminal reporter's
+        # own option: "-p no:terminal" takes both away.
+        verbosity: int = self._config.getoption("verbose", 0)
+        return verbosity
 
     def install(self) -> None:
         """Register what needs pytest's hooks."""
