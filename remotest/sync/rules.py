@@ -247,11 +247,6 @@ class Rules:
         texts = (*DEFAULTS, *(JUNK if leaves_junk else ()))
         self._defaults = _Ordered(parse_rule(text, top) for text in texts)
 
-    @property
-    def takes_along(self) -> bool:
-        """Whether any rule of the user takes something along that would stay home."""
-        return any(rule.travels for rule in self._own.rules)
-
     def own_decision(self, path: str, *, is_directory: bool) -> Decision | None:
         """Return what the user's own rules and the list of secrets say, None if nothing.
 
