@@ -117,7 +117,7 @@ def _unknown(host: SshHost, shown: str, lines: Sequence[KnownKey]) -> tuple[str,
     name = names_of(host)[0]
     file = host.user_known_hosts[0] if host.user_known_hosts else "~/.ssh/known_hosts"
     scan = f"ssh-keyscan -p {host.port} {host.hostname} >> {shlex.quote(str(file))}"
-    cause = f"nothing is known of {name}, which shows {shown}"
+    cause = f"{name} is not in known_hosts; it shows {shown}"
     remedy = (
         "compare the fingerprint with what the machine's owner says; then log in once with ssh, "
         f"or `{scan}`, or add //hostkey=accept-new to the --tx"

@@ -118,7 +118,7 @@ ssh=myhost//python=NOBODYS
 ssh=other:CLOSED
   no: 127.0.0.1:CLOSED refused the connection; tried 4 times in T s
 ssh=unknown//ssh_config=../strict_config
-  no: nothing is known of [127.0.0.1]:SSHPORT, which shows the ssh-ed25519 key ...
+  no: [127.0.0.1]:SSHPORT is not in known_hosts; it shows the ssh-ed25519 key ...
 
 plugins that differ from here:
   ssh=myhost//python=python3.9
@@ -139,8 +139,8 @@ ssh=myhost//python=BARE: preflight failed: Python 3.9.N at BARE has no pytest
 other:CLOSED: connect failed: 127.0.0.1:CLOSED refused the connection; tried 4 times in T s
   try: check the port, and that an SSH server runs there
 
-unknown: check the host key failed: nothing is known of [127.0.0.1]:SSHPORT, \
-which shows the ssh-ed25519 key SHA256:...
+unknown: check the host key failed: [127.0.0.1]:SSHPORT is not in known_hosts; \
+it shows the ssh-ed25519 key SHA256:...
   try: compare the fingerprint with what the machine's owner says; then log in once with ssh, or \
 `ssh-keyscan -p SSHPORT 127.0.0.1 >> HOME/nobody_known`, or add //hostkey=accept-new to the --tx
 

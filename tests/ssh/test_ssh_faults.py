@@ -246,8 +246,8 @@ def test_an_unknown_host_key(tmp_path: Path, server: SshServer) -> None:
     server.known_hosts.unlink()
 
     assert paragraph_of(tmp_path, spec_of(server)) == (
-        f"worker: check the host key failed: nothing is known of [127.0.0.1]:{server.port}, "
-        f"which shows the ssh-ed25519 key {fingerprint_of(server.host_key('ed25519'))}\n"
+        f"worker: check the host key failed: [127.0.0.1]:{server.port} is not in "
+        f"known_hosts; it shows the ssh-ed25519 key {fingerprint_of(server.host_key('ed25519'))}\n"
         "  try: compare the fingerprint with what the machine's owner says; then log in once "
         f"with ssh, or `ssh-keyscan -p {server.port} 127.0.0.1 >> {server.known_hosts}`, "
         "or add //hostkey=accept-new to the --tx"

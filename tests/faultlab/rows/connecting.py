@@ -102,7 +102,7 @@ def changed_key(scene: Scene) -> Seen:
     "5",
     "unknown host",
     exits=HOST_FAILED,
-    says=["nothing is known of .*, which shows the ssh-ed25519 key SHA256:", "hostkey=accept-new"],
+    says=[".* is not in known_hosts; it shows the ssh-ed25519 key SHA256:", "hostkey=accept-new"],
     outcomes=ALL_RAN,
 )
 def unknown_host(scene: Scene) -> Seen:
