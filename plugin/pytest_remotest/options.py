@@ -101,8 +101,18 @@ class _Group:
 
 
 def add_options(parser: Any) -> None:
-    """Add all options to pytest's parser."""
+    """Add all options to pytest's parser, in the order in which ``--help`` lists them."""
     group = _Group(parser)
+    _add_worker_counts(group)
+    _add_distribution(group)
+    _add_lost_hosts(group)
+    _add_places(group)
+    _add_what_travels(group)
+    _add_runs_of_workers(group)
+    _add_ini(parser)
+
+
+def _add_worker_counts(group: _Group) -> None:
     group.addoption(
         "-n",
         "--numprocesses",
@@ -111,7 +121,8 @@ def add_options(parser: Any) -> None:
         action="store",
         type=worker_count_argument,
         help="Run on N worker processes of this machine: short for '--dist=load --tx N*popen'. "
-        "'auto' is one for each CPU. 0 turns distribution off.",
+        "'auto' is one for each core, 'logical' one for each hardware thread; without psutil both "
+        "are one for each CPU that pytest may use. 0 turns distribution off.",
     )
     group.addoption(
         "--maxprocesses",
@@ -129,6 +140,9 @@ def add_options(parser: Any) -> None:
         default=None,
         help="How many crashed workers may be replaced in one run. 0 replaces none.",
     )
+
+
+def _add_distribution(group: _Group) -> None:
     group.addoption(
         "--dist",
         metavar="MODE",
@@ -138,8 +152,8 @@ def add_options(parser: Any) -> None:
         default="no",
         help="each: run every test in every environment. load: give each test to one worker "
         "that is free. loadscope, loadfile, loadgroup: the same, but tests of one class or module, "
-        "of one file, or of one 'xdist_group' run on one worker. worksteal: share the tests out "
-        "at once; who is done takes over from others. no: run here (default).",
+        "of one file, or of one 'xdist_group' run on one worker. worksteal: give every "
+        "worker an equal part; one that is done takes over from others. no: run here (default).",
     )
     group.addoption(
         "-d",
@@ -153,7 +167,7 @@ def add_options(parser: Any) -> None:
         dest="loadscopereorder",
         action="store_true",
         default=True,
-        help="Begin with the largest scopes under --dist=loadscope, loadfile and loadgroup "
+        help="Start with the largest scopes under --dist=loadscope, loadfile and loadgroup "
         "(default).",
     )
     group.addoption(
@@ -168,23 +182,26 @@ def add_options(parser: Any) -> None:
         action="store",
         choices=["order", "duration"],
         default="order",
-        help="order: give tests out as --dist says (default). duration: begin with those that took "
-        "longest in earlier runs, so that the run ends soonest.",
+        help="order: the order of --dist (default). duration: start with the tests that took "
+        "longest in earlier runs, so that the run ends sooner.",
     )
     group.addoption(
         "--strict-collection",
         action="store_true",
         default=False,
-        help="Run nothing if workers collect different tests, where each test is to run once. "
-        "Default: each test runs on a worker that has it, and the summary tells what some lack.",
+        help="Run nothing if workers collect different tests. Default: each test runs on a worker "
+        "that has it, and the summary reports the differences. No effect under --dist=each.",
     )
+
+
+def _add_lost_hosts(group: _Group) -> None:
     group.addoption(
         "--no-requeue",
         dest="requeue",
         action="store_false",
         default=True,
-        help="Report a test as failed that was running on a host that was lost. "
-        "Default: it runs once more, on another host.",
+        help="Report a test as failed if its host was lost while it was running. Default: it runs "
+        "once more, on another host.",
     )
     group.addoption(
         "--reconnect",
@@ -192,8 +209,8 @@ def add_options(parser: Any) -> None:
         type=duration_argument,
         metavar="DURATION",
         default=RECONNECT_S,
-        help="Connect again to a host that was lost, for so long: 90, 90s, 5m. 0 never does. "
-        "Default: 2m. Of no meaning under --dist=each.",
+        help="How long to try to reconnect a host that was lost: 90, 90s, 5m. 0 is never. Default: "
+        "2m. No effect under --dist=each.",
     )
     group.addoption(
         "--min-hosts",
@@ -202,9 +219,12 @@ def add_options(parser: Any) -> None:
         type=int,
         metavar="N",
         default=None,
-        help="Do without hosts that cannot be reached or are lost, as long as N are left; with "
-        "fewer the run is given up. Default: the ini option, or the run goes on and fails.",
+        help="Tolerate hosts that cannot be reached or are lost, as long as N are left; with fewer "
+        "the run stops. Default: the ini option, or the run goes on and fails.",
     )
+
+
+def _add_places(group: _Group) -> None:
     group.addoption(
         "--tx",
         dest="tx",
@@ -221,7 +241,7 @@ def add_options(parser: Any) -> None:
         action="append",
         default=[],
         metavar="SPEC",
-        help="Add a host that other specs reach theirs through: "
+        help="Add a host that other specs connect through: "
         "'--px id=jump//ssh=gate --tx ssh=inner//via=jump'.",
     )
     group.addoption(
@@ -231,20 +251,27 @@ def add_options(parser: Any) -> None:
         default=None,
         help="YAML file of named hosts and groups. Default: remotest.yaml beside the config file.",
     )
+
+
+def _add_what_travels(group: _Group) -> None:
     group.addoption(
         "--rsyncdir",
         action="append",
         default=[],
         metavar="DIR",
-        help="Add a directory to bring to remote hosts.",
+        help="Add a directory to copy to remote hosts.",
     )
     group.addoption(
         "--rsyncignore",
         action="append",
         default=[],
         metavar="GLOB",
-        help="Add a pattern of what stays here; '!pattern' takes it along again.",
+        help="Add a pattern of files not to copy to remote hosts; '!pattern' copies them after "
+        "all.",
     )
+
+
+def _add_runs_of_workers(group: _Group) -> None:
     group.addoption(
         "--testrunuid",
         action="store",
@@ -256,7 +283,8 @@ def add_options(parser: Any) -> None:
         action="store",
         type=int,
         metavar="N",
-        help="Most tests that '--dist=load' gives a worker in one step. Default: no limit.",
+        help="Largest number of tests that '--dist=load' gives a worker in one step. "
+        "Default: no limit.",
     )
     group.addoption(
         "--ramp",
@@ -264,7 +292,7 @@ def add_options(parser: Any) -> None:
         type=duration_argument,
         metavar="DURATION",
         default=0.0,
-        help="Let workers begin their first tests one after the other, spread over this time: "
+        help="Let workers start their first tests one after the other, spread over this time: "
         "30, 30s, 5m, 1h.",
     )
     group.addoption(
@@ -272,8 +300,9 @@ def add_options(parser: Any) -> None:
         dest="keeporphans",
         action="store_true",
         default=False,
-        help="Leave processes that tests have started and not ended; else they are ended with the "
-        "run. The summary names them either way. Also as 'keep_orphans' in the config file.",
+        help="Do not kill processes that tests have started and not ended. Default: they are "
+        "killed at the end of the run. The summary names them in both cases. Also as ini option "
+        "'keep_orphans'.",
     )
     group.addoption(
         "--worker-timeout",
@@ -282,8 +311,8 @@ def add_options(parser: Any) -> None:
         type=duration_argument,
         metavar="DURATION",
         default=None,
-        help="Kill a worker that has tests to run and says nothing for so long, and fail the test "
-        "that it runs: 90, 90s, 10m, 1h. 0 is never. Default: the ini option, or never.",
+        help="Kill a worker that has tests to run and shows no progress for this long, and fail "
+        "its running test: 90, 90s, 10m, 1h. 0 is never. Default: the ini option, or never.",
     )
     group.addoption(
         "--workers",
@@ -291,9 +320,9 @@ def add_options(parser: Any) -> None:
         choices=list(WAYS),
         default=None,
         help="How workers are started. auto: forked from a process that has imported pytest, where "
-        "that changes nothing, else as new processes. spawn: each as a new process. fork: forked "
-        "from a process that has collected, so that each host collects once. Default: the ini "
-        "option, or auto.",
+        "this makes no difference to tests, else as new processes. spawn: each as a new process. "
+        "fork: forked from a process that has collected, so that each host collects once. "
+        "Default: the ini option, or auto.",
     )
     group.addoption(
         "-f",
@@ -301,42 +330,45 @@ def add_options(parser: Any) -> None:
         action="store_true",
         dest="looponfail",
         default=False,
-        help="Refused: pytest-watcher runs a command again when a file changes.",
+        help="Refused: use pytest-watcher, which runs a command again when a file changes.",
     )
+
+
+def _add_ini(parser: Any) -> None:
     parser.addini(
         "worker_timeout",
-        "What --worker-timeout is where that is not given.",
+        "Default of --worker-timeout.",
         default="",
     )
     parser.addini(
         "min_hosts",
-        "What --min-hosts is where that is not given, if the run has so many hosts.",
+        "Default of --min-hosts for runs that have at least this many hosts.",
         default="",
     )
     parser.addini(
         "workers",
-        "What --workers is where that is not given.",
+        "Default of --workers.",
         default="auto",
     )
     parser.addini(
         "looponfailroots",
-        "Accepted and not used: see --looponfail.",
+        "Accepted and ignored: see --looponfail.",
         type="paths",
     )
     parser.addini(
         "keep_orphans",
-        "Leave processes that tests have started and not ended: see --keep-orphans.",
+        "Do not kill processes that tests have started and not ended: see --keep-orphans.",
         type="bool",
         default=False,
     )
     parser.addini(
         "rsyncdirs",
-        "Directories to bring to remote hosts, relative to the config file.",
+        "Directories to copy to remote hosts, relative to the config file.",
         type="paths",
     )
     # Not of pytest's type "paths": a pattern is no path, and a rule may begin with "!".
     parser.addini(
         "rsyncignore",
-        "Patterns of what stays here, relative to the config file.",
+        "Patterns of files not to copy to remote hosts, relative to the config file.",
         type="args",
     )
