@@ -11,50 +11,63 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 CHECK_OPTIONS: Final = {
-    "--tx": ("SPEC", "an environment to check, beside those of the config file; as for pytest"),
-    "--px": ("SPEC", "a host that other specs reach theirs through, as for pytest"),
+    "--tx": (
+        "SPEC",
+        "an environment to check, in addition to those of the config file; as for pytest",
+    ),
+    "--px": ("SPEC", "a host that other specs connect through, as for pytest"),
     "--inventory": ("FILE", "YAML file of named hosts and groups, as for pytest"),
-    "--rsyncdir": ("DIR", "a directory that would be brought to hosts, as for pytest"),
-    "--rsyncignore": ("GLOB", "a pattern of what stays here, as for pytest"),
+    "--rsyncdir": ("DIR", "a directory that would be copied to hosts, as for pytest"),
+    "--rsyncignore": ("GLOB", "a pattern of files not to copy, as for pytest"),
 }
 """Option -> what its value is called, and what it is. pytest itself reads them."""
 
 MATRIX_OPTIONS: Final = {
     **CHECK_OPTIONS,
-    "--tx": ("SPEC", "a host; without python= all of its interpreters. Without --tx, this one"),
+    "--tx": (
+        "SPEC",
+        "a host; all of its interpreters unless it has python=. Default: this machine",
+    ),
 }
 """As CHECK_OPTIONS, of ``remotest matrix``."""
 
 ENV_OPTIONS: Final = {
     **CHECK_OPTIONS,
-    "--tx": ("SPEC", "an interpreter to tell of, beside those of the config file; as for pytest"),
+    "--tx": (
+        "SPEC",
+        "an interpreter to show, in addition to those of the config file; as for pytest",
+    ),
 }
 """As CHECK_OPTIONS, of ``remotest env``."""
 
 SYNC_OPTIONS: Final = {
     **CHECK_OPTIONS,
-    "--tx": ("SPEC", "a host to bring the tree to, beside those of the config file; as for pytest"),
-    "--rsyncdir": ("DIR", "a directory that is brought to hosts, as for pytest"),
+    "--tx": ("SPEC", "a host to copy to, in addition to those of the config file; as for pytest"),
+    "--rsyncdir": ("DIR", "a directory to copy to hosts, as for pytest"),
 }
 """As CHECK_OPTIONS, of ``remotest sync``."""
 
 ENV_FLAGS: Final = {
-    "--explain": "name each package, who asks for it, and what has changed since the last time",
-    "--build": "build the environments that are not there, and run nothing",
-    "--upgrade": "resolve anew, though what was resolved within the last day still stands",
+    "--explain": "show each package, what requires it, and what has changed since the last time",
+    "--build": "build the environments that do not exist yet; still run no test",
+    "--upgrade": "resolve again, even if the last resolution is less than a day old",
 }
 """Option of ``remotest env`` -> what it does."""
 
+TO_PYTEST: Final = (
+    "Arguments, and everything after '--', are passed to pytest, which uses them to find the "
+    "config file."
+)
 
 CACHE_ACTIONS: Final = {
-    "ls": "list what is there",
-    "gc": "remove what was not used for long, and what is too much; nothing that is in use",
-    "rm": "remove things by their names; what is needed again is fetched or built again",
+    "ls": "list everything that is kept",
+    "gc": "remove what was not used for a long time or exceeds the size limit, but nothing in use",
+    "rm": "remove entries by name; what is needed again is fetched or built again",
 }
 """Action of ``remotest cache`` -> what it does."""
 
 CACHE_OPTIONS: Final = {
-    "--tx": ("SPEC", "a host whose cache is meant, and not the one of this machine; as for pytest"),
+    "--tx": ("SPEC", "a host whose cache to use instead of that of this machine; as for pytest"),
     **{name: CHECK_OPTIONS[name] for name in ("--px", "--inventory")},
 }
 """As CHECK_OPTIONS, of ``remotest cache``."""
@@ -127,9 +140,9 @@ def _make_parser() -> tuple[_Parser, argparse.ArgumentParser]:
     _add_commands(add)
     serving = add(
         "serve",
-        "be an SSH server for this machine, which has none",
-        "Be a small SSH server: it lets in public keys, runs commands as the current "
-        "user, and can do nothing else. Ctrl-C ends it and all that it has started.",
+        "run a small SSH server on this machine, if it has none",
+        "Run a small SSH server: it accepts public keys, runs commands as the current user, and "
+        "can do nothing else. Ctrl-C ends it and everything that it has started.",
     )
     return parser, serving
 
@@ -138,45 +151,41 @@ def _add_commands(add: Callable[[str, str, str], argparse.ArgumentParser]) -> No
     """Add the commands that look at a run; ``add`` takes name, summary and description of one."""
     checking = add(
         "check",
-        "dial every host, say what it has and lacks, and run nothing",
-        "Dial every host, say what it has and lacks, and run nothing. Arguments, and "
-        "all that follows '--', are passed to pytest, which finds the config file by them.",
+        "connect to every host and show what it has and lacks; run no test",
+        "Connect to every host and show what it has and lacks; run no test. " + TO_PYTEST,
     )
     _add_options(checking, CHECK_OPTIONS)
     _add_arguments_for_pytest(checking)
     _add_sync(
         add(
             "sync",
-            "bring the tree to every host, and run nothing",
-            "Bring the tree to every host as a run does, and run nothing: the next run finds it "
-            "there. Arguments, and all that follows '--', are passed to pytest, which finds the "
-            "config file by them.",
+            "copy the tree to every host; run no test",
+            "Copy the tree to every host as a run does, so that the next run finds it there; run "
+            "no test. " + TO_PYTEST,
         )
     )
     matrix = add(
         "matrix",
         "run the suite on every interpreter that the project allows",
-        "Run the suite on every interpreter that requires-python allows, of this "
-        "machine or of hosts: pytest with --dist=each. Arguments, and all that follows '--', are "
-        "passed to pytest.",
+        "Run the suite with pytest --dist=each on every interpreter, of this machine or of hosts, "
+        "that requires-python allows. " + TO_PYTEST,
     )
     _add_options(matrix, MATRIX_OPTIONS)
     _add_arguments_for_pytest(matrix)
     _add_env(
         add(
             "env",
-            "say what each interpreter is given to run the tests in, and why",
-            "Say what each interpreter of a run is given to run the tests in, where that comes "
-            "from, and whether it is there; run nothing. Arguments, and all that follows '--', "
-            "are passed to pytest, which finds the config file by them.",
+            "show the environment that each interpreter runs the tests in, and why",
+            "Show the environment that each interpreter of a run would run the tests in, where its "
+            "requirements come from, and whether it exists; run no test. " + TO_PYTEST,
         )
     )
     _add_cache(
         add(
             "cache",
-            "see and remove what is kept for later runs, here or on hosts",
-            "See and remove what is kept for later runs: on this machine, or with --tx on hosts. "
-            "All that follows '--' is passed to pytest, which finds the config file by it. "
+            "list and remove what is kept for later runs, on this machine or on hosts",
+            "List and remove what is kept for later runs: on this machine, or with --tx on hosts. "
+            "Everything after '--' is passed to pytest, which uses it to find the config file. "
             + " ".join(f"{action}: {text}." for action, text in CACHE_ACTIONS.items()),
         )
     )
@@ -185,7 +194,7 @@ def _add_commands(add: Callable[[str, str, str], argparse.ArgumentParser]) -> No
 def _add_sync(parser: argparse.ArgumentParser) -> None:
     _add_options(parser, SYNC_OPTIONS)
     parser.add_argument(
-        "--verbose", "-v", action="store_true", help="name each file that is sent, and each tree"
+        "--verbose", "-v", action="store_true", help="show each file that is sent, and each tree"
     )
     _add_arguments_for_pytest(parser)
 
@@ -203,9 +212,9 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         nargs="*",
-        default=[],  # Else a missing action is told as "action, NAME are required".
+        default=[],  # Without it, argparse would report NAME as required.
         metavar="NAME",
-        help="what ls calls a thing, the beginning of that, or a pattern such as 'pytest-*'",
+        help="a name that ls shows, the beginning of one, or a pattern such as 'pytest-*'",
     )
 
 
