@@ -30,7 +30,7 @@ from remotest.env.requirement_files import (
 from remotest.env.requirement_texts import checked, with_marker
 from remotest.env.tool_table import Choice, tool_table
 from remotest.env.tox_deps import read_tox, tox_lines
-from remotest.env.unavailable import Unavailable
+from remotest.env.unavailable import Unavailable, unreadable
 from remotest.env.uv_sources import Sources, find_workspace
 from remotest.errors import UsageError
 from remotest.spec_rules import nearest
@@ -260,7 +260,7 @@ def _parts_of_lock(path: Path) -> tuple[list[str], list[str]]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Unavailable(f"{path} cannot be read: {error}") from error
+        raise unreadable(str(path), error) from error
     lists = (document.get("dependency-groups"), document.get("extras"))
     parts = [list(map(str, one)) if isinstance(one, list) else [] for one in lists]
     return parts[0], parts[1]

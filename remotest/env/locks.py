@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from remotest.env.lock import choose, lowest_python, narrow, pins, read_lock, without_secrets
 from remotest.env.sources import local_path, state
-from remotest.env.unavailable import Unavailable
+from remotest.env.unavailable import Unavailable, unreadable
 from remotest.env.uv_target import release, uv_platform
 from remotest.env.wheelcache import LOCKS
 
@@ -208,7 +208,7 @@ class Locks:
             try:
                 document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
-                raise Unavailable(f"{path} cannot be read: {error}") from error
+                raise unreadable(str(path), error) from error
             return document
         uv = self._tools.uv
         if uv is None:

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from remotest.env.unavailable import Unavailable
+from remotest.env.unavailable import Unavailable, unreadable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -129,7 +129,7 @@ def _read(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise Unavailable(f"{path} cannot be read: {error}") from error
+        raise unreadable(str(path), error) from error
 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
@@ -145,7 +145,7 @@ def _read_cfg(path: Path) -> Mapping[str, Mapping[str, str]]:
     try:
         parser.read_string(_read(path) or "")
     except configparser.Error as error:
-        raise Unavailable(f"{path} cannot be read: {error}") from error
+        raise unreadable(str(path), error) from error
     return {name: dict(parser[name]) for name in parser.sections()}
 
 

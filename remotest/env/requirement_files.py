@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.requirements import InvalidRequirement, Requirement
 
 from remotest.env.requirement_texts import name_url, path_of, with_marker
-from remotest.env.unavailable import Unavailable
+from remotest.env.unavailable import Unavailable, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,7 +113,7 @@ class _Reader:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError, ValueError) as error:
             where = f", which {within[-1]} names," if within else ""
-            raise Unavailable(f"{path}{where} cannot be read: {error}") from error
+            raise unreadable(f"{path}{where}", error) from error
         self._found.files.append(path)
         base = self._base.resolve()
         title = str(path.relative_to(base) if path.is_relative_to(base) else path)

@@ -11,7 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from remotest.env.project_settings import as_table
-from remotest.env.unavailable import Unavailable
+from remotest.env.unavailable import Unavailable, unreadable
 from remotest.spec_rules import nearest
 
 if sys.version_info >= (3, 11):
@@ -63,7 +63,7 @@ def read_tox(directory: Path) -> Tox:
         try:
             sections = read(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError, configparser.Error) as error:
-            raise Unavailable(f"{path} cannot be read: {error}") from error
+            raise unreadable(str(path), error) from error
         if any(section.partition(":")[0] == BASE for section in sections):
             return Tox(sections=sections, file=name)
     raise Unavailable(f"no environment of tox is described in {directory}")

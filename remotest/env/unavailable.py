@@ -22,6 +22,12 @@ class Unavailable(RemotestError):  # noqa: N818  said of a thing, like HostLost
         super().__init__(cause)
 
 
+def unreadable(what: str, error: Exception) -> Unavailable:
+    """Return the error of a file that cannot be read; ``what`` names it, and once is enough."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return Unavailable(f"{what} cannot be read: {reason or error}")
+
+
 class Unfit(Unavailable):
     """A package of this version has nothing for an interpreter; an older one may have.
 

@@ -235,6 +235,11 @@ def test_a_lock_counts_more_than_a_group(tmp_path: Path) -> None:
         ),
         ({}, "//lock=pylock.toml", "lock=pylock.toml: there is no {base}/pylock.toml"),
         (
+            {"a_DOT_txt": "-r b.txt\n"},
+            "//req=a.txt",
+            "{base}/b.txt, which {base}/a.txt names, cannot be read: No such file or directory",
+        ),
+        (
             {"a_DOT_txt": "-r b.txt\n", "b_DOT_txt": "-r a.txt\n"},
             "//req=a.txt",
             "{base}/a.txt includes itself; take out the -r that leads back",
