@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import projects
 
+from pytest_remotest import supervise
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,6 +113,13 @@ class Leftovers:
                     found[f"{directory.name} {name}"] = int(directory.name)
         return found
 
+    def tree(self) -> list[int]:
+        """Return the living processes of the run and those below: these may have no mark at all."""
+        known = supervise.stats()
+        marked = list(self.processes().values())
+        below = [pid for parent in marked for pid in supervise.descendants(parent, known)]
+        return list(dict.fromkeys(marked + below))
+
     def survivors(self, *, besides: int = 0) -> list[str]:
         """Return the processes that are still there when the time that they have is over.
 
@@ -133,8 +142,8 @@ class Leftovers:
         return [pid for pid in alike if parent_of(pid) in alike]
 
     def end_all(self) -> None:
-        """End what is left, so that a test that fails leaves nothing."""
-        for pid in self.processes().values():
+        """End what is left, so that no test leaves anything, nor one that fails."""
+        for pid in self.tree():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -76,6 +76,8 @@ def test_what_is_left_is_named_and_ended_or_kept(
         assert [kind for kind in KINDS if not any(kind in name for name in alive)] == []
         again = left.project.pytest("-n1", "--version")
         assert left.processes() == alive, again.output
+        tree = left.tree()
+    assert [pid for pid in tree if not leftovers.has_ended(pid)] == [], "this test left it"
 
 
 def test_what_a_killed_agent_has_left_is_ended_by_the_next_one(tmp_path: Path) -> None:
