@@ -42,7 +42,7 @@ AGENT: Final = f"""
 from pytest_remotest import frames, messages
 
 
-def main(channel):
+def main(channel, headstart):
     def report(position, text):
         return frames.encode_body([messages.TestReport(position, 0, {{"text": text}})])
 

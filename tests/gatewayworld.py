@@ -34,7 +34,7 @@ WAIT_S: Final = 30
 
 STUB_AGENT: Final = """\
 import os, sys, threading
-def main(channel):
+def main(channel, headstart):
     channel.send(b"%d" % os.getpid())
     while True:
         try:

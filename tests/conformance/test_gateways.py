@@ -173,13 +173,15 @@ def test_the_death_of_the_process_is_told_once(world: World, recorder: Recorder)
 
 
 def test_an_agent_that_leaves_is_told(world: World, recorder: Recorder) -> None:
-    world.open(recorder, bundle=stub_bundle(agent="def main(channel): pass"))
+    world.open(recorder, bundle=stub_bundle(agent="def main(channel, headstart): pass"))
     assert recorder.closed() == ["the agent ended"]
 
 
 def test_an_agent_that_fails_is_told_with_its_lines(world: World, recorder: Recorder) -> None:
     """Lone surrogates in the message, which execnet cannot send, arrive as text."""
-    world.open(recorder, bundle=stub_bundle(agent="def main(channel):\n    {}['\\ud800']\n"))
+    world.open(
+        recorder, bundle=stub_bundle(agent="def main(channel, headstart):\n    {}['\\ud800']\n")
+    )
     (reason,) = recorder.closed()
     assert reason.startswith("the agent failed: KeyError: '\\ud800'\nTraceback")
     assert (
@@ -194,7 +196,9 @@ def test_a_callback_that_fails_ends_the_gateway(world: World) -> None:
             raise ValueError(f"cannot take {len(frame)}")
 
     recorder = Failing()
-    world.open(recorder, bundle=stub_bundle(agent="def main(channel): channel.send(b'1234')"))
+    world.open(
+        recorder, bundle=stub_bundle(agent="def main(channel, headstart): channel.send(b'1234')")
+    )
     (reason,) = recorder.closed()
     assert reason.startswith("the controller failed:\nTraceback")
     assert reason.endswith("ValueError: cannot take 4\n")
