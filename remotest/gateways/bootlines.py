@@ -63,8 +63,8 @@ if engine and sys.version_info >= {oldest}:
 """
 
 LEAVE_LINE: Final = b"exit\n"
-"""In front of the engine, which is said before anybody has answered: where something else reads it
-than our interpreter, that is a shell (forced on the account, or started twice), and leaves."""
+"""In front of what is said before anybody has answered: of the script for ``sh``, and the engine.
+What else reads it is a shell (forced on the account, or started by a login script), and leaves."""
 
 LENGTH_DIGITS: Final = 8
 """Of the decimal length in front of the engine: up to 100 MB, of which 20 kB are used."""

@@ -31,6 +31,14 @@ NOISE_SHOWN_CHARS: Final = 1000
 EXIT_STATUS_WAIT_S: Final = 1.0
 """Between a stream's end and the process's, which is reaped by another process."""
 
+NOISE_SHOWN_LINES: Final = 12
+"""The same, of what prints a line for each that it reads."""
+
+COMMAND_REMEDY: Final = (
+    "`ssh HOST echo here` by hand: a login shell such as nologin, ForceCommand in sshd_config or "
+    "command= of the key may run something else, and login scripts may wait"
+)
+
 SETUP_REMEDY: Final = "run it there by hand, in sh: what does it say?"
 
 _READ_BYTES: Final = 64 * 1024
@@ -86,6 +94,7 @@ class Boot:
         self._noise = b""
         self._received = bytearray()
         self._starts = 0
+        self._is_shell_awaited = False
         self.pid: int | None = None
 
     def say(self, *, through_shell: bool) -> None:
@@ -96,6 +105,7 @@ class Boot:
         """
         lines = bootlines.python_line(self._marker)
         if through_shell:
+            self._is_shell_awaited = True
             request = self._uv_request if self._may_install else None
             lines = (
                 shellscripts.shell_line(self._python, self._marker, self._setup, uv_request=request)
@@ -135,6 +145,7 @@ class Boot:
         Raises:
             ConnectError: the host does not tell.
         """
+        self._is_shell_awaited = True
         self._say(shellscripts.list_line(self._marker, self._setup))
         answer = self._wait_for_result(timeout_s)
         if not isinstance(answer, bootlines.Missing):
@@ -156,6 +167,7 @@ class Boot:
                 timeout_s = INSTALL_TIMEOUT_S
                 deadline = time.monotonic() + timeout_s
                 continue
+            self._is_shell_awaited = False
             self.pid = answer.pid
             self._starts += 1
             if self._starts > allowed:
@@ -176,10 +188,7 @@ class Boot:
             try:
                 piece = self._stream.read(_READ_BYTES, deadline - time.monotonic())
             except TimeoutError:
-                raise self._error(
-                    f"{self._name()} did not answer within {timeout_s:g} s",
-                    "start it there by hand: what does it wait for?",
-                ) from None
+                raise self._silent(timeout_s) from None
             if not piece:
                 raise self._ended()
             self._received += piece
@@ -234,8 +243,18 @@ class Boot:
             remedy += ", or let uv do so with interpreters=uv"
         return AbsentError(**self._fields(cause, f"{remedy}; {missing}"))
 
+    def _silent(self, timeout_s: float) -> ConnectError:
+        if self._is_shell_awaited:
+            return self._error(f"our command did not begin within {timeout_s:g} s", COMMAND_REMEDY)
+        return self._error(
+            f"{self._name()} did not answer within {timeout_s:g} s",
+            "start it there by hand: what does it wait for?",
+        )
+
     def _ended(self) -> ConnectError:
         status = self._stream.exit_status(EXIT_STATUS_WAIT_S)
+        if self._is_shell_awaited:
+            return self._error(f"our command did not begin: {describe_end(status)}", COMMAND_REMEDY)
         if self._is_setting_up:
             return self._error(
                 f"setup={self._setup} ended the shell: {describe_end(status)}", SETUP_REMEDY
@@ -248,8 +267,9 @@ class Boot:
 
     def _fields(self, cause: str, remedy: str) -> dict[str, str]:
         """Return the fields of an error."""
-        printed = as_text(self._noise or bytes(self._received))[-NOISE_SHOWN_CHARS:]
-        said = filter(None, [printed.strip(), self._stream.error_tail().strip()])
+        printed = as_text(self._noise or bytes(self._received))[-NOISE_SHOWN_CHARS:].strip()
+        shown = "\n".join(printed.splitlines()[-NOISE_SHOWN_LINES:])
+        said = filter(None, [shown, self._stream.error_tail().strip()])
         return {
             "host": self._host,
             "phase": "boot",

@@ -1,8 +1,9 @@
 """What ``sh`` on a host is told until it is our interpreter. Pure.
 
-It is told in one line, which carries a script as data; see ``bootlines``. While it waits for that
-line, and while it runs what may hang, a *watcher* goes along with it: a shell cannot see by itself
-that nobody is there any more.
+It is told in one line, which carries a script as data; see ``bootlines``. In front of that stands
+``LEAVE_LINE``, so that another shell, which would take the line for its own, leaves. While it waits
+for that line, and while it runs what may hang, a *watcher* goes along with it: a shell cannot see
+by itself that nobody is there any more.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ import os
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from remotest.gateways.bootlines import LEAVE_LINE
+
 if TYPE_CHECKING:
     from remotest.gateways.bootlines import Marker
 
-SHELL_PROGRAM: Final = 'IFS= read -r line; eval "$(printf %b "$line")"'
-"""For ``sh -c``. ``read`` takes no byte beyond the line; ``%b`` undoes ``_escaped``."""
+SHELL_PROGRAM: Final = (
+    'IFS= read -r line; [ "$line" = exit ] && IFS= read -r line; eval "$(printf %b "$line")"'
+)
+"""For ``sh -c``. ``read`` takes no byte beyond the line; ``%b`` undoes ``_escaped``.
+
+``LEAVE_LINE`` in front of it is missing where a shell of a login script has read that."""
 
 LINE_TIMEOUT_S: Final = 25
 """For that line to come: BOOT_TIMEOUT_S after it was sent nobody waits for an answer any more."""
@@ -210,7 +217,7 @@ def _line(scripts: str, marker: Marker, **words: str) -> bytes:
 
 
 def _as_line(script: str) -> bytes:
-    return _escaped(os.fsencode(_LINE_CAME + script)) + b"\n"
+    return LEAVE_LINE + _escaped(os.fsencode(_LINE_CAME + script)) + b"\n"
 
 
 def _escaped(data: bytes) -> bytes:

@@ -117,12 +117,17 @@ class SshConnection:
             cause = f"the connection is lost: {error}"
             raise self._error("start a command", cause) from error
 
-    def _refusal(self) -> ConnectError | None:
+    def _refusal(self, last_words: str) -> ConnectError | None:
         """Return the error of a host that has closed a channel and has not begun a command."""
         if not self.is_open:
             return None
-        cause = "the server does not let this account run commands"
-        return self._error("start a command", cause)
+        return ConnectError(
+            host=self.host.label,
+            phase="start a command",
+            cause="the server does not let this account run commands",
+            remedy=f"ask its owner; `ssh {self.host.label} echo here` by hand must answer",
+            stderr=last_words,
+        )
 
     def forward(self, hostname: str, port: int) -> SshStream:
         """Return a stream to what the host reaches as ``hostname:port``.

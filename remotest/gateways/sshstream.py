@@ -39,7 +39,7 @@ class SshStream:
         self,
         channel: paramiko.Channel,
         command: str | None = None,
-        refusal: Callable[[], ConnectError | None] = lambda: None,
+        refusal: Callable[[str], ConnectError | None] = lambda _: None,
     ) -> None:
         """Take in a channel that is open, and have the host begin a command on it.
 
@@ -48,7 +48,8 @@ class SshStream:
         Args:
             channel: of the stream.
             command: what is to be begun; None for a channel that is a connection by itself.
-            refusal: returns the error of a host that has not begun it, if it is still there.
+            refusal: returns the error of a host that has not begun it, if it is still there; it
+                is given the last that was said on the error stream.
 
         Raises:
             paramiko.SSHException: it cannot be asked for.
@@ -79,7 +80,8 @@ class SshStream:
         """
         if not self._unread:
             self._unread = self._receive(timeout_s)
-            if not self._unread and not self._channel.event_ready and (error := self._refusal()):
+            is_begun = self._unread or self._channel.event_ready
+            if not is_begun and (error := self._refusal(self.error_tail())):
                 raise error
         data, self._unread = self._unread[:size], self._unread[size:]
         return data

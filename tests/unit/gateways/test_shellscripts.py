@@ -44,14 +44,18 @@ def test_the_remote_command_means_the_same_to_every_shell() -> None:
 
 @given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1))
 def test_a_shell_line_is_one_line_of_printable_ascii(python: str) -> None:
-    line = shell_line(python, MARKER).decode("ascii")
-    assert line.endswith("\n")
-    assert line[:-1].isprintable()
+    leave, line, rest = shell_line(python, MARKER).decode("ascii").split("\n")
+    assert (leave, rest) == ("exit", "")  # For a shell that reads what is meant for ours.
+    assert line.isprintable()
 
 
-def test_the_script_arrives_as_it_was() -> None:
+@pytest.mark.parametrize("has_left", [False, True])
+def test_the_script_arrives_as_it_was(*, has_left: bool) -> None:
+    """Also where a shell of a login script has read the line that makes it leave."""
     every_byte = "".join(chr(code) for code in range(1, 128)) + "\udcff\u2603"
     line = shell_line(every_byte, MARKER, every_byte)
+    if has_left:
+        line = line.partition(b"\n")[2]
     program = SHELL_PROGRAM.replace("eval", "printf %s")
     script = subprocess.run(
         ["/bin/sh", "-c", program], input=line, capture_output=True, check=True

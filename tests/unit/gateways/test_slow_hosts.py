@@ -49,7 +49,7 @@ def test_an_interpreter_that_never_comes_to_the_point() -> None:
     with dribbling(theirs, b"Welcome\n"), pytest.raises(ConnectError) as caught:
         boot.hear(TIMEOUT_S)
     stream.kill()
-    assert caught.value.cause == f"python3 did not answer within {TIMEOUT_S:g} s"
+    assert caught.value.cause == f"our command did not begin within {TIMEOUT_S:g} s"
     assert caught.value.stderr.startswith("Welcome\nxx")
 
 
