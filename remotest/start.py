@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_remotest import quickend
+from pytest_remotest.unbroken import Unbroken
 from remotest.discovery import discover
 from remotest.driver import Driver
 from remotest.environments import agents_that_fork, plan_agents
@@ -88,15 +89,18 @@ def _make_controller(config: pytest.Config) -> Controller:
         settings = read_settings(config)
         opener = GatewayOpener(settings.specs, invocation_dir=settings.invocation_dir)
         settings = discover(settings, opener)
-        dialled = Dialled(settings, opener)
+        dialled: Dialled | None = None
         try:
-            # Not at the top: what takes longest to import is imported while hosts answer.
-            from remotest.controller import Controller  # noqa: PLC0415
+            with Unbroken():
+                dialled = Dialled(settings, opener)
+                # Not at the top: what takes longest to import is imported while hosts answer.
+                from remotest.controller import Controller  # noqa: PLC0415
 
-            controller = Controller(config, settings, dialled)
-            prepare()
+                controller = Controller(config, settings, dialled)
+                prepare()
         except BaseException:  # Also Ctrl-C: nothing may be left running.
-            dialled.leave()
+            if dialled is not None:
+                dialled.leave()
             raise
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None

@@ -1,7 +1,9 @@
 """Sections of the main thread that Ctrl-C does not break: it is taken in at their end.
 
 An interrupt in the middle of a write would leave half a message in the pipe; one behind the write,
-and before it is noted as done, would have it said twice.
+and before it is noted as done, would have it said twice. One in the middle of imports may be lost:
+they call back from where Python raises nothing. And where it leaves a text that is executed, as
+dataclasses are made of, Python ends itself by SIGINT in the end, whoever has taken it in.
 """
 
 import signal

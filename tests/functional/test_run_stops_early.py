@@ -98,6 +98,33 @@ def test_while_it_connects(left: Leftovers, silent: socket.socket) -> None:
     assert left.files() == []
 
 
+IMPORTED: Final = """
+    import signal
+    import sys
+    import weakref
+
+    class Presses:
+        def find_spec(self, name, *_):
+            if name == {module!r}:
+                # As when import lets go of a lock: nothing is raised out of such a call.
+                self.lock = Presses()
+                self.seen = weakref.ref(self.lock, lambda _: signal.raise_signal(signal.SIGINT))
+                del self.lock
+
+    sys.meta_path.insert(0, Presses())
+    """
+"""A conftest that presses Ctrl-C while a module is imported."""
+
+
+@pytest.mark.parametrize("module", ["remotest.start", "remotest.controller"])
+def test_while_it_is_imported(left: Leftovers, module: str) -> None:
+    left.project.write({"conftest.py": IMPORTED.format(module=module)})
+    answer = left.project.pytest("-n1")
+    assert left.survivors() == [], answer.output
+    assert (answer.status, "KeyboardInterrupt" in answer.output) == (2, True), answer.output
+    assert left.files() == []
+
+
 @pytest.mark.parametrize("python", ["", "//python=all"], ids=["to run", "to find interpreters"])
 def test_while_a_shell_is_set_up(left: Leftovers, python: str) -> None:
     options = ["-d", f"--tx=popen{python}//setup={HANGING}"]

@@ -94,7 +94,6 @@ def _wrong_status(plan: Plan, seen: Seen, *, has_come: bool) -> list[str]:
         128 + signal.SIGTERM: plan.fault == "SIGTERM" and has_come,
         # It came while hosts are dialled, before pytest has begun, or again at the very end.
         -signal.SIGTERM: plan.fault == "SIGTERM" and has_come and not outcomes,
-        -signal.SIGINT: plan.fault == "Ctrl-C" and has_come and not outcomes,
     }
     if seen.status is None or allowed.get(seen.status, False):
         return []

@@ -51,7 +51,11 @@ CASE: Final = '<testcase classname="test_0" name="test_it[0]"/>'
         (CUT, {"status": 2}, ["exit status 2 with {'passed': 3} of 3"]),
         (replace(CUT, fault="Ctrl-C"), {"status": 2, "account": UNFINISHED}, []),
         (replace(CUT, fault="SIGTERM"), {"status": -15, "account": NOTHING}, []),
-        (replace(CUT, fault="Ctrl-C"), {"status": -2, "account": NOTHING}, []),
+        (
+            replace(CUT, fault="Ctrl-C"),
+            {"status": -2, "account": NOTHING},
+            ["exit status -2 with {} of 3"],
+        ),
         (
             replace(CUT, fault="SIGTERM"),
             {"status": -15},
