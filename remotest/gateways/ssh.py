@@ -114,8 +114,8 @@ class SshConnection:
             return SshStream(channel, command, self._refusal)
         except Exception as error:  # As in _negotiate.
             channel.close()
-            cause = f"the connection is lost: {error}"
-            raise self._error("start a command", cause) from error
+            lost = self._error("start a command", f"the connection is lost: {error}")
+            raise (self._refusal("") or lost) from error
 
     def _refusal(self, last_words: str) -> ConnectError | None:
         """Return the error of a host that has closed a channel and has not begun a command."""

@@ -27,6 +27,10 @@ reads cost a thousand times what large ones do.
 WRITE_BYTES: Final = 32 * 1024
 """How much is handed to the channel at once: the largest packet of SSH."""
 
+PRIVATE: Final = ((paramiko.Channel, "_event_pending"), (paramiko.Transport, "_send_user_message"))
+"""What is used of paramiko that it does not promise. All have it from 3.5.0 to 5.1.0; with one that
+has not, a command is waited for."""
+
 
 class SshStream:
     """The standard streams of a command on a host, or a forwarded connection.
@@ -52,7 +56,7 @@ class SshStream:
                 is given the last that was said on the error stream.
 
         Raises:
-            paramiko.SSHException: it cannot be asked for.
+            paramiko.SSHException: it cannot be asked for, or was waited for and is refused.
         """
         self._channel = channel
         self._refusal = refusal
@@ -154,6 +158,9 @@ class SshStream:
 
 def _ask_for(channel: paramiko.Channel, command: str) -> None:
     """Ask for a command as ``Channel.exec_command`` does, which then waits for the answer."""
+    if not all(hasattr(owner, name) for owner, name in PRIVATE):
+        channel.exec_command(command)
+        return
     request = paramiko.Message()
     request.add_byte(cMSG_CHANNEL_REQUEST)
     request.add_int(channel.remote_chanid)

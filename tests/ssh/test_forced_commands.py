@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import machine
-import paramiko
 import projects
 import pytest
+import refusing
 import sshd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from projects import Answer
-
-WAIT_S: Final = 30.0
 
 REMEDY: Final = (
     "  try: `ssh HOST echo here` by hand: a login shell such as nologin, ForceCommand in "
@@ -80,51 +76,6 @@ REFUSING: Final = {
 """A user of a server that runs no commands -> what is said of it."""
 
 
-class Refusing(paramiko.ServerInterface):
-    """Lets anybody in, and runs no command; in which way, the user's name says."""
-
-    def __init__(self, transport: paramiko.Transport) -> None:
-        self._transport = transport
-
-    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002  paramiko's interface
-        return "publickey"
-
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:  # noqa: ARG002  as above
-        return paramiko.AUTH_SUCCESSFUL
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002  as above
-        return paramiko.OPEN_SUCCEEDED
-
-    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:  # noqa: ARG002  as above
-        user = self._transport.get_username()
-        if user == "explains":
-            channel.sendall_stderr(b"no commands here\n")
-        if user == "hangs-up":
-            self._transport.close()
-        return False
-
-
-@contextlib.contextmanager
-def refusing_server(host_key: paramiko.PKey) -> Iterator[int]:
-    """Run a server of such users and give its port."""
-    transports: list[paramiko.Transport] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            for _ in REFUSING:
-                transport = paramiko.Transport(listener.accept()[0])
-                transports.append(transport)
-                transport.add_server_key(host_key)
-                transport.start_server(event=threading.Event(), server=Refusing(transport))
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(WAIT_S)
-    for transport in transports:
-        transport.close()
-
-
 @contextlib.contextmanager
 def bare_sshd(directory: Path, environment: Mapping[str, str]) -> Iterator[list[str]]:
     """Run an sshd that has no ForceCommand of its own: that would win over those of keys."""
@@ -155,20 +106,14 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
     root = tmp_path_factory.mktemp("forced")
     directory = root / "machine"
     directory.mkdir()
-    host_key = sshd.make_key(root / "host_key")
     with (
         machine.running(directory, (), bare_sshd) as shell,
-        refusing_server(paramiko.Ed25519Key.from_private_key_file(str(host_key))) as port,
+        refusing.running(root, REFUSING) as lines,
     ):
         config = Path(shell["HOME"], ".ssh", "config")
         Path(shell["HOME"], ".bashrc").write_text(NESTED_SHELL)
         own = [f"Host {name}\n  IdentityFile {directory / name}\n" for name in FORCED]
-        known = root / "known_hosts"
-        known.write_text(f"[127.0.0.1]:{port} {Path(f'{host_key}.pub').read_text()}")
-        own += [
-            f"Host {name}\n  User {name}\n  Port {port}\n  UserKnownHostsFile {known}\n"
-            for name in REFUSING
-        ]
+        own += lines
         rest = f"Host *\n  IdentityFile {directory / 'restricted'}\n"
         config.write_text("".join([*own, rest, config.read_text()]))
         files = {"pytest.ini": "[pytest]\n", "test_it.py": "def test_it():\n    pass\n"}
