@@ -15,7 +15,6 @@ from pytest_remotest import (  # noqa: E402  not before the line above
     searchpath,  # noqa: F401  imported now, it keeps sys.path as it is now
     xdist_module,
 )
-from pytest_remotest.unbroken import Unbroken  # noqa: E402  as above
 
 NAMES = ("remotest", "xdist")  # "-p no:" with one of them turns this off.
 SUPERFLUOUS = ("xdist.plugin", "xdist.looponfail", "pytest_remotest.entry")
@@ -47,6 +46,8 @@ def _is_ours(plugin: Any) -> bool:
 
 
 def _make_controller(config: Any) -> Any:
+    from pytest_remotest.unbroken import Unbroken  # noqa: PLC0415  nobody else needs it
+
     # The one arrow from what travels to what stays: a worker never comes here.
     with Unbroken():
         from remotest.start import make_controller  # noqa: PLC0415  see above
