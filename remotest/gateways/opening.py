@@ -114,7 +114,8 @@ def open_gateway(
     )
     try:
         boot.say(through_shell=not is_socket)
-        if spec.setup is None and spec.interpreters != "uv":
+        # A socket server reads more than its line, and drops that.
+        if not is_socket and spec.setup is None and spec.interpreters != "uv":
             _start_ahead(link, stream, bundle, will_fork=will_fork)
         booted = boot.hear(timeout_s)
         if not link.is_started:
