@@ -26,7 +26,6 @@ def describe() -> Dict[str, Any]:
         "executable": sys.executable,
         "prefix": sys.prefix,
         "sysplatform": sys.platform,
-        "platform": platform.platform(),
         "hostname": socket.gethostname(),
         "home": os.path.expanduser("~"),
         "cwd": os.getcwd(),

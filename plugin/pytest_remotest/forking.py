@@ -11,7 +11,6 @@ import gc
 import importlib
 import json
 import os
-import random
 import socket
 import struct
 import sys
@@ -83,7 +82,8 @@ def serve(control_fd: int) -> Forked:
                 answer(control_fd, FORKED, pid)
             for descriptor in forked[1:]:
                 os.close(descriptor)
-    random.seed()  # Python does so itself from 3.7 on.
+    if "random" in sys.modules:  # Python does so itself from 3.7 on.
+        sys.modules["random"].seed()
     importlib.invalidate_caches()  # The process may have been waiting for long.
     return forked
 

@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import time
-import uuid
 from typing import Any, Dict
 
 FOREIGN_HOLDER_EXPIRES_S = 24 * 3600  # Its process is on another machine: no run lasts longer.
@@ -131,4 +130,4 @@ def remove(path: bytes) -> None:
 
 def unique() -> bytes:
     """Return a name that nobody else has."""
-    return uuid.uuid4().hex.encode("ascii")
+    return os.urandom(16).hex().encode("ascii")
