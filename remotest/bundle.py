@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.resources
 import json
 import zlib
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 PACKAGE: Final = pytest_remotest.__name__
 LOADER: Final = f"{PACKAGE}.loader"
 SUPERVISE: Final = f"{PACKAGE}.supervise"
+BYTECODE: Final = f"{PACKAGE}.bytecode"
+PLACES: Final = f"{PACKAGE}.cacheplaces"
 
 
 @functools.cache
@@ -37,25 +38,15 @@ def read_bundle() -> Mapping[str, str]:
     return bundle
 
 
-def _encoded(bundle: Mapping[str, str]) -> bytes:
-    """Return a bundle as text. The same bundle, the same bytes."""
-    return json.dumps(bundle, sort_keys=True).encode("ascii")
-
-
 def pack_bundle(bundle: Mapping[str, str]) -> bytes:
     """Return a bundle as the loader on a host expects it, and hands it on.
 
     It is compressed: a connection that is new takes a round trip for each doubling of what it has
     sent.
     """
-    return _compressed(_encoded(bundle))
+    return _compressed(json.dumps(bundle, sort_keys=True).encode("ascii"))
 
 
 @functools.lru_cache(maxsize=1)  # All hosts of a run get the same.
 def _compressed(data: bytes) -> bytes:
     return zlib.compress(data)
-
-
-def bundle_digest(bundle: Mapping[str, str]) -> str:
-    """Return the sha256 of a bundle, in hexadecimal: what a cache on a host may be named by."""
-    return hashlib.sha256(_encoded(bundle)).hexdigest()

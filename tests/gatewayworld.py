@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import sshclient
 import sshd
 
-from remotest.bundle import read_bundle
+from remotest.bundle import BYTECODE, LOADER, read_bundle
 from remotest.gateways.opening import connect_here, open_gateway
 from remotest.gateways.shellscripts import REMOTE_COMMAND
 from remotest.gateways.tcp import SocketStream
@@ -51,8 +51,7 @@ def main(channel, headstart):
 
 def stub_bundle(**modules: str) -> dict[str, str]:
     """Return a bundle of our own loader, the stub agent, and what is given."""
-    loader = "pytest_remotest.loader"
-    bundle = {"pytest_remotest": "", loader: read_bundle()[loader]}
+    bundle = {"pytest_remotest": "", **{name: read_bundle()[name] for name in (LOADER, BYTECODE)}}
     bundle["pytest_remotest.agent"] = STUB_AGENT
     return bundle | {f"pytest_remotest.{name}": source for name, source in modules.items()}
 

@@ -10,7 +10,8 @@ from typing import Final
 AGENT: Final = Path(__file__).with_name("hostile_agent.py")
 
 _PROGRAM: Final = """\
-import json, os, sys
+import importlib.util, json, os, sys
+importlib.util.MAGIC_NUMBER = b"hostile"  # What was compiled here for the real agent is not found.
 plain_loads = json.loads
 def loads(text, *arguments, **options):
     value = plain_loads(text, *arguments, **options)

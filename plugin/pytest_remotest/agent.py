@@ -16,9 +16,16 @@ import threading
 import time
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 
-from pytest_remotest import describe, frames, leftovers, messages, processstate, supervise
+from pytest_remotest import (
+    codekeeper,
+    describe,
+    frames,
+    leftovers,
+    messages,
+    processstate,
+    supervise,
+)
 from pytest_remotest.alike import HEAD, Alike
-from pytest_remotest.basetemp import RunFolder
 from pytest_remotest.faults import Refused
 from pytest_remotest.headstart import Headstart, hindrance_of_host
 from pytest_remotest.nursery import Nursery, Shared
@@ -41,6 +48,7 @@ def main(channel: Any, headstart: Optional[Headstart]) -> None:
     """Serve the controller at the other end of an execnet channel until it leaves."""
     agent = Agent(channel, headstart)
     agent.run()
+    codekeeper.keep()
     if agent.is_deserted:
         supervise.end_input(channel.gateway._io.infile.fileno())  # noqa: SLF001  told to nobody
 
@@ -80,7 +88,7 @@ class Agent:
         self._has_heard = False
         self._next_look_s = 0.0
         self._next_reap_s = 0.0
-        self._run_folder: Optional[RunFolder] = None
+        self._run_folder: Any = None  # Until a worker is to be started.
         self._receiver = Receiver(self._send_message)
         self._builder: Any = None  # Until an environment is to be made.
         self._overlays: Any = None  # Until a worker needs one.
@@ -278,6 +286,8 @@ class Agent:
     def _spawn(self, start: messages.SpawnWorker) -> None:
         try:
             if self._run_folder is None:
+                from pytest_remotest.basetemp import RunFolder  # noqa: PLC0415  as above
+
                 self._run_folder = RunFolder(start.environment["PYTEST_XDIST_TESTRUNUID"])
             overlay = self._overlay_for(start, self._run_folder.path)
             start.environment[leftovers.VARIABLE] = self._leftovers.cookie()

@@ -1,43 +1,23 @@
 """Where this host keeps what a later run can use again: a private directory of the user's.
 
-Below ``remotest/v1`` in it there are ``trees`` (see ``slots``) and what ``envstore`` keeps.
+Below ``remotest/v1`` in it there are ``trees`` (see ``slots``), ``code`` (see ``bytecode``) and
+what ``envstore`` keeps.
 """
 
 import contextlib
 import errno
 import os
-import pwd
 import stat
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from pytest_remotest import holders
-from pytest_remotest.entries import to_bytes, to_text
+from pytest_remotest.cacheplaces import candidates, within_home
+from pytest_remotest.entries import to_text
 from pytest_remotest.faults import Refused
 
 ROOT = b""
 TREES = b"trees"
 PRIVATE = 0o700
-
-
-def home_directory(environ: Mapping[str, str]) -> bytes:
-    """Return the user's home directory, from HOME or else from the user database.
-
-    Whom neither knows, as in some containers, has ``/``, where only root can write.
-    """
-    if environ.get("HOME"):
-        return os.fsencode(environ["HOME"])
-    try:
-        return os.fsencode(pwd.getpwuid(os.geteuid()).pw_dir)
-    except KeyError:
-        return b"/"
-
-
-def within_home(text: str, environ: Mapping[str, str]) -> bytes:
-    """Return the absolute path of what a user wrote: relative to the home directory."""
-    path = to_bytes(text)
-    if path == b"~" or path.startswith(b"~/"):
-        path = path[2:]
-    return os.path.normpath(os.path.join(home_directory(environ), path))
 
 
 def find(part: bytes, cache: Optional[str], environ: Mapping[str, str]) -> Tuple[bytes, List[str]]:
@@ -54,8 +34,13 @@ def find(part: bytes, cache: Optional[str], environ: Mapping[str, str]) -> Tuple
     Raises:
         Refused: there is no such place.
     """
+    return find_in(candidates(cache, environ), part)
+
+
+def find_in(folders: List[bytes], part: bytes) -> Tuple[bytes, List[str]]:
+    """Return the same as ``find``, of caches that are known already, the best first."""
     notes: List[str] = []
-    for candidate in candidates(cache, environ):
+    for candidate in folders:
         try:
             return os.path.realpath(_make(candidate, part)), notes
         except OSError as error:  # noqa: PERF203  three rounds at most
@@ -71,18 +56,6 @@ def likely_place(
     wanted = [within_home(directory, environ)] if directory else candidates(cache, environ)
     existing = [_existing_part(path) for path in wanted]
     return next((path for path in existing if os.access(path, os.W_OK | os.X_OK)), existing[0])
-
-
-def candidates(cache: Optional[str], environ: Mapping[str, str]) -> List[bytes]:
-    """Return the directories that may hold trees, the best first."""
-    if cache is not None:
-        return [within_home(cache, environ)]
-    given = os.fsencode(environ.get("XDG_CACHE_HOME", ""))
-    return [
-        *([given] if os.path.isabs(given) else []),
-        os.path.join(home_directory(environ), b".cache"),
-        b"/var/tmp/remotest-%d" % os.geteuid(),
-    ]
 
 
 def tell(environ: Mapping[str, str]) -> List[Dict[str, Any]]:

@@ -4,13 +4,22 @@ import contextlib
 import os
 from typing import Any, Callable, Iterable, Iterator, List, Mapping
 
-from pytest_remotest import cachefolder, cleaning, faults, messages, slots, trash
+from pytest_remotest import (
+    cachefolder,
+    cleaning,
+    codekeeper,
+    faults,
+    holders,
+    messages,
+    slots,
+    trash,
+)
 from pytest_remotest.entries import to_bytes, to_text
 from pytest_remotest.envstore import EnvStore, Kept
 from pytest_remotest.faults import Refused
 from pytest_remotest.messages import ProtocolError
 
-TREE = "tree"  # A kind of things, beside those of ``envstore``.
+TREE, CODE = "tree", "code"  # Kinds of things, beside those of ``envstore``.
 
 
 class CacheKeeper:
@@ -49,14 +58,18 @@ def _do(root: bytes, message: messages.AskCache) -> List[Kept]:
     store = EnvStore(root)
     if message.action == "collect":
         return cleaning.clean(store)
-    things = [*store.kept(), *_trees(root)]
+    things = [*store.kept(), *_trees(root), *_codes(root)]
     if message.action == "list":
         return things
     if message.action != "remove":
         raise ProtocolError("%.80r is nothing to do with a cache" % (message.action,))
     named = {tuple(row) for row in message.things}
     chosen = [thing for thing in things if (thing.kind, thing.key) in named]
-    removed = [*store.remove(chosen), *_remove_trees(root, chosen, store)]
+    removed = [
+        *store.remove(chosen),
+        *_remove_trees(root, chosen, store),
+        *_remove_codes(root, chosen),
+    ]
     trash.empty(store.trash)
     return removed
 
@@ -85,4 +98,17 @@ def _remove_trees(root: bytes, chosen: Iterable[Kept], store: EnvStore) -> Itera
     for thing in chosen:
         path = os.path.join(root, cachefolder.TREES, to_bytes(thing.key))
         if thing.kind == TREE and slots.remove_slot(path, store.trash_place()):
+            yield thing
+
+
+def _codes(root: bytes) -> Iterator[Kept]:
+    for used_s, path, size in codekeeper.files(os.path.join(root, codekeeper.PART)):
+        key = to_text(os.path.basename(path))
+        yield Kept(CODE, key, key.partition(".")[2], size, used_s, in_use=False)
+
+
+def _remove_codes(root: bytes, chosen: Iterable[Kept]) -> Iterator[Kept]:
+    for thing in chosen:
+        if thing.kind == CODE:
+            holders.remove(os.path.join(root, codekeeper.PART, to_bytes(thing.key)))
             yield thing

@@ -1,9 +1,9 @@
-"""Runs this package from memory: nothing of it is written to, or read from, a host's disk.
+"""Runs this package from memory, whatever version of it the host has installed.
 
 A *bundle* maps the names of this package's modules to their sources. The controller sends it to
 the agent (``main``), the agent hands it on to each process that it starts (``worker_command``,
-``zygote_command`` and ``framed_payload``). Whatever other version of the package the host has
-installed stays unused.
+``zygote_command`` and ``framed_payload``). Nothing else is needed: what compile() made of it may be
+found on the host's disk (see ``bytecode``), and is made anew where it is not.
 """
 
 import importlib.machinery
@@ -31,12 +31,15 @@ def read(size):
             sys.exit("the agent ended before its worker had started")
         data += piece
     return data
-name, read_fd, *more_fds = sys.argv[1], *map(int, sys.argv[2:])
+name, cache, key, read_fd, *more_fds = *sys.argv[1:4], *map(int, sys.argv[4:])
 packed = read(int.from_bytes(read(4), "big"))
 bundle = json.loads(zlib.decompress(packed).decode("ascii"))
-loader = types.ModuleType("pytest_remotest.loader")
-exec(bundle[loader.__name__], loader.__dict__)
-loader.install(bundle, packed)
+bytecode, loader = map(types.ModuleType, ["pytest_remotest.bytecode", "pytest_remotest.loader"])
+exec(bundle[bytecode.__name__], bytecode.__dict__)
+code = bytecode.ByteCode([os.fsencode(cache)] if cache else [], key)
+file = "<remotest>/pytest_remotest/loader.py"
+exec(code.get(loader.__name__, bundle[loader.__name__], file), loader.__dict__)
+loader.install(bundle, packed, code)
 main = __import__("pytest_remotest." + name, fromlist=["main"]).main
 sys.exit(main(read_fd, *more_fds))
 """
@@ -48,7 +51,8 @@ def main(channel: Any, will_fork: bool) -> None:
     Where workers will probably be forked, what they fork from begins before the agent is imported.
     """
     packed = channel.receive()
-    install(json.loads(zlib.decompress(packed).decode("ascii")), packed)
+    bundle = json.loads(zlib.decompress(packed).decode("ascii"))
+    install(bundle, packed, channel.gateway.remotest_code)
     signal.alarm(0)  # Set where this process began: from here on the agent looks after itself.
     begun = None
     if will_fork:
@@ -60,12 +64,13 @@ def main(channel: Any, will_fork: bool) -> None:
     agent.main(channel, begun)
 
 
-def install(bundle: Dict[str, str], packed: bytes) -> None:
+def install(bundle: Dict[str, str], packed: bytes, code: Any) -> None:
     """Make imports of this package come from a bundle, in place of any other source.
 
     Args:
         bundle: the sources by module name.
         packed: the same as it has come, to be handed on.
+        code: a ``ByteCode`` of it.
     """
     for name in list(sys.modules):
         if name.partition(".")[0] == PACKAGE:
@@ -74,15 +79,19 @@ def install(bundle: Dict[str, str], packed: bytes) -> None:
     sys.meta_path[:] = [
         finder for finder in sys.meta_path if not hasattr(finder, "remotest_bundle")
     ]
-    sys.meta_path.insert(0, BundleFinder(bundle, packed))
+    sys.meta_path.insert(0, BundleFinder(bundle, packed, code))
+
+
+def finder() -> Any:
+    """Return the ``BundleFinder`` that this process runs from; None where it runs from disk."""
+    finders = (one for one in sys.meta_path if hasattr(one, "remotest_bundle"))
+    return next(finders, None)
 
 
 def bundle() -> Dict[str, str]:
     """Return the bundle that this process runs from; empty where it runs from disk."""
-    for finder in sys.meta_path:
-        if hasattr(finder, "remotest_bundle"):
-            return dict(finder.remotest_bundle)
-    return {}
+    found = finder()
+    return dict(found.remotest_bundle) if found else {}
 
 
 def worker_command(
@@ -95,12 +104,21 @@ def worker_command(
     empty entry is in its ``sys.path``: what the working directory means there is the worker's to
     say.
     """
-    return [python or sys.executable, "-c", PROGRAM, "worker", str(read_fd), str(write_fd)]
+    return _command("worker", python, read_fd, write_fd)
 
 
 def zygote_command(control_fd: int, python: Optional[bytes] = None) -> List[Union[str, bytes]]:
     """Return the command of a process that calls ``zygote.main(control_fd)`` in the same way."""
-    return [python or sys.executable, "-c", PROGRAM, "zygote", str(control_fd)]
+    return _command("zygote", python, control_fd)
+
+
+def _command(module: str, python: Optional[bytes], *descriptors: int) -> List[Union[str, bytes]]:
+    """Return the command of a process that calls the ``main`` of a module."""
+    found = finder()
+    # Where nothing was found to be kept, nothing is looked for.
+    is_kept = found is not None and found.remotest_code.cache is not None
+    kept = [found.remotest_code.cache, found.remotest_code.key] if is_kept else ["", ""]
+    return [python or sys.executable, "-c", PROGRAM, module, *kept, *map(str, descriptors)]
 
 
 def framed_payload() -> bytes:
@@ -108,8 +126,7 @@ def framed_payload() -> bytes:
 
     That is in front its length in four bytes, the most significant first.
     """
-    finders: List[Any] = [one for one in sys.meta_path if hasattr(one, "remotest_bundle")]
-    packed: bytes = finders[0].remotest_packed
+    packed: bytes = finder().remotest_packed
     return len(packed).to_bytes(4, "big") + packed
 
 
@@ -119,9 +136,10 @@ class BundleFinder:
     It does what ``importlib.abc.ExecutionLoader`` does, whose import takes 10 ms.
     """
 
-    def __init__(self, bundle: Dict[str, str], packed: bytes) -> None:
+    def __init__(self, bundle: Dict[str, str], packed: bytes, code: Any) -> None:
         self.remotest_bundle = bundle
         self.remotest_packed = packed
+        self.remotest_code = code
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         """Return the spec of a module of the bundle; see ``importlib.abc.MetaPathFinder``."""
@@ -158,7 +176,7 @@ class BundleFinder:
     def get_code(self, fullname: str) -> Any:
         """Return the compiled source of a module; ImportError where the bundle does not hold it."""
         source = self.get_source(fullname)
-        return compile(source, self.get_filename(fullname), "exec", dont_inherit=True)
+        return self.remotest_code.get(fullname, source, self.get_filename(fullname))
 
     def get_source(self, fullname: str) -> str:
         """Return the source of a module.

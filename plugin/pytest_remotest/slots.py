@@ -12,6 +12,7 @@ from typing import Mapping, Optional
 
 from pytest_remotest import cachefolder, holders
 from pytest_remotest.cachefolder import PRIVATE
+from pytest_remotest.cacheplaces import within_home
 from pytest_remotest.entries import to_bytes, to_text
 from pytest_remotest.faults import Refused
 
@@ -67,7 +68,7 @@ def take_directory(text: str, environ: Mapping[str, str], run_uid: str) -> Slot:
         Refused: it is in use, or holds what we did not put there.
         OSError: as the disk has it.
     """
-    path = cachefolder.within_home(text, environ)
+    path = within_home(text, environ)
     if not os.path.isdir(path):
         os.makedirs(path, PRIVATE)
     path = os.path.realpath(path)  # As in ``find_trees``.

@@ -15,11 +15,17 @@ A socket server of execnet is at step 3 at once. docs/protocol.md tells the whol
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 import secrets
 import zlib
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from remotest.bundle import BYTECODE, PLACES, SUPERVISE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OLDEST_VERSION: Final = (3, 6)
 """The grammar of what travels."""
@@ -76,11 +82,22 @@ that has fallen silent nobody tells an interpreter that nothing will come: it en
 LEAVE_TIMEOUT_S: Final = 8
 """For an agent to end its workers when the controller is gone: nothing lives on after 10 s."""
 
+_ENGINE_BEGIN: Final = """\
+_places, _bytecode = {{}}, {{}}
+exec(compile({places!a}, "<remotest>/cacheplaces.py", "exec"), _places)
+exec(compile({bytecode!a}, "<remotest>/bytecode.py", "exec"), _bytecode)
+_code = _bytecode["ByteCode"](_places["candidates"]({cache!a}, os.environ), {key!r})
+_supervise_source = {supervise!a}
+exec(_code.get("execnet", {engine!a}, "<remotest engine>"))
+"""
+"""Looks for the byte code of the rest, which is most of it; each of these is the text of a file."""
+
 _ENGINE_END: Final = f"""
 if "clientsock" not in globals():  # A socket server lives on, and is nobody's to watch.
     signal.alarm(0)  # The guard lives as long as the agent.
     _supervise = {{}}
-    exec(compile(_supervise_source, "<remotest>/supervise.py", "exec"), _supervise)
+    _name = "<remotest>/pytest_remotest/supervise.py"  # As that of all modules.
+    exec(_code.get("{SUPERVISE}", _supervise_source, _name), _supervise)
     _supervise["guard"](receiver)
     signal.alarm({START_TIMEOUT_S})
 _plain_geterrortext = geterrortext
@@ -88,6 +105,7 @@ def geterrortext(exc):
     # execnet cannot send a lone surrogate, and would then never tell of the error.
     return _plain_geterrortext(exc).encode("utf-8", "backslashreplace").decode("utf-8")
 class _Gateway(WorkerGateway):
+    remotest_code = _code
     def _terminate_execution(self):
         # execnet would forget an agent that has not begun yet, and then wait for it.
         if not self._execpool.waitall({LEAVE_TIMEOUT_S}):
@@ -189,14 +207,28 @@ def python_line(marker: Marker) -> bytes:
     return ascii(program).encode("ascii") + b"\n"
 
 
-def engine_message(engine_source: str, supervise_source: str) -> bytes:
+def engine_message(
+    engine: str, bundle: Mapping[str, str], *, cache: str | None, packed: bytes
+) -> bytes:
     """Return what an interpreter waits for once it has answered: execnet, guarded, ready to serve.
 
-    ``supervise_source`` is that of ``pytest_remotest.supervise``.
+    Args:
+        engine: the source of execnet.
+        bundle: see ``read_bundle``; what is needed before it comes goes along.
+        cache: the host's, as the user wrote it; None where that is the host's to say.
+        packed: the bundle, as it will come.
     """
-    supervise = f"_supervise_source = {supervise_source!a}\n"
-    program = zlib.compress((engine_source + supervise + _ENGINE_END).encode("utf-8"))
-    return LEAVE_LINE + b"%0*d" % (LENGTH_DIGITS, len(program)) + program
+    engine += _ENGINE_END
+    program = _ENGINE_BEGIN.format(
+        places=bundle[PLACES],
+        bytecode=bundle[BYTECODE],
+        supervise=bundle[SUPERVISE],
+        engine=engine,
+        cache=cache,
+        key=hashlib.sha256(engine.encode("utf-8") + packed).hexdigest(),
+    )
+    data = zlib.compress(program.encode("ascii"))
+    return LEAVE_LINE + b"%0*d" % (LENGTH_DIGITS, len(data)) + data
 
 
 _ESCAPE: Final = r"""\\(?:[\\'"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})"""

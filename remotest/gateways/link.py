@@ -20,7 +20,7 @@ from execnet import gateway_base
 
 from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
 from pytest_remotest.values import cut
-from remotest.bundle import LOADER, SUPERVISE, pack_bundle, read_bundle
+from remotest.bundle import LOADER, pack_bundle, read_bundle
 from remotest.errors import STDERR_TAIL_BYTES, HostLost
 from remotest.gateways.base import WRITE_STALL_S
 from remotest.gateways.bootlines import engine_message
@@ -65,25 +65,30 @@ AGENT_ENDED: Final = "the agent ended"
 _preparing = threading.Lock()
 
 
-def size_bytes(bundle: Mapping[str, str]) -> int:
+def size_bytes(bundle: Mapping[str, str], cache: str | None) -> int:
     """Return how much ``AgentLink.start`` says, and a little more."""
-    return len(prepare()) + len(bundle[LOADER]) + len(pack_bundle(bundle)) + MARGIN_BYTES
+    engine, packed = _prepared(bundle, cache)
+    return len(engine) + len(bundle[LOADER]) + len(packed) + MARGIN_BYTES
 
 
-def prepare() -> bytes:
-    """Return what makes an interpreter run execnet. Made once; see ``enginecache``.
+def prepare() -> None:
+    """Make what hosts are told first, where that is the same for all; see ``enginecache``."""
+    _prepared(read_bundle(), None)
 
-    So is the bundle, which is sent next. Hosts that are opened at the same time wait for the first
-    to have made both.
+
+def _prepared(bundle: Mapping[str, str], cache: str | None) -> tuple[bytes, bytes]:
+    """Return what makes an interpreter run execnet, and the packed bundle, which is sent next.
+
+    Both are made once. Hosts that are opened at the same time wait for the first to have made them.
     """
     with _preparing:
-        pack_bundle(read_bundle())
-        return _engine()
+        packed = pack_bundle(bundle)
+        return _engine(packed, cache), packed
 
 
-@functools.cache
-def _engine() -> bytes:
-    return engine_message(engine_source(cache_root()), read_bundle()[SUPERVISE])
+@functools.lru_cache(maxsize=8)  # Some hosts may have a cache of their own.
+def _engine(packed: bytes, cache: str | None) -> bytes:
+    return engine_message(engine_source(cache_root()), read_bundle(), packed=packed, cache=cache)
 
 
 class CheckedIO:
@@ -252,22 +257,26 @@ class AgentLink:
         """Whether the interpreter was told all."""
         return self._channel is not None
 
-    def start(self, bundle: Mapping[str, str], *, will_fork: bool = False) -> None:
+    def start(
+        self, bundle: Mapping[str, str], *, cache: str | None = None, will_fork: bool = False
+    ) -> None:
         """Tell the interpreter to run execnet, and in it the loader, and give that the bundle.
 
         Args:
             bundle: what the agent is loaded from.
+            cache: the host's, as the user wrote it.
             will_fork: see ``open_gateway``.
 
         Raises:
             OSError: the other side is gone. Neither callback is ever called.
         """
-        self._stream.write(prepare())
+        engine, packed = _prepared(bundle, cache)
+        self._stream.write(engine)
         # Not registered with any execnet group: no exit handler will ever touch it.
         gateway = execnet.Gateway(self._io, execnet.XSpec("popen//id=remotest"))
         try:
             channel = gateway.remote_exec(f"{bundle[LOADER]}\n\nmain(channel, {will_fork})\n")
-            channel.send(pack_bundle(bundle))
+            channel.send(packed)
         except OSError:
             self.abandon()
             raise

@@ -116,11 +116,11 @@ def open_gateway(
         boot.say(through_shell=not is_socket)
         # A socket server reads more than its line, and drops that.
         if not is_socket and spec.setup is None and spec.interpreters != "uv":
-            _start_ahead(link, stream, bundle, will_fork=will_fork)
+            _start_ahead(link, stream, bundle, spec.cache, will_fork=will_fork)
         booted = boot.hear(timeout_s)
         if not link.is_started:
             try:
-                link.start(bundle, will_fork=will_fork)
+                link.start(bundle, cache=spec.cache, will_fork=will_fork)
             except OSError:
                 raise _lost(stream, host, booted) from None
         link.listen(booted)
@@ -133,15 +133,20 @@ def open_gateway(
 
 
 def _start_ahead(
-    link: AgentLink, stream: ByteStream, bundle: Mapping[str, str], *, will_fork: bool
+    link: AgentLink,
+    stream: ByteStream,
+    bundle: Mapping[str, str],
+    cache: str | None,
+    *,
+    will_fork: bool,
 ) -> None:
     """Say what comes next before the interpreter has answered, where nobody waits for room.
 
     That saves a round trip. What may run before the interpreter, for long, takes nothing.
     """
-    if stream.room_bytes >= size_bytes(bundle):
+    if stream.room_bytes >= size_bytes(bundle, cache):
         with contextlib.suppress(OSError):  # What is read then says more.
-            link.start(bundle, will_fork=will_fork)
+            link.start(bundle, cache=cache, will_fork=will_fork)
 
 
 def is_here(spec: GatewaySpec) -> bool:

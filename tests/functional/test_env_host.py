@@ -347,6 +347,17 @@ def test_tree_is_told_and_removed(host: Host, home: Path) -> None:
     assert not state.parent.exists()
 
 
+def test_byte_code_is_told_and_removed(host: Host, home: Path) -> None:
+    folder = root_of(home) / "code"
+    folder.mkdir(parents=True)
+    (folder / "00ff.cpython-311-a70d0d0a-0").write_bytes(b"code")
+    (code,) = host.ask("list").things
+    assert (code.kind, code.key) == ("code", "00ff.cpython-311-a70d0d0a-0")
+    assert (code.name, code.size_bytes, code.in_use) == ("cpython-311-a70d0d0a-0", 4, False)
+    assert host.ask("remove", code).things == (code,)
+    assert list(folder.iterdir()) == []
+
+
 def test_tree_of_a_run_is_not_removed(host: Host, home: Path) -> None:
     trees = root_of(home) / "trees"
     trees.mkdir(parents=True)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remotest.bundle import read_bundle
 from remotest.gateways.bootlines import (
     Interpreter,
     Marker,
@@ -33,10 +34,13 @@ def test_markers_differ() -> None:
 
 
 def test_the_engine_has_its_length_in_front() -> None:
-    line, _, message = engine_message("text = '\u2603'\n", "").partition(b"\n")
+    said = engine_message("x = 1  # \u2603\n", read_bundle(), cache="~/c\u2603", packed=b"packed")
+    line, _, message = said.partition(b"\n")
     assert line == b"exit"  # For a shell that reads what is meant for an interpreter.
     assert int(message[:8]) == len(message[8:])
-    assert zlib.decompress(message[8:]).startswith("text = '\u2603'\n".encode())
+    program = zlib.decompress(message[8:]).decode("ascii")
+    assert r"x = 1  # \u2603\n" in program
+    compile(program, "<engine>", "exec")
 
 
 ANSWERS = {

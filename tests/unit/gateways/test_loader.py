@@ -13,7 +13,7 @@ import pytest
 from gatewayworld import WAIT_S, stub_bundle
 
 from pytest_remotest import loader
-from remotest.bundle import bundle_digest, pack_bundle, read_bundle
+from remotest.bundle import BYTECODE, LOADER, pack_bundle, read_bundle
 
 PLUGIN = Path(__file__).parents[3] / "plugin"
 
@@ -94,9 +94,11 @@ def test_a_second_bundle_replaces_the_first() -> None:
     program = (
         "import types\n"
         "for text in ('first', 'second'):\n"
-        "    module = types.ModuleType('loader')\n"
-        f"    exec({read_bundle()['pytest_remotest.loader']!r}, module.__dict__)\n"
-        "    module.install({'pytest_remotest': 'TEXT = %r' % text}, b'')\n"
+        "    bytecode, module = types.ModuleType('bytecode'), types.ModuleType('loader')\n"
+        f"    exec({read_bundle()[BYTECODE]!r}, bytecode.__dict__)\n"
+        f"    exec({read_bundle()[LOADER]!r}, module.__dict__)\n"
+        "    code = bytecode.ByteCode([], '')\n"
+        "    module.install({'pytest_remotest': 'TEXT = %r' % text}, b'', code)\n"
         "    import pytest_remotest\n"
         "    print(pytest_remotest.TEXT, module.bundle())\n"
     )
@@ -121,10 +123,10 @@ def test_the_bundle_is_the_whole_package() -> None:
     assert set(package.rglob("*.py")) == set(package.glob("*.py"))
 
 
-def test_the_digest_is_of_the_content() -> None:
+def test_the_same_bundle_is_the_same_bytes() -> None:
+    """What hosts keep is named by these."""
     bundle = {"pytest_remotest": "", "pytest_remotest.loader": "a"}
-    assert bundle_digest(bundle) == bundle_digest(dict(reversed(bundle.items())))
-    assert bundle_digest(bundle) != bundle_digest({**bundle, "pytest_remotest.loader": "b"})
+    assert pack_bundle(bundle) == pack_bundle(dict(reversed(bundle.items())))
 
 
 def test_without_a_bundle_there_is_none() -> None:

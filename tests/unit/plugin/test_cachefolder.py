@@ -6,7 +6,7 @@ import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from pytest_remotest import cachefolder
+from pytest_remotest import cachefolder, cacheplaces
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,4 +43,4 @@ def test_place_where_no_program_starts_is_told(
 
 def test_user_whom_nobody_knows_has_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
-    assert cachefolder.home_directory({}) == b"/"
+    assert cacheplaces.home_directory({}) == b"/"

@@ -14,6 +14,7 @@ import leftovers
 import pytest
 
 from pytest_remotest import cpus, forkparent, messages, turns, values
+from pytest_remotest.bytecode import ByteCode
 from pytest_remotest.forkparent import ForkedProcess, ForkParent
 from pytest_remotest.loader import BundleFinder
 from pytest_remotest.nursery import Nursery
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def _bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is started has its modules from there."""
     bundle = read_bundle()
-    finder = BundleFinder(dict(bundle), pack_bundle(bundle))
+    finder = BundleFinder(dict(bundle), pack_bundle(bundle), ByteCode([], ""))
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
 
 
