@@ -86,7 +86,17 @@ class Connection:
         self._places.scan_tree()
         scan_s = time.perf_counter() - start
         agents = [agent for agent in self._visit.agents if self._places.awaits_tree(agent)]
-        self._visit.ask({agent: self._places.sync_pusher(agent, _hear) for agent in agents})
+        self._visit.ask(
+            {
+                agent: functools.partial(
+                    self._places.pusher(
+                        agent, functools.partial(self._visit.round_trip_s, agent), is_held=False
+                    ),
+                    tell=_hear,
+                )
+                for agent in agents
+            }
+        )
         if not agents or self._visit.errors:
             raise NotMeasuredError(f"the tree was not brought: {self._visit.errors}")
         wall_s = time.perf_counter() - start

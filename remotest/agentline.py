@@ -46,6 +46,32 @@ class AgentLine:
         self._agent = agent
         self._greetings: queue.SimpleQueue[messages.Greeting | str] = queue.SimpleQueue()
         self._has_ended = threading.Event()
+        self._started: AgentGateway | None = None
+        self._ahead = b""
+        self._was_said = False
+        self._starting = threading.Lock()
+
+    def start(self, gateway: AgentGateway) -> None:
+        """Note that the agent has been sent there. Called by the thread that opens the gateway."""
+        with self._starting:
+            self._started = gateway
+            self._say_what_is_ahead()
+
+    def say_ahead(self, frame: bytes) -> None:
+        """Say what ``send`` would be given first, as soon as the agent has been sent there.
+
+        That saves a round trip: the agent need not have greeted. Where that cannot be, ``send``
+        says it, as all else; so somebody has to give it this frame once the agent has greeted.
+        """
+        with self._starting:
+            self._ahead = frame
+            if self._started is not None:
+                self._say_what_is_ahead()
+
+    def _say_what_is_ahead(self) -> None:
+        assert self._started is not None
+        if self._ahead and not self._was_said:
+            self._was_said = self._started.send_ahead(self._ahead)
 
     def greet(self, greeting: messages.Greeting) -> None:
         """Note what the agent says first. Called by the gateway's reader thread.
@@ -87,12 +113,14 @@ class AgentLine:
         raise kind(host=self._agent, phase="start the agent", cause=greeting)
 
     def send(self, frame: bytes) -> None:
-        """Send a frame, unless the agent is not there again yet.
+        """Send a frame, unless it was said ahead, or the agent is not there again yet.
 
         Raises:
             HostLost: the connection has ended.
         """
-        if self.gateway is not None:
+        if self._was_said and frame == self._ahead:
+            self._ahead = b""
+        elif self.gateway is not None:
             self.gateway.send(frame)
 
     def part(self) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from remotest.env.model import Provisions
     from remotest.env.ship import Shipped
     from remotest.errors import EnvError
-    from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
+    from remotest.gateways.base import AgentGateway, OnClosed, OnFrame, OnStarted
     from remotest.sync.push import Progress, Pushed
 
 END_TIMEOUT_S = 2 * CLOSE_TIMEOUT_S
@@ -73,7 +73,9 @@ ANSWERS = (
 class Opener(Protocol):
     """Opens the gateway of one agent; blocks until it is open. Called in a thread."""
 
-    def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> AgentGateway:
+    def __call__(
+        self, agent: str, on_frame: OnFrame, on_closed: OnClosed, on_started: OnStarted
+    ) -> AgentGateway:
         """Return the open gateway.
 
         Raises:
@@ -162,6 +164,13 @@ class Driver:
             former, line = self._lines.get(agent), AgentLine(agent)
             self._lines[agent] = line
             self._openings.append(self._start(f"open-{agent}", self._open, agent, line, former))
+
+    def say_ahead(self, agent: str, frame: bytes) -> None:
+        """Say what an errand will begin with before the agent has greeted, where that can be.
+
+        The errand is to be begun once it has greeted: there will be answers.
+        """
+        self._lines[agent].say_ahead(frame)
 
     def push(self, agent: str, pusher: Pusher) -> None:
         """Begin to bring the tree to the host of an agent."""
@@ -282,6 +291,7 @@ class Driver:
                 agent,
                 lambda frame: self._on_frame(agent, line, frame),
                 lambda reason: self._on_closed(agent, line, reason),
+                line.start,
             )
             greeting = line.await_greeting(gateway)
         except HostError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from remotest.spec import AUTO, GatewaySpec, WorkerCount
+from remotest.spec import AUTO, GatewaySpec, SshTarget, WorkerCount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,6 +121,14 @@ def agent_name(spec: GatewaySpec) -> str:
 def host_of(spec: GatewaySpec) -> str:
     """Return what names the host of a spec, whichever interpreter there is meant."""
     return str(replace(GatewaySpec(), target=spec.target, via=spec.via))
+
+
+def host_name(plan: EnvironmentPlan) -> str:
+    """Return the short name of an environment's host."""
+    target = plan.spec.target
+    if target is None:
+        return "local" if plan.spec.via is None else plan.spec.via
+    return target.host if isinstance(target, SshTarget) else f"{target.host}:{target.port}"
 
 
 def tree_key(spec: GatewaySpec, *, has_roots: bool) -> str | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from remotest.driver import Opener
-    from remotest.gateways.base import AgentGateway, OnClosed, OnFrame
+    from remotest.gateways.base import AgentGateway, OnClosed, OnFrame, OnStarted
     from remotest.wirefaults import Fault
 
 CUT: Final = "the connection was cut, as REMOTEST_FAULTS says"
@@ -33,10 +33,17 @@ class FaultyOpener:
         # One step of such a counter is atomic: each wire has a thread that reads.
         self._counted = [(fault, itertools.count(1)) for fault in faults]
 
-    def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> AgentGateway:
+    def __call__(
+        self, agent: str, on_frame: OnFrame, on_closed: OnClosed, on_started: OnStarted
+    ) -> AgentGateway:
         """See ``driver.Opener``."""
         wire = FaultyWire(self._hits)
-        wire.connect(self._opener(agent, lambda frame: wire.carry(frame, on_frame), on_closed))
+
+        def start(gateway: AgentGateway) -> None:
+            wire.connect(gateway)
+            on_started(wire)
+
+        self._opener(agent, lambda frame: wire.carry(frame, on_frame), on_closed, start)
         return wire
 
     def _hits(self, message: Any) -> list[Fault]:
@@ -57,7 +64,7 @@ class FaultyWire:
         self._starts: dict[str | None, messages.LogStart] = {}
 
     def connect(self, gateway: AgentGateway) -> None:
-        """Take the gateway, once it is open. It may have said something before."""
+        """Take the gateway, once its agent has been sent there."""
         self._gateway = gateway
         self.is_local = gateway.is_local
         self.heartbeat_s = gateway.heartbeat_s
@@ -78,6 +85,12 @@ class FaultyWire:
     def send(self, frame: bytes) -> None:
         """See ``AgentGateway``."""
         self.carry(frame, self._gateway.send)
+
+    def send_ahead(self, frame: bytes) -> bool:
+        """See ``AgentGateway``. What the wire has lost was sent."""
+        were_sent: list[bool] = []
+        self.carry(frame, lambda frame: were_sent.append(self._gateway.send_ahead(frame)))
+        return all(were_sent)
 
     def carry(self, frame: bytes, deliver: Callable[[bytes], None]) -> None:
         """Deliver a frame, unless something goes wrong with it.

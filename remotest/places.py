@@ -23,19 +23,21 @@ from remotest.env.model import Overlay
 from remotest.environments import (
     EnvironmentPlan,
     agents_that_fork,
+    host_name,
     host_of,
     plan_agents,
     plan_environments,
 )
 from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap
+from remotest.preflight import ext_suffix
 from remotest.run.plan import SLOW_START_S, Environment, RunPlan
-from remotest.spec import AUTO, SshTarget
+from remotest.spec import AUTO
 from remotest.sync.ahead import PackedAhead
 from remotest.sync.memory import ScanMemory, cache_root
 from remotest.sync.plan import Layout, project_key
 from remotest.sync.plan import Place as TreePlace
-from remotest.sync.push import Destination, preview, push
+from remotest.sync.push import Destination, offer, preview, push
 from remotest.sync.scan import Request, scan, survey
 
 if TYPE_CHECKING:
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
     from remotest.preflight import Interpreter
     from remotest.settings import Settings
     from remotest.sync.plan import Manifest
-    from remotest.sync.push import Progress
 
 
 ABSENT = "absent"
@@ -321,17 +322,32 @@ class Places:
         """Take in where the tree is that the workers of an agent run in."""
         self._trees[agent] = tree
 
-    def pusher(self, agent: str) -> Pusher:
-        """Return what brings the tree to the host of an agent; it runs in a thread."""
-        return partial(push, self._manifest_for(agent), self._destination(agent), ahead=self._ahead)
+    def offers(self, *, is_held: bool = True) -> dict[str, bytes]:
+        """Return agent -> what its pusher will say first, where it is the only one in its place.
 
-    def sync_pusher(self, agent: str, tell: Callable[[Progress], None]) -> Asker:
-        """Return what ``pusher`` does, for the next run: nobody holds the tree after it.
-
-        In its thread ``tell`` is told how far it is.
+        Of several it is not known before they greet which of them receives the tree; nor which
+        extension modules travel.
         """
-        destination = replace(self._destination(agent), is_held=False)
-        return partial(push, self._manifest_for(agent), destination, tell=tell, ahead=self._ahead)
+        manifest = self._manifest
+        if manifest is None or manifest.for_some:
+            return {}
+        alone = [one.name for one in self.agents if self.agents_of_tree(one.name) == [one.name]]
+        return {one: offer(manifest, self._destination(one, is_held=is_held)) for one in alone}
+
+    def pusher(
+        self, agent: str, round_trip_s: Callable[[], float], *, is_held: bool = True
+    ) -> Pusher:
+        """Return what brings the tree to the host of an agent; it runs in a thread.
+
+        ``is_held`` is as for ``Destination``, and ``round_trip_s`` as for ``push``.
+        """
+        return partial(
+            push,
+            self._manifest_for(agent),
+            self._destination(agent, is_held=is_held),
+            ahead=self._ahead,
+            round_trip_s=round_trip_s,
+        )
 
     def previewer(self, agent: str) -> Asker:
         """Return what asks for the room there, and for what ``pusher`` would bring, if anything."""
@@ -346,7 +362,7 @@ class Places:
         known = [suffix for suffix in suffixes if suffix is not None]
         return self._manifest.for_interpreters(known) if known == suffixes else self._manifest
 
-    def _destination(self, agent: str) -> Destination:
+    def _destination(self, agent: str, *, is_held: bool = True) -> Destination:
         spec = self._agents_by_name[agent].spec
         return Destination(
             host=agent,
@@ -354,6 +370,7 @@ class Places:
             run_uid=self._settings.run_uid,
             cache=spec.cache,
             directory=spec.chdir,
+            is_held=is_held,
         )
 
     # -- workers ---------------------------------------------------------------------------
@@ -419,22 +436,6 @@ class Places:
         return PathMap(
             locate=layout.locate, origin=layout.origin, tree=posixpath.join(home, spec.chdir)
         )
-
-
-def ext_suffix(greeting: Mapping[str, Any]) -> str | None:
-    """Return what an interpreter's extension modules end with, None where it does not say."""
-    probe = greeting.get("probe")
-    config = probe.get("config") if isinstance(probe, dict) else None
-    suffix = config.get("EXT_SUFFIX") if isinstance(config, dict) else None
-    return suffix if isinstance(suffix, str) else None
-
-
-def host_name(plan: EnvironmentPlan) -> str:
-    """Return the short name of an environment's host."""
-    target = plan.spec.target
-    if target is None:
-        return "local" if plan.spec.via is None else plan.spec.via
-    return target.host if isinstance(target, SshTarget) else f"{target.host}:{target.port}"
 
 
 def read_start_up(invocation_dir: Path) -> StartUp:

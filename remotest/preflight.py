@@ -59,6 +59,14 @@ def read_interpreter(info: Mapping[str, Any]) -> Interpreter:
     )
 
 
+def ext_suffix(greeting: Mapping[str, Any]) -> str | None:
+    """Return what an interpreter's extension modules end with, None where it does not say."""
+    probe = greeting.get("probe")
+    config = probe.get("config") if isinstance(probe, dict) else None
+    suffix = config.get("EXT_SUFFIX") if isinstance(config, dict) else None
+    return suffix if isinstance(suffix, str) else None
+
+
 def _word(value: Any) -> str:
     return one_line(str(value)[:MAX_WORD_CHARS])
 

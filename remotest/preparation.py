@@ -88,6 +88,8 @@ class Preparation:
         """Read what travels; where that cannot be, only agents that need no tree can run."""
         try:
             self._report.notes("sync", self._places.scan_tree())
+            for agent, frame in self._places.offers().items():
+                self._driver.say_ahead(agent, frame)
             self._places.pack_ahead()
         except SyncError as error:
             self._report.host_failed(error)
@@ -255,7 +257,8 @@ class Preparation:
         """Begin to bring the tree to the host of an agent, for all that share it there."""
         self._nodes.sync_started(self._places.roots)
         self._pushing.add(agent)
-        self._driver.push(agent, self._places.pusher(agent))
+        round_trip_s = partial(self._driver.round_trip_s, agent)
+        self._driver.push(agent, self._places.pusher(agent, round_trip_s))
 
     def _tree_pushed(self, event: TreePushed) -> None:
         if event.agent not in self._is_again:

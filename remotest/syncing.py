@@ -131,17 +131,22 @@ def sync(
         places = visit.places
         greetings = visit.dial()
         notes = places.scan_tree()  # While hosts are dialled.
+        visit.say_ahead(places.offers(is_held=False))
         places.pack_ahead()
         greeted = []
         for agent, info in greetings:
             places.set_interpreter(agent, read_interpreter(info), info)
             if places.awaits_tree(agent):
                 greeted.append(agent)
-        pushers = {
-            agent: places.sync_pusher(agent, partial(tell, agent))
-            for agent in places.assign_trees(greeted)
-        }
-        pushed = visit.ask(pushers)
+        pushed = visit.ask(
+            {
+                agent: partial(
+                    places.pusher(agent, partial(visit.round_trip_s, agent), is_held=False),
+                    tell=partial(tell, agent),
+                )
+                for agent in places.assign_trees(greeted)
+            }
+        )
         if not visit.errors:
             visit.close(within_s=0.0)  # No slot is held: what is left to do is for the hosts.
         return Synced(

@@ -77,6 +77,15 @@ class Visit:
                 waiting.remove(event.agent)
                 self.errors[event.agent] = event.error
 
+    def say_ahead(self, offers: Mapping[str, bytes]) -> None:
+        """Say what conversations will begin with, before their agents have greeted."""
+        for agent, frame in offers.items():
+            self._driver.say_ahead(agent, frame)
+
+    def round_trip_s(self, agent: str) -> float:
+        """Return what ``Driver.round_trip_s`` does."""
+        return self._driver.round_trip_s(agent)
+
     def ask(self, askers: Mapping[str, Asker]) -> dict[str, Any]:
         """Have all of these conversations at once; return agent -> what it came to.
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 NOTHING: Final = manifests.digest_of(b"")
 """What the manifest without entries is known by."""
 
+ROUND_TRIP_S: Final = 0.001
+"""To a host of these tests, which is this process."""
+
 
 def snapshot(top: Path | str) -> dict[bytes, tuple[Any, ...]]:
     """Return (kind, mode, content or target) of everything below a directory, by path."""
@@ -119,7 +122,14 @@ class Host:
     def push(self, manifest: Manifest, *, ahead: PackedAhead | None = None, **where: Any) -> Pushed:
         where.setdefault("project", project_key("/home/me/project", "laptop"))
         destination = Destination(host="box", run_uid="run", **where)
-        return push(manifest, destination, self.send, self.receive, ahead=ahead)
+        return push(
+            manifest,
+            destination,
+            self.send,
+            self.receive,
+            ahead=ahead,
+            round_trip_s=lambda: ROUND_TRIP_S,
+        )
 
     def push_and_release(self, manifest: Manifest, **where: Any) -> Pushed:
         try:

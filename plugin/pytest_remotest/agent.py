@@ -38,7 +38,7 @@ DRAIN_READS = 64  # Pipe reads after a worker's exit: what it wrote before fits 
 MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come in 1 MB pieces.
 WAKE_READ_BYTES = 4096  # Of the pipe that wakes the main thread: a byte a frame or signal.
 ROOM_LOOK_S = 1.0  # Between looks, while there is no room for a frame, at whether this is over.
-FIRST_WORD_S = 60.0  # From our greeting to the first order: the line may have fallen silent.
+FIRST_WORD_S = 60.0  # From our greeting to its answer: the line may have fallen silent.
 PING = frames.encode([messages.Ping()])
 PONG = frames.encode([messages.Pong()])
 GOODBYE = frames.encode([messages.Goodbye()])
@@ -85,7 +85,6 @@ class Agent:
         self._told_to_leave = False
         self._heard_s = time.monotonic()
         self._silence_s: Optional[float] = FIRST_WORD_S
-        self._has_heard = False
         self._next_look_s = 0.0
         self._next_reap_s = 0.0
         self._run_folder: Any = None  # Until a worker is to be started.
@@ -236,9 +235,6 @@ class Agent:
     # -- from the controller ---------------------------------------------------------------
 
     def _handle(self, frame: Optional[bytes]) -> None:
-        if not self._has_heard:
-            self._has_heard = True
-            self._silence_s = None
         if frame is None:
             self._leaving = True
         elif frame[:1] == frames.WORKER_KIND:
@@ -321,6 +317,7 @@ class Agent:
 
     def _watch_workers(self, message: messages.WatchWorkers) -> None:
         self._limits = message
+        self._silence_s = None  # It has heard our greeting. A tree may be announced before that.
 
     def _stop_worker(self, message: messages.StopWorker) -> None:
         worker = self._workers.get(message.worker)

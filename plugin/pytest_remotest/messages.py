@@ -173,7 +173,7 @@ class ExpectPings(NamedTuple):
 
 
 class WatchWorkers(NamedTuple):
-    """Kill a worker that is stopped or frozen for ``stopped_limit_s``.
+    """Kill a worker that is stopped or frozen for ``stopped_limit_s``. Answers the Greeting.
 
     And one that has tests to run and says nothing for ``silence_limit_s``, unless that is None.
     """

@@ -13,6 +13,7 @@ HEARTBEAT_S: Final = 30.0
 
 OnFrame: TypeAlias = Callable[[bytes], None]
 OnClosed: TypeAlias = Callable[[str], None]
+OnStarted: TypeAlias = "Callable[[AgentGateway], None]"
 
 
 class ByteStream(Protocol):
@@ -68,7 +69,8 @@ class AgentGateway(Protocol):
 
     ``on_frame`` and ``on_closed``, given when it was opened, are called by the gateway's reader
     thread; ``on_closed`` exactly once and last, with the reason, whichever side ended it. Neither
-    may wait for the gateway.
+    may wait for the gateway. ``on_started`` is called by the thread that opens it, once the agent
+    has been sent there: whether that begins is not known by then.
 
     Attributes:
         is_local: the agent is a process of this machine, over no network.
@@ -95,6 +97,13 @@ class AgentGateway(Protocol):
 
         Raises:
             HostLost: the gateway is closed.
+        """
+        ...
+
+    def send_ahead(self, frame: bytes) -> bool:
+        """Send a frame before the agent has greeted; return whether it was sent. Never raises.
+
+        It is not, where somebody would have to wait for room: maybe nobody reads there.
         """
         ...
 

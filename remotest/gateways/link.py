@@ -8,6 +8,7 @@ an unasked error, to shut down) is refused.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import struct
 import threading
@@ -45,7 +46,7 @@ START_TIMEOUT_S: Final = 2 * WRITE_STALL_S
 """From execnet's start to that of our agent: two writes to a host that may stall."""
 
 MARGIN_BYTES: Final = 4096
-"""For the messages of execnet around the loader and the bundle, some 100 bytes."""
+"""For the messages of execnet around the loader and the bundle, or a frame: some 100 bytes."""
 
 CHANNEL_ID: Final = 1
 """The first channel that our side of an execnet gateway makes, and the only one."""
@@ -301,6 +302,14 @@ class AgentLink:
             self._channel.send(frame)
         except OSError:
             raise self._lost() from None
+
+    def send_ahead(self, frame: bytes) -> bool:
+        """See ``AgentGateway``."""
+        if self._stream.room_bytes < len(frame) + MARGIN_BYTES:
+            return False
+        with contextlib.suppress(OSError):  # What is read then says more.
+            self._channel.send(frame)
+        return True
 
     def _lost(self) -> HostLost:
         cause = self._reason or "the connection ended"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from remotest.errors import HostError
-    from remotest.gateways.base import AgentGateway, ByteStream, OnClosed, OnFrame
+    from remotest.gateways.base import AgentGateway, ByteStream, OnClosed, OnFrame, OnStarted
     from remotest.gateways.hostpool import HostPool
 
 
@@ -72,7 +72,9 @@ class GatewayOpener:
             raise UsageError(f"via={name}: no --px or --tx has id={name}; ids of this run: {known}")
         return self._named[name]
 
-    def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> AgentGateway:
+    def __call__(
+        self, agent: str, on_frame: OnFrame, on_closed: OnClosed, on_started: OnStarted
+    ) -> AgentGateway:
         """Open the gateway of an agent; see ``open_gateway``.
 
         Raises:
@@ -90,6 +92,7 @@ class GatewayOpener:
                 bundle=read_bundle(),
                 on_frame=on_frame,
                 on_closed=on_closed,
+                on_started=on_started,
                 will_fork=agent in self._forking,
             )
         finally:

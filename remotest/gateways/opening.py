@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from remotest.gateways.base import OnClosed, OnFrame
+    from remotest.gateways.base import OnClosed, OnFrame, OnStarted
 
 END_TIMEOUT_S: Final = 5.0
 """For a shell on a host to kill a process there."""
@@ -55,6 +55,7 @@ def open_gateway(
     bundle: Mapping[str, str],
     on_frame: OnFrame,
     on_closed: OnClosed,
+    on_started: OnStarted = lambda _: None,
     will_fork: bool = False,
     timeout_s: float = BOOT_TIMEOUT_S,
 ) -> AgentLink:
@@ -73,6 +74,7 @@ def open_gateway(
         on_frame: see ``AgentGateway``.
         on_closed: see ``AgentGateway``; not called where this raises. It may be called before
             this returns.
+        on_started: see ``AgentGateway``.
         will_fork: whether workers will probably be forked: what they fork from begins at once.
         timeout_s: how long the interpreter may take to answer once the stream is there; with
             ``setup=``, SETUP_TIMEOUT_S more.
@@ -117,12 +119,15 @@ def open_gateway(
         # A socket server reads more than its line, and drops that.
         if not is_socket and spec.setup is None and spec.interpreters != "uv":
             _start_ahead(link, stream, bundle, spec.cache, will_fork=will_fork)
+        if is_ahead := link.is_started:
+            on_started(link)
         booted = boot.hear(timeout_s)
-        if not link.is_started:
+        if not is_ahead:
             try:
                 link.start(bundle, cache=spec.cache, will_fork=will_fork)
             except OSError:
                 raise _lost(stream, host, booted) from None
+            on_started(link)
         link.listen(booted)
     except BaseException:  # Also Ctrl-C: nothing may be left running.
         link.abandon()

@@ -18,17 +18,17 @@ IN_FLIGHT_BYTES: Final = 4 * 1024 * 1024
 
 
 def choose_encoding(
-    best: str, *, answer_s: float, sent_bytes: int = 0, elapsed_s: float = 0.0
+    best: str, *, round_trip_s: float, sent_bytes: int = 0, elapsed_s: float = 0.0
 ) -> str:
     """Return how to pack what is sent next.
 
     Args:
         best: of ``packing``, what both sides can do.
-        answer_s: how long the host took to answer.
-        sent_bytes: since then.
+        round_trip_s: to the host and back; 0 where that is not known yet.
+        sent_bytes: so far.
         elapsed_s: so long it took to send them.
     """
-    if best != ZLIB or answer_s >= NEAR_S:
+    if best != ZLIB or not 0.0 < round_trip_s < NEAR_S:
         return best
     is_slow = sent_bytes > IN_FLIGHT_BYTES and sent_bytes < FAST_BYTES_PER_S * elapsed_s
     return best if is_slow else PLAIN

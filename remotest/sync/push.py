@@ -106,6 +106,7 @@ class _Push:
         tell: Callable[[Progress], None] = lambda _: None,
         *,
         ahead: PackedAhead | None = None,
+        round_trip_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._manifest = manifest
         self._ahead = ahead
@@ -114,22 +115,15 @@ class _Push:
         self._send = send
         self._receive = receive
         self._encoding = packing.PLAIN
-        self._offered_s = 0.0
-        self._answer_s = 0.0
+        self._round_trip_s = round_trip_s
 
     def offer(self, *, commit: bool) -> None:
-        """Announce the manifest, and have its tree made as soon as that can be."""
-        to = self._to
-        opening = SyncOpen(to.project, to.run_uid, to.cache, to.directory)
-        commits = [SyncCommit(to.is_held)] if commit else []
-        self._offered_s = time.monotonic()
-        self._send(encode([opening, self._manifest.announcement, *commits]))
+        self._send(offer(self._manifest, self._to, commit=commit))
 
     def lacking(self) -> list[str]:
         """Return the digests of the contents that the host lacks, each once."""
         manifest = self._manifest
         digests = self._wanted({manifest.digest: "", **manifest.sources})
-        self._answer_s = time.monotonic() - self._offered_s
         if digests != [manifest.digest]:
             return digests
         for group in grouped(blobs_of(manifest.text, manifest.digest)):
@@ -193,7 +187,7 @@ class _Push:
         for group in grouped(self._contents(left)):
             encoding = choose_encoding(
                 self._encoding,
-                answer_s=self._answer_s,
+                round_trip_s=self._round_trip_s(),
                 sent_bytes=sent_bytes,
                 elapsed_s=time.monotonic() - began_s,
             )
@@ -203,8 +197,8 @@ class _Push:
 
     def _packed_already(self, digests: Collection[str]) -> list[Parcel]:
         parcels = [] if self._ahead is None else self._ahead.take(digests)
-        is_slow = choose_encoding(self._encoding, answer_s=self._answer_s) != packing.PLAIN
-        return parcels if is_slow else []
+        encoding = choose_encoding(self._encoding, round_trip_s=self._round_trip_s())
+        return [] if encoding == packing.PLAIN else parcels
 
     def _contents(self, digests: Iterable[str]) -> Iterator[Blob]:
         for digest in digests:
@@ -256,6 +250,17 @@ class _Push:
         )
 
 
+def offer(manifest: Manifest, destination: Destination, *, commit: bool = True) -> bytes:
+    """Return the frame that a conversation begins with: it announces the manifest.
+
+    With ``commit`` the host makes its tree as soon as that can be.
+    """
+    to = destination
+    opening = SyncOpen(to.project, to.run_uid, to.cache, to.directory)
+    commits = [SyncCommit(to.is_held)] if commit else []
+    return encode([opening, manifest.announcement, *commits])
+
+
 def push(
     manifest: Manifest,
     destination: Destination,
@@ -264,24 +269,29 @@ def push(
     tell: Callable[[Progress], None] = lambda _: None,
     *,
     ahead: PackedAhead | None = None,
+    round_trip_s: Callable[[], float] = lambda: 0.0,
 ) -> Pushed:
     """Make the tree on a host equal to a manifest. Blocks; one thread for each host.
 
     Args:
         manifest: may be used for several hosts at once.
         destination: the host and the place there.
-        send: sends one frame; blocks while the link is full, raises HostLost where it is gone.
+        send: sends one frame; blocks while the link is full, raises HostLost where it is gone. The
+            first is the ``offer``.
         receive: waits so many seconds at most for the next Sync message of the host. Raises
             TimeoutError if none comes, HostLost where the link is gone.
         tell: is told how far it is after each frame, in this thread.
         ahead: has contents of the manifest that are packed already.
+        round_trip_s: returns how long it takes to the host and back, 0 while that is not known.
 
     Raises:
         SyncError: the host could not make the tree, or a file here has changed meanwhile.
         ProtocolError: the host asked for, or said, what it may not.
         HostLost: from ``send`` and ``receive``.
     """
-    conversation = _Push(manifest, destination, send, receive, tell, ahead=ahead)
+    conversation = _Push(
+        manifest, destination, send, receive, tell, ahead=ahead, round_trip_s=round_trip_s
+    )
     conversation.offer(commit=True)
     digests = conversation.lacking()
     sent_bytes, packed_bytes = conversation.supply(digests)

@@ -19,7 +19,14 @@ DELAY_S: Final = 0.02
 """So long that what one side says at once passes together, on a busy machine too."""
 
 MOST_TURNS: Final = 11
-"""9, which docs/performance.md tells one by one, and a few where packets meet on the way."""
+"""The first time: 9, which docs/performance.md tells one by one, and a few where packets meet on
+the way."""
+
+TURNS_IN_PLACE: Final = 8
+"""With the tree in place."""
+
+RUNS_IN_PLACE: Final = 5
+"""At most, until in one of them no packets have met."""
 
 
 class CountingProxy(Proxy):
@@ -47,12 +54,21 @@ def test_few_turns_lead_to_the_first_test(project: Project, tmp_path: Path) -> N
             for file in (server.known_hosts, server.ssh_config_path):
                 file.write_text(file.read_text().replace(str(server.port), str(proxy.port)))
             spec = f"{server.spec}//python={sys.executable}"
-            with project.start(["pytest", "-d", "--tx", spec]) as process:
-                begun.read_text()
-                turns = proxy.turns
-                output, _ = process.communicate(timeout=60)
+            assert _turns_to_the_first_test(project, spec, begun, proxy) <= MOST_TURNS
+            runs = (
+                _turns_to_the_first_test(project, spec, begun, proxy) for _ in range(RUNS_IN_PLACE)
+            )
+            assert any(turns <= TURNS_IN_PLACE for turns in runs)
         finally:
             proxy.close()
+
+
+def _turns_to_the_first_test(project: Project, spec: str, begun: Path, proxy: CountingProxy) -> int:
+    before, connections = proxy.turns, proxy.accepted_count
+    with project.start(["pytest", "-d", "--tx", spec]) as process:
+        begun.read_text()
+        turns = proxy.turns - before
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
-    assert proxy.accepted_count == 1
-    assert turns <= MOST_TURNS
+    assert proxy.accepted_count == connections + 1
+    return turns

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from memoryhosts import (
+    INFO,
+    WAIT_S,
+    MemoryHosts,
+    break_the_protocol,
+    greet,
+    greet_from_the_future,
+    leave,
+    receive,
+)
 
 import remotest.driver
 from pytest_remotest import frames, messages
 from remotest.driver import Driver
-from remotest.errors import ConnectError, HostLost, SyncError, UsageError
+from remotest.errors import ConnectError, SyncError, UsageError
 from remotest.sync.push import Progress, Pushed
 from remotest.tidings import (
     Answered,
-    DriverEvent,
     GatewayClosed,
     GatewayFailed,
     GatewayOpened,
@@ -27,82 +36,6 @@ from remotest.tidings import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from remotest.gateways.base import OnClosed, OnFrame
-
-WAIT_S: Final = 30.0
-INFO: Final = {"hostname": "box"}
-
-
-class MemoryGateway:
-    """A gateway whose host is the test: what is sent is kept, what comes is said by the test."""
-
-    is_local = True
-    heartbeat_s = 3600.0
-    broke_protocol = False
-
-    def __init__(self, on_frame: OnFrame, on_closed: OnClosed) -> None:
-        self.say = on_frame
-        self.hang_up = on_closed
-        self.sent: list[Any] = []
-        self.is_closed = threading.Event()
-
-    def send(self, frame: bytes) -> None:
-        if self.is_closed.is_set():
-            raise HostLost(host="box", phase="send", cause="closed")
-        worker, batch = frames.decode(frame)
-        # What all are told first.
-        if not isinstance(batch[0], messages.WatchWorkers | messages.Ping):
-            self.sent.append((worker, batch))
-        if frame == frames.encode([messages.Goodbye()]):
-            self.hang_up("it left")
-
-    def give_up(self, reason: str) -> None:
-        self.is_closed.set()
-        self.hang_up(reason)
-
-    def close(self, timeout_s: float) -> None:
-        assert timeout_s > 0
-        self.is_closed.set()
-
-
-class MemoryHosts:
-    """Opens gateways in memory; each host greets as it is told to, or fails to open."""
-
-    def __init__(self) -> None:
-        self.gateways: dict[str, MemoryGateway] = {}
-        self.errors: dict[str, Exception] = {}
-        self.greetings: dict[str, Callable[[MemoryGateway], None]] = {}
-
-    def __call__(self, agent: str, on_frame: OnFrame, on_closed: OnClosed) -> MemoryGateway:
-        if agent in self.errors:
-            raise self.errors[agent]
-        gateway = self.gateways[agent] = MemoryGateway(on_frame, on_closed)
-        self.greetings.get(agent, greet)(gateway)
-        return gateway
-
-
-def greet(gateway: MemoryGateway) -> None:
-    gateway.say(frames.encode([messages.Greeting(messages.PROTOCOL, INFO)]))
-
-
-def greet_from_the_future(gateway: MemoryGateway) -> None:
-    gateway.say(frames.encode([messages.Greeting(messages.PROTOCOL + 1, INFO)]))
-
-
-def break_the_protocol(gateway: MemoryGateway) -> None:
-    gateway.broke_protocol = True
-    gateway.hang_up("it said nonsense")
-
-
-def leave(gateway: MemoryGateway) -> None:
-    gateway.hang_up("it is gone")
-
-
-def receive(driver: Driver) -> DriverEvent:
-    event = driver.receive(WAIT_S)
-    assert event is not None
-    return event
 
 
 @pytest.fixture

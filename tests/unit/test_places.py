@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from settingsworld import settings
 
+from pytest_remotest import frames, messages
 from remotest.places import Places
 from remotest.preflight import read_interpreter
 from remotest.run.plan import Environment
@@ -140,3 +141,26 @@ def test_a_tree_goes_to_the_first_that_can_take_it(here: dict[str, Any]) -> None
     places = Places(settings("ssh=h//python=p", "ssh=h//python=q", **here))
     assert places.assign_trees(["ssh=h//python=q"]) == ["ssh=h//python=q"]
     assert places.sharing_tree("ssh=h//python=q") == ["ssh=h//python=q"]
+
+
+def test_what_hosts_are_told_before_they_greet(
+    here: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    specs = ("ssh=h//python=p", "ssh=h//python=q", "ssh=i", "ssh=j//sync=none", "popen")
+    places = Places(settings(*specs, **here))
+    assert places.offers() == {}
+
+    places.scan_tree()
+    for is_held in (True, False):
+        ((agent, frame),) = places.offers(is_held=is_held).items()
+        assert agent == "ssh=i"
+        _, (opening, announcement, commit) = frames.decode(frame)
+        assert isinstance(opening, messages.SyncOpen)
+        assert places.manifest is not None
+        assert announcement == places.manifest.announcement
+        assert commit == messages.SyncCommit(is_held)
+
+    (tmp_path / "x.cpython-39-x86_64-linux-gnu.so").touch()
+    places.scan_tree()
+    assert places.offers() == {}

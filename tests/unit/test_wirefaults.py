@@ -15,7 +15,7 @@ from remotest.faultywire import CUT, FaultyOpener
 from remotest.wirefaults import Fault, parse_faults
 
 if TYPE_CHECKING:
-    from remotest.gateways.base import OnClosed, OnFrame
+    from remotest.gateways.base import AgentGateway, OnClosed, OnFrame, OnStarted
 
 REPORT: Final = frozenset(("TestReport",))
 
@@ -88,23 +88,32 @@ class Link:
     is_local = False
     heartbeat_s = 30.0
     broke_protocol = False
+    is_full = False
 
     def __init__(self, faults: str) -> None:
         self.sent: list[Any] = []
         self.heard: list[Any] = []
         self.wire = FaultyOpener(self._open, parse_faults(faults))(
-            "box", self._hear, self.heard.append
+            "box", self._hear, self.heard.append, self._start
         )
 
-    def _open(self, _: str, on_frame: OnFrame, on_closed: OnClosed) -> Link:
+    def _open(self, _: str, on_frame: OnFrame, on_closed: OnClosed, on_started: OnStarted) -> Link:
         self.say, self.hang_up = on_frame, on_closed
+        on_started(self)
         return self
+
+    def _start(self, gateway: AgentGateway) -> None:
+        self.started = gateway
 
     def _hear(self, frame: bytes) -> None:
         self.heard.append(frames.decode(frame))
 
     def send(self, frame: bytes) -> None:
         self.sent.append(frames.decode(frame))
+
+    def send_ahead(self, frame: bytes) -> bool:
+        self.send(frame)
+        return not self.is_full
 
     def give_up(self, reason: str) -> None:
         self.hang_up(reason)
@@ -180,17 +189,43 @@ def test_what_is_told_to_a_host() -> None:
     assert link.heard == [CUT]
 
 
+@pytest.mark.parametrize(
+    ("faults", "is_full", "sent", "was_sent"),
+    [
+        ("any:9:drop", False, [(None, [ONE])], True),
+        ("any:9:drop", True, [(None, [ONE])], False),
+        ("any:1:drop", False, [], True),
+        ("any:1:double", False, [(None, [ONE, ONE])], True),
+    ],
+    ids=["nothing", "no room", "dropped", "doubled"],
+)
+def test_what_is_said_before_the_greeting(
+    faults: str, is_full: bool, sent: list[Any], was_sent: bool
+) -> None:
+    link = Link(faults)
+    link.is_full = is_full
+    assert link.started.send_ahead(frames.encode([ONE])) == was_sent
+    assert link.sent == sent
+
+
 def test_what_is_counted_is_counted_over_all_hosts() -> None:
     heard: list[Any] = []
     says: dict[str, OnFrame] = {}
 
-    def open_one(agent: str, on_frame: OnFrame, _: OnClosed) -> Link:
+    def open_one(agent: str, on_frame: OnFrame, _: OnClosed, on_started: OnStarted) -> Link:
         says[agent] = on_frame
-        return Link("")
+        link = Link("")
+        on_started(link)
+        return link
 
     opener = FaultyOpener(open_one, parse_faults("any:2:drop"))
     for agent in ("one", "other"):
-        opener(agent, lambda frame: heard.append(frames.decode(frame)), heard.append)
+        opener(
+            agent,
+            lambda frame: heard.append(frames.decode(frame)),
+            heard.append,
+            lambda _: None,
+        )
     for agent, message in (("one", ONE), ("other", TWO), ("one", THREE)):
         says[agent](frames.encode([message], "gw0"))
     assert heard == [("gw0", [ONE]), ("gw0", [THREE])]

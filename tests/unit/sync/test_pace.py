@@ -11,9 +11,10 @@ MB = 1_000_000
 
 
 @pytest.mark.parametrize(
-    ("best", "answer_s", "sent_bytes", "elapsed_s", "chosen"),
+    ("best", "round_trip_s", "sent_bytes", "elapsed_s", "chosen"),
     [
         (ZLIB, 0.05, 0, 0.0, ZLIB),
+        (ZLIB, 0.0, 0, 0.0, ZLIB),
         (ZLIB, 0.002, 0, 0.0, PLAIN),
         (ZLIB, 0.002, 3 * MB, 10.0, PLAIN),
         (ZLIB, 0.002, 50 * MB, 1.0, PLAIN),
@@ -22,14 +23,14 @@ MB = 1_000_000
         (PLAIN, 0.05, 50 * MB, 99.0, PLAIN),
     ],
     ids=[
-        *("far", "near", "near, not known yet", "near and fast", "near and slow"),
+        *("far", "maybe far", "near", "near, not known yet", "near and fast", "near and slow"),
         *("zstd is always faster", "nothing in common"),
     ],
 )
 def test_what_is_sent_next(
-    best: str, answer_s: float, sent_bytes: int, elapsed_s: float, chosen: str
+    best: str, round_trip_s: float, sent_bytes: int, elapsed_s: float, chosen: str
 ) -> None:
     assert (
-        choose_encoding(best, answer_s=answer_s, sent_bytes=sent_bytes, elapsed_s=elapsed_s)
+        choose_encoding(best, round_trip_s=round_trip_s, sent_bytes=sent_bytes, elapsed_s=elapsed_s)
         == chosen
     )
