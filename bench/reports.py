@@ -19,7 +19,6 @@ from bench.measure import AT_LEAST, Aim, NotMeasuredError, take_turns
 from pytest_remotest import frames, messages
 from remotest.bundle import read_bundle
 from remotest.gateways.opening import open_gateway
-from remotest.gateways.shellscripts import REMOTE_COMMAND
 from remotest.spec import GatewaySpec, SshTarget
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class Burst:
                 python=sys.executable,
             ),
             host=there.names[0],
-            connect=lambda spec: pool.session(spec, REMOTE_COMMAND),
+            connect=pool.session,
             invocation_directory=folder,
             bundle=bundle,
             on_frame=self._take,

@@ -19,7 +19,6 @@ import sshd
 
 from remotest.bundle import BYTECODE, LOADER, read_bundle
 from remotest.gateways.opening import connect_here, open_gateway
-from remotest.gateways.shellscripts import REMOTE_COMMAND
 from remotest.gateways.tcp import SocketStream
 from remotest.spec import GatewaySpec, SocketTarget
 
@@ -134,13 +133,13 @@ class World:
         """Make this the login shell of the host. Only for ssh."""
         self._start_sshd(shell)
 
-    def _connect(self, spec: GatewaySpec) -> ByteStream:
+    def _connect(self, spec: GatewaySpec, command: str) -> ByteStream:
         if self.kind == "ssh":
-            return self._pool.session(spec, REMOTE_COMMAND)
+            return self._pool.session(spec, command)
         if self.kind == "forwarded":
             assert isinstance(spec.target, SocketTarget)
             return self._pool.forward(self._ssh_spec, spec.target.host, spec.target.port)
-        return connect_here(spec)
+        return connect_here(spec, command)
 
     def _start_socket_server(self) -> SocketTarget:
         server = subprocess.Popen(

@@ -3,13 +3,15 @@
 Three texts, each carrying the next as data, so that no shell on a host ever parses anything that
 a user wrote:
 
-1. ``shellscripts.REMOTE_COMMAND``: constant, the same string for bash, dash, fish and tcsh. It
-   reads
-2. one line for ``sh``: a script that finds the interpreter and becomes it, or says what else
-   there is. The interpreter reads
-3. one line of Python: it tells what it is, keeps the stream to itself, and waits for more.
+1. a command, which means the same to bash, dash, fish and tcsh. It carries
+2. a script for ``sh``: it finds the interpreter and becomes it, or says what else there is. It
+   carries
+3. a program for Python: it tells what it is, keeps the stream to itself, and waits for more.
 
-A socket server of execnet is at step 3 at once. docs/protocol.md tells the whole story.
+So an interpreter is there before the host has said how much it takes. What may take long before it
+is (``setup=``, uv) has a command that is always the same, which reads 2 as one line, as the
+interpreter then reads 3. A socket server of execnet is at step 3 at once. docs/protocol.md tells
+the whole story.
 """
 
 from __future__ import annotations
@@ -46,13 +48,21 @@ except NameError:
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.close(null)
+    leave = {leave!r}
 else:
     receiver, sender = os.dup(clientsock.fileno()), os.dup(clientsock.fileno())
     clientsock.close()
+    leave = b""
 implementation = getattr(getattr(sys, "implementation", None), "name", "cpython")
 answer = "%s%s python %r" % ({left!r}, {right!r},
     (tuple(sys.version_info[:3]), implementation, sys.executable or ""))
 os.write(sender, (answer + "\\n").encode("ascii", "backslashreplace"))
+if sys.version_info >= {oldest}:
+    for name in {early}:
+        try:
+            __import__(name)
+        except ImportError:  # Whoever needs it tells.
+            pass
 def receive(size):
     data = b""
     while len(data) < size:
@@ -61,12 +71,19 @@ def receive(size):
             break
         data += piece
     return data
-receive({leave_bytes})
-engine = receive(int(receive({length_digits}) or 0))
+said = receive(len(leave))
+length = b"" if said == leave else said  # A shell of a login script has read that, and left.
+engine = receive(int(length + receive({length_digits} - len(length)) or 0))
 if engine and sys.version_info >= {oldest}:
     import zlib
     exec(compile(zlib.decompress(engine), "<remotest engine>", "exec"))
 """
+
+IMPORTED_EARLY: Final = (
+    *("typing", "threading", "hashlib", "selectors", "subprocess", "socket"),
+    *("json", "tempfile", "importlib.util", "platform", "sysconfig", "ctypes"),
+)
+"""What an agent imports of the standard library: until the engine has come there is time for it."""
 
 LEAVE_LINE: Final = b"exit\n"
 """In front of what is said before anybody has answered: of the script for ``sh``, and the engine.
@@ -199,9 +216,10 @@ def python_line(marker: Marker) -> bytes:
     program = _PYTHON_PROGRAM.format(
         left=marker.left,
         right=marker.right,
-        leave_bytes=len(LEAVE_LINE),
+        leave=LEAVE_LINE,
         length_digits=LENGTH_DIGITS,
         oldest=OLDEST_VERSION,
+        early=IMPORTED_EARLY,
         start_timeout_s=START_TIMEOUT_S,
     )
     return ascii(program).encode("ascii") + b"\n"
@@ -210,7 +228,7 @@ def python_line(marker: Marker) -> bytes:
 def engine_message(
     engine: str, bundle: Mapping[str, str], *, cache: str | None, packed: bytes
 ) -> bytes:
-    """Return what an interpreter waits for once it has answered: execnet, guarded, ready to serve.
+    """Return what an interpreter waits for behind ``LEAVE_LINE``: execnet, guarded, ready to serve.
 
     Args:
         engine: the source of execnet.
@@ -228,7 +246,7 @@ def engine_message(
         key=hashlib.sha256(engine.encode("utf-8") + packed).hexdigest(),
     )
     data = zlib.compress(program.encode("ascii"))
-    return LEAVE_LINE + b"%0*d" % (LENGTH_DIGITS, len(data)) + data
+    return b"%0*d" % (LENGTH_DIGITS, len(data)) + data
 
 
 _ESCAPE: Final = r"""\\(?:[\\'"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})"""

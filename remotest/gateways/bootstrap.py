@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from remotest.errors import AbsentError, ConnectError
 from remotest.gateways import bootlines, shellscripts
@@ -43,6 +43,10 @@ SETUP_REMEDY: Final = "run it there by hand, in sh: what does it say?"
 
 _READ_BYTES: Final = 64 * 1024
 
+Listener: TypeAlias = Literal["shell", "interpreter", "program"]
+"""Who reads first what is said on a stream: ``SHELL_PROGRAM``, an interpreter that waits for its
+program as a socket server does, or the program itself."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Booted:
@@ -69,6 +73,7 @@ class Boot:
         *,
         host: str,
         python: str | None,
+        marker: bootlines.Marker | None = None,
         setup: str | None = None,
         uv_request: str | None = None,
         may_install: bool = False,
@@ -79,6 +84,7 @@ class Boot:
             stream: to the host.
             host: as the user wrote it.
             python: see ``shellscripts.shell_line``.
+            marker: what answers begin with, if that has been said already.
             setup: see there.
             uv_request: what uv calls the interpreter; None where it knows none such.
             may_install: whether the uv of the host may be asked for it.
@@ -90,28 +96,29 @@ class Boot:
         self._uv_request = uv_request
         self._may_install = may_install and uv_request is not None
         self._is_uv_asked = False
-        self._marker = bootlines.Marker.new()
+        self._marker = marker or bootlines.Marker.new()
         self._noise = b""
         self._received = bytearray()
         self._starts = 0
         self._is_shell_awaited = False
         self.pid: int | None = None
 
-    def say(self, *, through_shell: bool) -> None:
-        """Say the launch lines; where nobody takes them, that is told by ``hear``.
+    def say(self, to: Listener) -> None:
+        """Say what comes before the engine; where nobody takes it, that is told by ``hear``.
 
-        Args:
-            through_shell: whether ``SHELL_PROGRAM`` reads first; a socket server has no shell.
+        It is said once there is room for it: so it is known how much more there is.
         """
-        lines = bootlines.python_line(self._marker)
-        if through_shell:
-            self._is_shell_awaited = True
+        if to == "interpreter":  # It has no shell, and may take more than its line.
+            self._say(bootlines.python_line(self._marker))
+            return
+        self._is_shell_awaited = True
+        lines = b""
+        if to == "shell":
             request = self._uv_request if self._may_install else None
-            lines = (
-                shellscripts.shell_line(self._python, self._marker, self._setup, uv_request=request)
-                + lines
-            )
-        self._say(lines)
+            lines = shellscripts.shell_line(
+                self._python, self._marker, self._setup, uv_request=request
+            ) + bootlines.python_line(self._marker)
+        self._say(lines + bootlines.LEAVE_LINE)
 
     def _say(self, lines: bytes) -> None:
         with contextlib.suppress(OSError):  # What is read then says more.

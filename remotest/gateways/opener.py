@@ -87,7 +87,7 @@ class GatewayOpener:
             return open_gateway(
                 spec,
                 host=agent,
-                connect=lambda spec: self._noted(agent, self._connect(spec)),
+                connect=lambda *way: self._noted(agent, self._connect(*way)),
                 invocation_directory=self._invocation_dir,
                 bundle=read_bundle(),
                 on_frame=on_frame,
@@ -119,7 +119,7 @@ class GatewayOpener:
         """
         if isinstance(spec.target, SocketTarget):
             raise SpecError(f"{spec.host_label}: python= is not for socket=: that is one already")
-        stream = self._noted(spec.redacted(), self._connect(spec))
+        stream = self._noted(spec.redacted(), self._connect(spec, REMOTE_COMMAND))
         boot = Boot(stream, host=spec.redacted(), python=None, setup=spec.setup)
         try:
             found = boot.list_interpreters(timeout_s=BOOT_TIMEOUT_S)
@@ -133,15 +133,15 @@ class GatewayOpener:
         stream.kill()
         return found
 
-    def _connect(self, spec: GatewaySpec) -> ByteStream:
+    def _connect(self, spec: GatewaySpec, command: str) -> ByteStream:
         """Return the stream of a spec, through another host where ``via`` says so."""
         if isinstance(spec.target, SshTarget):
-            return self._ssh().session(spec, REMOTE_COMMAND)
+            return self._ssh().session(spec, command)
         if spec.via is None or self._lookup(spec.via).target is None:
-            return connect_here(spec)
+            return connect_here(spec, command)
         if isinstance(spec.target, SocketTarget):
             return self._ssh().forward(spec, spec.target.host, spec.target.port)
-        return self._ssh().session(spec, REMOTE_COMMAND)
+        return self._ssh().session(spec, command)
 
     def _ssh(self) -> HostPool:
         if self._pool is None:

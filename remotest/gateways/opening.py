@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from remotest.errors import ConnectError, SpecError
 from remotest.gateways.base import HEARTBEAT_S, ByteStream
+from remotest.gateways.bootlines import Marker, python_line
 from remotest.gateways.bootstrap import (
     BOOT_TIMEOUT_S,
     EXIT_STATUS_WAIT_S,
@@ -18,7 +19,7 @@ from remotest.gateways.bootstrap import (
 )
 from remotest.gateways.link import AgentLink, size_bytes
 from remotest.gateways.popen import start_here
-from remotest.gateways.shellscripts import end_line
+from remotest.gateways.shellscripts import REMOTE_COMMAND, end_line, told_command
 from remotest.gateways.tcp import connect_socket
 from remotest.interpreters import uv_request
 from remotest.spec import GatewaySpec, SocketTarget, SshTarget
@@ -32,18 +33,18 @@ if TYPE_CHECKING:
 END_TIMEOUT_S: Final = 5.0
 """For a shell on a host to kill a process there."""
 
-Connect: TypeAlias = Callable[[GatewaySpec], ByteStream]
-"""Makes the stream of a spec, or raises a ConnectError."""
+Connect: TypeAlias = Callable[[GatewaySpec, str], ByteStream]
+"""Makes the stream of a spec, in whose shell, if it has one, a command runs. Or a ConnectError."""
 
 
-def connect_here(spec: GatewaySpec) -> ByteStream:
+def connect_here(spec: GatewaySpec, command: str) -> ByteStream:
     """Return the stream of a ``popen`` or ``socket`` spec, as seen from this machine.
 
     Raises:
         ConnectError: no process can be made, or nothing listens there.
     """
     assert not isinstance(spec.target, SshTarget)
-    return start_here() if spec.target is None else connect_socket(spec.target)
+    return start_here(command) if spec.target is None else connect_socket(spec.target)
 
 
 def open_gateway(
@@ -68,7 +69,7 @@ def open_gateway(
     Args:
         spec: what to reach.
         host: the host as the user wrote it, for errors.
-        connect: makes the stream; for ssh with ``REMOTE_COMMAND`` as the command to run.
+        connect: makes the stream.
         invocation_directory: where a relative ``python=`` or ``env=venv:`` of ``popen`` begins.
         bundle: what the agent is loaded from; see ``read_bundle``.
         on_frame: see ``AgentGateway``.
@@ -91,11 +92,15 @@ def open_gateway(
     # After setup= the first of PATH is meant, as on a host.
     if is_local and not (python is None and spec.setup is not None):
         python = python_here(python, invocation_directory)
-    stream = connect(spec)
+    marker = Marker.new()
+    is_quick = spec.setup is None and spec.interpreters != "uv"
+    told = told_command(python, marker, python_line(marker)) if is_quick else None
+    stream = connect(spec, told or REMOTE_COMMAND)
     boot = Boot(
         stream,
         host=host,
         python=python,
+        marker=marker,
         setup=spec.setup,
         uv_request=uv_request(python),
         may_install=spec.interpreters == "uv",
@@ -115,9 +120,9 @@ def open_gateway(
         end_there=end,
     )
     try:
-        boot.say(through_shell=not is_socket)
+        boot.say("interpreter" if is_socket else "program" if told else "shell")
         # A socket server reads more than its line, and drops that.
-        if not is_socket and spec.setup is None and spec.interpreters != "uv":
+        if is_quick and not is_socket:
             _start_ahead(link, stream, bundle, spec.cache, will_fork=will_fork)
         if is_ahead := link.is_started:
             on_started(link)
@@ -165,7 +170,7 @@ def end_there(spec: GatewaySpec, connect: Connect, pid: int) -> None:
     Where the host cannot be reached any more, nothing can be done, and nothing is raised.
     """
     try:
-        stream = connect(spec)
+        stream = connect(spec, REMOTE_COMMAND)
     except ConnectError:
         return
     try:

@@ -11,7 +11,6 @@ import threading
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from remotest.errors import STDERR_TAIL_BYTES, ConnectError
-from remotest.gateways.shellscripts import SHELL_PROGRAM
 from remotest.gateways.tcp import SocketStream
 
 if TYPE_CHECKING:
@@ -97,14 +96,14 @@ class PopenStream(SocketStream):
                 os.killpg(self._process.pid, number)
 
 
-def start_here(host: str = "popen") -> PopenStream:
-    """Start a process of this machine that waits to be told its interpreter.
+def start_here(command: str, host: str = "popen") -> PopenStream:
+    """Run a command of sh as a process of this machine.
 
     Raises:
         ConnectError: no process can be made.
     """
     try:
-        return PopenStream(("/bin/sh", "-c", SHELL_PROGRAM))
+        return PopenStream(("/bin/sh", "-c", command))
     except OSError as error:
         raise ConnectError(
             host=host,

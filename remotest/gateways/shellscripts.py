@@ -1,9 +1,9 @@
 """What ``sh`` on a host is told until it is our interpreter. Pure.
 
-It is told in one line, which carries a script as data; see ``bootlines``. In front of that stands
-``LEAVE_LINE``, so that another shell, which would take the line for its own, leaves. While it waits
-for that line, and while it runs what may hang, a *watcher* goes along with it: a shell cannot see
-by itself that nobody is there any more.
+It is told a script, as a part of its command, or in one line that it reads; see ``bootlines``. In
+front of that line stands ``LEAVE_LINE``, so that another shell, which would take it for its own,
+leaves. While it waits for that line, and while it runs what may hang, a *watcher* goes along with
+it: a shell cannot see by itself that nobody is there any more.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ _LINE_WATCHER: Final = f"""\
 
 REMOTE_COMMAND: Final = f"exec /bin/sh -c '{_LINE_WATCHER} {SHELL_PROGRAM}'"
 """For any login shell: no ``!``, backslash, quote or newline inside, which they differ on."""
+
+_TOLD_COMMAND: Final = """exec /bin/sh -c 'eval "$(printf %b "$1")"' sh '{script}'"""
+"""The same, for a script that is a part of it."""
+
+MAX_COMMAND_CHARS: Final = 8000
+"""dropbear takes commands of 9,000 characters; ours have 4,000, and the path of an interpreter."""
 
 _KILL_WATCHER: Final = "kill -s KILL {pid} $(cat /proc/{pid}/task/{pid}/children)"
 # Its sleep, too, where that can be found: it ends by itself in a second, unless it is stopped.
@@ -71,6 +77,15 @@ _READ_PROGRAM: Final = 'import io;exec(eval(io.open(0,"rb",0,closefd=False).read
 
 _START: Final = f"""exec "$remotest_file" -c '{_READ_PROGRAM}'"""
 """How the shell becomes an interpreter."""
+
+_PROGRAM_SCRIPT: Final = """\
+remotest_program={program}
+export remotest_program
+"""
+
+_START_TOLD: Final = """\
+exec "$remotest_file" -c 'import os;exec(eval(os.environ.pop("remotest_program")))'"""
+"""The same, with a line in a variable: all users of a host see the arguments of its processes."""
 
 _START_WATCHED: Final = (
     f"{{ {{ {_KILL_WATCHER.format(pid='$remotest_watcher')}; }} 2>/dev/null; {_START}; }}"
@@ -197,6 +212,25 @@ def shell_line(
     )
 
 
+def told_command(python: str | None, marker: Marker, line: bytes) -> str | None:
+    """Return a command for any login shell that becomes ``python``; None where it is too long.
+
+    Args:
+        python: see ``shell_line``.
+        marker: see there.
+        line: what the interpreter would read then.
+    """
+    script = _fill_in(
+        _PROGRAM_SCRIPT + _FIND_SCRIPT + _LIST_SCRIPT,
+        marker,
+        start=_START_TOLD,
+        program=shlex.quote(line.decode("ascii").strip()),
+        python=shlex.quote(python or ""),
+    )
+    command = _TOLD_COMMAND.format(script=_escaped(script).decode("ascii"))
+    return command if len(command) <= MAX_COMMAND_CHARS else None
+
+
 def list_line(marker: Marker, setup: str | None = None) -> bytes:
     """Return the line for ``SHELL_PROGRAM`` that makes it tell which interpreters there are.
 
@@ -213,20 +247,29 @@ def end_line(pid: int) -> bytes:
 
 def _line(scripts: str, marker: Marker, **words: str) -> bytes:
     """Return scripts with these words in them, as ``SHELL_PROGRAM`` reads them."""
-    return _as_line(scripts.format(left=marker.left, right=marker.right, folders=_FOLDERS, **words))
+    return _as_line(_fill_in(scripts, marker, **words))
+
+
+def _fill_in(scripts: str, marker: Marker, **words: str) -> str:
+    return scripts.format(left=marker.left, right=marker.right, folders=_FOLDERS, **words)
 
 
 def _as_line(script: str) -> bytes:
-    return LEAVE_LINE + _escaped(os.fsencode(_LINE_CAME + script)) + b"\n"
+    return LEAVE_LINE + _escaped(_LINE_CAME + script) + b"\n"
 
 
-def _escaped(data: bytes) -> bytes:
-    r"""Return printable ASCII from which ``printf %b`` makes ``data`` again.
+def _escaped(script: str) -> bytes:
+    r"""Return printable ASCII from which ``printf %b`` makes a script again.
 
-    >>> _escaped(b"a\\b\n")
+    Of ``'``, ``!`` and backslash, which login shells read in different ways between single quotes,
+    there is nothing in it but a backslash in front of a 0.
+
+    >>> _escaped("a\\b\n")
     b'a\\0134b\\0012'
     """
     return b"".join(
-        b"%c" % byte if 0x20 <= byte < 0x7F and byte != ord("\\") else b"\\0%03o" % byte  # noqa: PLR2004  printable ASCII
-        for byte in data
+        b"%c" % byte if byte in _PLAIN else b"\\0%03o" % byte for byte in os.fsencode(script)
     )
+
+
+_PLAIN: Final = frozenset(range(0x20, 0x7F)) - frozenset(b"'!\\")

@@ -22,10 +22,12 @@ from remotest.gateways.bootlines import Marker
 from remotest.gateways.bootstrap import BOOT_TIMEOUT_S
 from remotest.gateways.shellscripts import (
     LINE_TIMEOUT_S,
+    MAX_COMMAND_CHARS,
     REMOTE_COMMAND,
     SHELL_PROGRAM,
     list_line,
     shell_line,
+    told_command,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +44,38 @@ def test_the_remote_command_means_the_same_to_every_shell() -> None:
     assert set(program) & set("'\\!\n") == set()
 
 
-@given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1))
+TEXTS: Final = st.text(
+    st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1
+)
+
+
+@given(TEXTS, TEXTS)
+def test_so_does_a_command_that_is_told_all(python: str, program: str) -> None:
+    line = ascii(program)
+    told = told_command(python, MARKER, line.encode() + b"\n")
+    assert told is not None
+    *command, run, name, script = shlex.split(told)
+    assert (command, name) == (["exec", "/bin/sh", "-c"], "sh")
+    assert set(run) & set("'\\!\n") == set()
+    assert script.isascii()
+    assert script.isprintable()
+    assert set(script.replace("\\0", "")) & set("'\\!") == set()
+    assert told.count("'") == 4
+    assert bytes(MARKER).decode() not in told
+    arrived = subprocess.run(["printf", "%b", script], capture_output=True, check=True).stdout
+    for text in (f"_python={shlex.quote(python)}\n", f"_program={shlex.quote(line)}\n"):
+        assert text.encode() in arrived
+
+
+def test_a_command_that_is_too_long_is_none() -> None:
+    told = told_command("a", MARKER, b"a")  # It is not quoted, nor is more of it.
+    assert told is not None
+    room = MAX_COMMAND_CHARS - len(told)
+    assert told_command("a" * (1 + room), MARKER, b"a") is not None
+    assert told_command("a" * (1 + room), MARKER, b"aa") is None
+
+
+@given(TEXTS)
 def test_a_shell_line_is_one_line_of_printable_ascii(python: str) -> None:
     leave, line, rest = shell_line(python, MARKER).decode("ascii").split("\n")
     assert (leave, rest) == ("exit", "")  # For a shell that reads what is meant for ours.
@@ -71,7 +104,9 @@ def test_a_shell_line_holds_no_whole_marker() -> None:
 
 def test_only_who_may_install_sends_what_asks_uv() -> None:
     assert b"uv python" not in shell_line("python3.9", MARKER, "true")
-    assert b"python install '3.9; x' " in shell_line("python3.9", MARKER, uv_request="3.9; x")
+    assert b"python install \\00473.9; x\\0047 " in shell_line(
+        "python3.9", MARKER, uv_request="3.9; x"
+    )
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])

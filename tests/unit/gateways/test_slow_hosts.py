@@ -45,7 +45,7 @@ def dribbling(connection: socket.socket, said: bytes) -> Iterator[None]:
 def test_an_interpreter_that_never_comes_to_the_point() -> None:
     stream, theirs = socket_pair()
     boot = Boot(stream, host="slow", python="python3")
-    boot.say(through_shell=True)
+    boot.say("shell")
     with dribbling(theirs, b"Welcome\n"), pytest.raises(ConnectError) as caught:
         boot.hear(TIMEOUT_S)
     stream.kill()
