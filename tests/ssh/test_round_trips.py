@@ -25,7 +25,7 @@ the way."""
 TURNS_IN_PLACE: Final = 8
 """With the tree in place."""
 
-RUNS_IN_PLACE: Final = 5
+RUNS_IN_PLACE: Final = 10
 """At most, until in one of them no packets have met."""
 
 
