@@ -75,7 +75,7 @@ def check_boot(data: bytes) -> None:
         boot = Boot(None, host="h", python=None, setup=setup)  # type: ignore[arg-type]  # now:
         boot._stream = _Talk(data.replace(MARK, bytes(boot._marker)))  # type: ignore[assignment]  # enough of one
         with watching(), contextlib.suppress(ConnectError):
-            boot.say(through_shell=True)
+            boot.say("shell")
             str(boot.hear(1.0).interpreter)
 
 
