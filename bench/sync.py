@@ -83,7 +83,8 @@ class Connection:
     def go(self) -> Sample:
         """Bring the tree; tell how long it took, and how long to read it here."""
         start = time.perf_counter()
-        self._places.scan_tree()
+        self._places.begin_scan()
+        self._places.finish_scan()
         scan_s = time.perf_counter() - start
         agents = [agent for agent in self._visit.agents if self._places.awaits_tree(agent)]
         self._visit.ask(

@@ -82,7 +82,8 @@ class _Check:
 
     def _scan(self) -> Tree | HostError | None:
         try:
-            notes = self._places.scan_tree()
+            self._places.begin_scan(is_brought=False)
+            notes = self._places.finish_scan()
         except SyncError as error:
             return error
         manifest = self._places.manifest

@@ -57,6 +57,7 @@ NEXT_TOOL_S = 0.1
 
 ANSWERS = (
     messages.SyncWant,
+    messages.AheadTaken,
     messages.SyncDone,
     messages.SyncFailed,
     messages.Room,

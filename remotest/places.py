@@ -33,12 +33,12 @@ from remotest.pathmap import PathMap
 from remotest.preflight import ext_suffix
 from remotest.run.plan import SLOW_START_S, Environment, RunPlan
 from remotest.spec import AUTO
-from remotest.sync.ahead import PackedAhead
 from remotest.sync.memory import ScanMemory, cache_root
 from remotest.sync.plan import Layout, project_key
 from remotest.sync.plan import Place as TreePlace
-from remotest.sync.push import Destination, offer, preview, push
-from remotest.sync.scan import Request, scan, survey
+from remotest.sync.push import Destination, offer, preview, push, question
+from remotest.sync.reading import Reading
+from remotest.sync.scan import Request, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,8 +74,7 @@ class Places:
         self._trees: dict[str, str] = {}
         self._pushing: dict[str, str] = {}
         self._usable: list[str] = []
-        self._manifest: Manifest | None = None
-        self._ahead: PackedAhead | None = None
+        self._reading: Reading | None = None
         self._survey = survey(self._request())
         self._project = project_key(str(settings.base_dir), platform.node())
         self._labels: dict[str, str] = {}
@@ -261,34 +260,26 @@ class Places:
             python_path=SEARCH_PATH,
         )
 
-    def scan_tree(self) -> list[str]:
-        """Read the tree that travels, if any place needs one; return what the user should hear.
+    def begin_scan(self, *, is_brought: bool = True) -> None:
+        """Begin to read the tree that travels, if any place needs one, and maybe to bring it."""
+        keys = {plan.tree_key for plan in self.agents} - {None}
+        if keys:
+            memory = ScanMemory(cache_root(), self._project)
+            count = len(keys) if is_brought else 0
+            self._reading = Reading(self._request(), self._survey, memory, host_count=count)
+
+    def finish_scan(self) -> list[str]:
+        """Wait for the tree that is read, if any is; return what the user should hear.
 
         Raises:
             SyncError: something cannot be read.
         """
-        if not any(plan.tree_key is not None for plan in self.agents):
-            return []
-        memory = ScanMemory(cache_root(), self._project)
-        self._manifest = scan(self._request(), self._survey, memory)
-        notes = list(self._manifest.notes)
-        if self._manifest.secrets:
-            notes.append(
-                "stayed here, as they look like secrets (a '!rule' in rsyncignore takes one "
-                f"along): {', '.join(self._manifest.secrets)}"
-            )
-        return notes
-
-    def pack_ahead(self) -> None:
-        """Begin to pack what travels, if it never has: then no host is likely to have any of it."""
-        if self._manifest is not None and not self._manifest.former:
-            keys = {plan.tree_key for plan in self.agents} - {None}
-            self._ahead = PackedAhead(self._manifest, host_count=len(keys))
+        return [] if self._reading is None else self._reading.notes()
 
     @property
     def manifest(self) -> Manifest | None:
-        """What travels, once ``scan_tree`` has read it; None where nothing does."""
-        return self._manifest
+        """What travels, as soon as it is read; None where nothing does. Raises as that."""
+        return None if self._reading is None else self._reading.manifest()
 
     def assign_trees(self, agents: Sequence[str]) -> list[str]:
         """Note usable agents; return those of them that shall receive a tree, one for each place.
@@ -328,11 +319,19 @@ class Places:
         Of several it is not known before they greet which of them receives the tree; nor which
         extension modules travel.
         """
-        manifest = self._manifest
-        if manifest is None or manifest.for_some:
+        if self._reading is None:
             return {}
-        alone = [one.name for one in self.agents if self.agents_of_tree(one.name) == [one.name]]
-        return {one: offer(manifest, self._destination(one, is_held=is_held)) for one in alone}
+        alone = {
+            one.name: self._destination(one.name, is_held=is_held)
+            for one in self.agents
+            if self.agents_of_tree(one.name) == [one.name]
+        }
+        if self._reading.ahead is not None:
+            return {one: question(destination) for one, destination in alone.items()}
+        manifest = self._reading.manifest()
+        if manifest.for_some:
+            return {}
+        return {one: offer(manifest, destination) for one, destination in alone.items()}
 
     def pusher(
         self, agent: str, round_trip_s: Callable[[], float], *, is_held: bool = True
@@ -341,11 +340,12 @@ class Places:
 
         ``is_held`` is as for ``Destination``, and ``round_trip_s`` as for ``push``.
         """
+        assert self._reading is not None
         return partial(
             push,
-            self._manifest_for(agent),
+            partial(self._manifest_for, agent),
             self._destination(agent, is_held=is_held),
-            ahead=self._ahead,
+            ahead=self._reading.ahead,
             round_trip_s=round_trip_s,
         )
 
@@ -357,10 +357,11 @@ class Places:
 
     def _manifest_for(self, agent: str) -> Manifest:
         """Return what travels to the place where an agent and others run."""
-        assert self._manifest is not None
+        manifest = self.manifest
+        assert manifest is not None
         suffixes = [ext_suffix(self._greetings.get(name, {})) for name in self.sharing_tree(agent)]
         known = [suffix for suffix in suffixes if suffix is not None]
-        return self._manifest.for_interpreters(known) if known == suffixes else self._manifest
+        return manifest.for_interpreters(known) if known == suffixes else manifest
 
     def _destination(self, agent: str, *, is_held: bool = True) -> Destination:
         spec = self._agents_by_name[agent].spec

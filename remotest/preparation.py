@@ -87,10 +87,10 @@ class Preparation:
     def read_tree(self) -> None:
         """Read what travels; where that cannot be, only agents that need no tree can run."""
         try:
-            self._report.notes("sync", self._places.scan_tree())
+            self._places.begin_scan()
             for agent, frame in self._places.offers().items():
                 self._driver.say_ahead(agent, frame)
-            self._places.pack_ahead()
+            self._report.notes("sync", self._places.finish_scan())
         except SyncError as error:
             self._report.host_failed(error)
             self._tree_error = error

@@ -130,25 +130,28 @@ def sync(
     with closing(Visit(settings, dialling)) as visit:
         places = visit.places
         greetings = visit.dial()
-        notes = places.scan_tree()  # While hosts are dialled.
+        places.begin_scan()  # While hosts are dialled.
         visit.say_ahead(places.offers(is_held=False))
-        places.pack_ahead()
-        greeted = []
+        sharing = []
         for agent, info in greetings:
             places.set_interpreter(agent, read_interpreter(info), info)
-            if places.awaits_tree(agent):
-                greeted.append(agent)
-        pushed = visit.ask(
-            {
-                agent: partial(
-                    places.pusher(agent, partial(visit.round_trip_s, agent), is_held=False),
-                    tell=partial(tell, agent),
-                )
-                for agent in places.assign_trees(greeted)
-            }
-        )
+            if places.agents_of_tree(agent) == [agent]:
+                _begin_push(visit, [agent], tell)
+            elif places.awaits_tree(agent):
+                sharing.append(agent)  # Which of them have started says what travels.
+        notes = places.finish_scan()
+        _begin_push(visit, sharing, tell)
+        pushed = visit.answers()
         if not visit.errors:
             visit.close(within_s=0.0)  # No slot is held: what is left to do is for the hosts.
         return Synced(
             manifest=places.manifest, notes=tuple(notes), pushed=pushed, errors=dict(visit.errors)
         )
+
+
+def _begin_push(visit: Visit, agents: Sequence[str], tell: Callable[[str, Progress], None]) -> None:
+    """Begin to bring the tree to where these agents are."""
+    for agent in visit.places.assign_trees(agents):
+        round_trip_s = partial(visit.round_trip_s, agent)
+        pusher = visit.places.pusher(agent, round_trip_s, is_held=False)
+        visit.begin(agent, partial(pusher, tell=partial(tell, agent)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from remotest.driver import Asker, Driver
     from remotest.errors import HostError
     from remotest.settings import Settings
+    from remotest.tidings import DriverEvent
 
 
 class Visit:
@@ -40,6 +41,9 @@ class Visit:
         settings = discover(settings, self._opener)
         self.places = Places(settings)
         self._dialling = dialling
+        self._begun: list[str] = []
+        self._waiting: set[str] = set()
+        self._answers: dict[str, Any] = {}
         self.errors: dict[str, HostError] = {}
 
     def close(self, within_s: float | None = None) -> None:
@@ -76,6 +80,8 @@ class Visit:
             elif isinstance(event, GatewayFailed):
                 waiting.remove(event.agent)
                 self.errors[event.agent] = event.error
+            else:
+                self._take(event)
 
     def say_ahead(self, offers: Mapping[str, bytes]) -> None:
         """Say what conversations will begin with, before their agents have greeted."""
@@ -91,16 +97,28 @@ class Visit:
 
         What fails is in ``errors`` afterwards.
         """
-        answers: dict[str, Any] = {}
         for agent, asker in askers.items():
-            self._driver.ask(agent, asker)
-        waiting = set(askers)
-        while waiting:
-            event = self._driver.receive(None)
-            if isinstance(event, Answered):
-                waiting.remove(event.agent)
-                answers[event.agent] = event.answer
-            elif isinstance(event, Unanswered):
-                waiting.remove(event.agent)
-                self.errors.setdefault(event.agent, event.error)
-        return {agent: answers[agent] for agent in askers if agent in answers}
+            self.begin(agent, asker)
+        return self.answers()
+
+    def begin(self, agent: str, asker: Asker) -> None:
+        """Begin a conversation, maybe while other hosts are still dialled."""
+        self._begun.append(agent)
+        self._waiting.add(agent)
+        self._driver.ask(agent, asker)
+
+    def answers(self) -> dict[str, Any]:
+        """Wait for all that have begun; return what ``ask`` does, in the order of their begin."""
+        while self._waiting:
+            self._take(self._driver.receive(None))
+        begun, self._begun = self._begun, []
+        return {agent: self._answers.pop(agent) for agent in begun if agent in self._answers}
+
+    def _take(self, event: DriverEvent | None) -> None:
+        """Take in the end of a conversation; nothing else is waited for."""
+        if isinstance(event, Answered):
+            self._waiting.discard(event.agent)
+            self._answers[event.agent] = event.answer
+        elif isinstance(event, Unanswered):
+            self._waiting.discard(event.agent)
+            self.errors.setdefault(event.agent, event.error)

@@ -122,6 +122,7 @@ class Agent:
         self._report_counts: Counter[tuple[str | None, int]] = Counter()
         self._handlers: dict[type, Callable[[Any, str | None], None]] = {
             messages.Ping: lambda *_: self._say(messages.Pong()),
+            messages.AskAhead: lambda *_: self._say(messages.AheadTaken(False, [])),
             messages.SyncCommit: lambda *_: self._take_tree(),
             messages.SpawnWorker: lambda message, _: self._spawn(message.worker),
             messages.RunItems: lambda message, worker: self._run(message.positions, worker),

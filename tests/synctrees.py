@@ -18,7 +18,7 @@ from remotest.sync.scan import Request, scan, survey
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from remotest.sync.ahead import PackedAhead
+    from remotest.sync.ahead import Ahead
 
 NOTHING: Final = manifests.digest_of(b"")
 """What the manifest without entries is known by."""
@@ -48,10 +48,19 @@ def snapshot(top: Path | str) -> dict[bytes, tuple[Any, ...]]:
     return found
 
 
-def manifest_of(base: Path, *, named: Iterable[Path] = (), rules: Iterable[str] = ()) -> Manifest:
+def manifest_of(
+    base: Path,
+    *,
+    named: Iterable[Path] = (),
+    rules: Iterable[str] = (),
+    ahead: Ahead | None = None,
+) -> Manifest:
     """Return what is sent of a directory: those named in it, or all of it."""
     request = request_of(base, named=named, rules=rules)
-    return scan(request, survey(request))
+    manifest = scan(request, survey(request), ahead=ahead)
+    if ahead is not None:
+        ahead.end()
+    return manifest
 
 
 def request_of(
@@ -104,6 +113,8 @@ class Host:
         """Hand a frame of the controller to the receiver, as an agent does."""
         handlers = {
             messages.SyncOpen: self.receiver.open,
+            messages.AskAhead: self.receiver.ask_ahead,
+            messages.SyncAhead: self.receiver.ahead,
             messages.SyncManifest: self.receiver.manifest,
             messages.Blob: self.receiver.blob,
             messages.SyncCommit: self.receiver.commit,
@@ -119,11 +130,11 @@ class Host:
             raise TimeoutError(f"nothing to wait {timeout_s} s for")
         return self.answers.popleft()
 
-    def push(self, manifest: Manifest, *, ahead: PackedAhead | None = None, **where: Any) -> Pushed:
+    def push(self, manifest: Manifest, *, ahead: Ahead | None = None, **where: Any) -> Pushed:
         where.setdefault("project", project_key("/home/me/project", "laptop"))
         destination = Destination(host="box", run_uid="run", **where)
         return push(
-            manifest,
+            lambda: manifest,
             destination,
             self.send,
             self.receive,

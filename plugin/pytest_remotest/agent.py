@@ -100,6 +100,8 @@ class Agent:
             messages.WatchWorkers: self._watch_workers,
             messages.Ping: lambda _: None,  # It was answered when it came.
             messages.SyncOpen: self._open_tree,
+            messages.AskAhead: self._receiver.ask_ahead,
+            messages.SyncAhead: self._receiver.ahead,
             messages.SyncManifest: self._receiver.manifest,
             messages.EnvOpen: self._open_environment,
             messages.Blob: self._blob,

@@ -60,3 +60,13 @@ class Incoming:
             self._file.close()
         with contextlib.suppress(OSError):
             os.unlink(self.path)
+
+
+def check(blob: Blob, size: int) -> None:
+    """Refuse a whole content that is not what was announced.
+
+    Raises:
+        ProtocolError: it is not.
+    """
+    if len(blob.data) != size or hashlib.sha256(blob.data).hexdigest() != blob.digest:
+        raise ProtocolError("the bytes sent are not those of %.80s" % blob.digest)

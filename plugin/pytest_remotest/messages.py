@@ -51,6 +51,13 @@ class SyncWant(NamedTuple):
     encodings: List[str]
 
 
+class AheadTaken(NamedTuple):
+    """Answer to AskAhead: whether SyncAhead may follow. ``encodings`` as in SyncWant."""
+
+    is_taken: bool
+    encodings: List[str]
+
+
 class SyncDone(NamedTuple):
     """The tree on the host equals the manifest. ``tree`` is its absolute path, as text."""
 
@@ -198,6 +205,20 @@ class SyncOpen(NamedTuple):
     directory: Optional[str]
 
 
+class AskAhead(NamedTuple):
+    """Say whether files of the tree may come before its manifest, as there is nothing yet."""
+
+
+class SyncAhead(NamedTuple):
+    """Some directories and files that will be in the SyncManifest, as rows of ``entries``.
+
+    What holds another comes first. The contents follow as Blobs, in this order; nobody has asked
+    for them. Whatever comes of it is looked at again when the manifest is known.
+    """
+
+    rows: List[List[Any]]
+
+
 class SyncManifest(NamedTuple):
     """Which manifest it is: the digest and the size in bytes of its text, as in ``manifests``.
 
@@ -326,9 +347,9 @@ class Goodbye(NamedTuple):
 
 
 MESSAGES = (
-    Greeting, Pong, SyncWant, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
+    Greeting, Pong, SyncWant, AheadTaken, SyncDone, SyncFailed, Room, EnvWant, EnvDone, EnvFailed,
     BuildFailed, CacheTold, CacheFailed, WorkerExited, WorkerOutput, ProcessesLeft,
-    ExpectPings, WatchWorkers, Ping, SyncOpen, SyncManifest, Blob, SyncCommit, AskRoom, HoldTree,
-    EnvOpen, AskCache, SpawnWorker, StopWorker, KeepOrphans, Goodbye,
+    ExpectPings, WatchWorkers, Ping, SyncOpen, AskAhead, SyncAhead, SyncManifest, Blob, SyncCommit,
+    AskRoom, HoldTree, EnvOpen, AskCache, SpawnWorker, StopWorker, KeepOrphans, Goodbye,
     *WORKER_MESSAGES,
 )  # fmt: skip

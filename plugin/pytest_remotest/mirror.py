@@ -9,7 +9,7 @@ import hashlib
 import os
 import stat
 import unicodedata
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from pytest_remotest import holders
 from pytest_remotest.entries import DIRECTORY, FILE, LINK, Entry, to_bytes, to_text
@@ -31,8 +31,23 @@ class Mirror:
     and ``finish`` checks the whole.
     """
 
-    def __init__(self, top: bytes, state: bytes, entries: Dict[str, Entry]) -> None:
+    def __init__(
+        self,
+        top: bytes,
+        state: bytes,
+        entries: Dict[str, Entry],
+        written: Optional[Mapping[str, Known]] = None,
+    ) -> None:
+        """Take in what is to be.
+
+        Args:
+            top: the directory.
+            state: of its slot.
+            entries: of the manifest, by place.
+            written: what this process has written there just now, by place.
+        """
         self._top = top
+        self._written = written or {}
         self._entries = entries
         self._index = StatCache(os.path.join(state, INDEX))
         self._staged = STAGED + holders.unique()
@@ -81,6 +96,9 @@ class Mirror:
         if known is not None:
             return known
         self._was_read = True
+        written = self._written.get(entry.path)
+        if written is not None and written.signature == signature(status):
+            return written.digest
         try:
             return _hash(self._path(entry.path))
         except PermissionError:  # Its mode forbids even us to read it: it is written anew.
@@ -216,7 +234,7 @@ class Mirror:
         """Put a content in every place that lacks it; its digest is known to be right."""
         for entry in self._lacking.pop(digest):
             staged = self._beside(entry)
-            _write(staged, data)
+            write(staged, data)
             self._put(staged, entry)
 
     def place(self, digest: str, staged: bytes) -> None:
@@ -389,7 +407,7 @@ def _copy(source: bytes, target: bytes) -> None:
         file.writelines(_pieces(source))
 
 
-def _write(path: bytes, data: bytes) -> None:
+def write(path: bytes, data: bytes) -> None:
     """Make a file. Nobody else reads it before it has its mode."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:

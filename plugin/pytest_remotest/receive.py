@@ -1,15 +1,15 @@
 """The host's side of bringing a tree here: what it lacks is asked for, by digest."""
 
 import contextlib
-import hashlib
 import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from pytest_remotest import cachefolder, faults, manifests, messages, packing, slots
+from pytest_remotest import cachefolder, early, faults, manifests, messages, packing, slots
+from pytest_remotest.early import Early
 from pytest_remotest.entries import Entry, to_text
 from pytest_remotest.faults import NoRoom, Refused
-from pytest_remotest.incoming import Incoming
+from pytest_remotest.incoming import Incoming, check
 from pytest_remotest.messages import ProtocolError
 from pytest_remotest.mirror import Mirror
 
@@ -39,6 +39,7 @@ class Receiver:
         """Begin anew: what is still under way to us for an earlier tree is dropped."""
         self._manifest = ""  # The digest of the one that was announced.
         self._text: Optional[bytes] = None  # Of a manifest that is not the one that is kept.
+        self._early: Optional[Early] = None
         self._mirror: Optional[Mirror] = None
         self._wanted: Dict[str, int] = {}
         self._is_committing = False
@@ -63,6 +64,26 @@ class Receiver:
             trees, self._notes = cachefolder.find(cachefolder.TREES, message.cache, self._environ)
             self._cache = os.path.dirname(trees)
             self._slot = slots.take_slot(trees, message.project, message.run_uid)
+
+    def ask_ahead(self, _: messages.AskAhead) -> None:
+        """Say whether files may come before their manifest."""
+        if self._has_failed:
+            return
+        if self._slot is None or self._manifest or self._early is not None:
+            raise ProtocolError("a question about files ahead of a tree that has begun")
+        with self._telling_failures():
+            if early.is_welcome(self._slot):
+                self._early = Early(self._slot.path)
+            is_taken = self._early is not None
+            self._send(messages.AheadTaken(is_taken, packing.encodings()))
+
+    def ahead(self, message: messages.SyncAhead) -> None:
+        """Take the names of files that come before their manifest."""
+        if self._has_failed:
+            return
+        if self._early is None or self._manifest:
+            raise ProtocolError("files ahead of a tree that takes none")
+        self._early.expect(message.rows)
 
     def manifest(self, message: messages.SyncManifest) -> None:
         """Take the manifest: it is kept here, comes of the one kept here, or is asked for."""
@@ -97,7 +118,8 @@ class Receiver:
     def _begin(self, tree: Dict[str, Entry]) -> None:
         """Ask for what the tree of a manifest lacks, and make it if that has been said."""
         assert self._slot is not None, "a tree without a slot"
-        self._mirror = Mirror(self._slot.path, self._slot.state, tree)
+        known = {} if self._early is None else self._early.files
+        self._mirror = Mirror(self._slot.path, self._slot.state, tree, known)
         self._wanted = self._mirror.lacking()
         self._ask()
         if self._is_committing:
@@ -148,8 +170,11 @@ class Receiver:
             )
 
     def blob(self, message: messages.Blob) -> None:
-        """Take a piece of a file, or of the manifest, that was asked for."""
+        """Take a piece of a file, or of the manifest, that was asked for or announced."""
         if self._has_failed:
+            return
+        if self._early is not None and not self._manifest:
+            self._early.write(message)
             return
         if not self._is_committing and self._mirror is not None:
             raise ProtocolError("a blob before the commit")
@@ -158,7 +183,7 @@ class Receiver:
             raise ProtocolError("the blob %.80r was not asked for" % (message.digest,))
         with self._telling_failures():
             if self._mirror is not None and self._incoming is None and message.last:
-                _check(message, size)
+                check(message, size)
                 del self._wanted[message.digest]
                 self._mirror.write(message.digest, message.data)
                 self._finish_if_complete()
@@ -256,9 +281,3 @@ class Receiver:
             self._incoming.abandon()
             self._incoming = None
         self._send(messages.SyncFailed(reason, remedy))
-
-
-def _check(blob: messages.Blob, size: int) -> None:
-    """Refuse a whole content that is not what was announced."""
-    if len(blob.data) != size or hashlib.sha256(blob.data).hexdigest() != blob.digest:
-        raise ProtocolError("the bytes sent are not those of %.80s" % blob.digest)

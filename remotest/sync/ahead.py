@@ -1,112 +1,154 @@
-"""Contents that are packed before a host has asked for them: while it is dialled there is time."""
+"""Files that go to hosts before they ask, and before all files here are read.
+
+That is for a tree that has never travelled. Hosts can make use of nothing else until they know all
+of it, and both ends would wait for each other. What was read to know its digest is sent as it is
+in memory: no file is read twice.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_remotest import packing
-from pytest_remotest.entries import FILE
 from pytest_remotest.frames import encode_blobs
-from remotest.sync.contents import BLOB_BYTES, ContentChanged, blobs, grouped
+from pytest_remotest.messages import Blob
+from remotest.sync.contents import GROUP_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator
 
-    from pytest_remotest.messages import Blob
-    from remotest.sync.plan import Manifest
+    from pytest_remotest.entries import Entry
 
-AHEAD_BYTES: Final = 32 * 1024 * 1024
-"""Of packed contents that wait in memory: what zlib makes of 100 MB of sources, in a second."""
+AHEAD_BYTES: Final = 64 * 1024 * 1024
+"""Of contents that wait in memory: most projects. What is more is read again when it is sent."""
 
-FINISH_S: Final = 60
-"""How long the parcel in hand may take to be finished: longer, and the disk here is stuck."""
+LOOK_INTERVAL_S: Final = 1.0
+"""Between two looks at whether there is more, where nobody says so: what reads may have died."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parcel:
-    """A frame of whole contents.
+class Group:
+    """Directories and files that go together, each behind what holds it.
 
     Attributes:
-        digests: of the contents, each once.
-        byte_count: of them, before they were packed.
-        frame: as it goes to a host.
+        entries: of them.
+        digests: of the contents.
+        byte_count: size of the contents.
     """
 
-    digests: frozenset[str]
-    byte_count: int
-    frame: bytes
+    def __init__(self, entries: list[Entry], blobs: list[Blob]) -> None:
+        self.entries = entries
+        self.digests = [blob.digest for blob in blobs]
+        self.byte_count = sum(len(blob.data) for blob in blobs)
+        self._blobs = blobs
+        self._packed: dict[str, bytes] = {}
+        self._packing = threading.Lock()
 
-    @classmethod
-    def of(cls, group: Sequence[Blob], encoding: str) -> Parcel:
-        """Return the parcel of some blobs; one that its content does not end with counts none."""
-        return cls(
-            digests=frozenset(blob.digest for blob in group if blob.last),
-            byte_count=sum(len(blob.data) for blob in group),
-            frame=encode_blobs(list(group), encoding),
-        )
+    def frame(self, encoding: str) -> bytes:
+        """Return the contents as they go to a host. They are packed once. Any thread may ask."""
+        if encoding == packing.PLAIN:
+            return encode_blobs(self._blobs)
+        with self._packing:
+            if encoding not in self._packed:
+                self._packed[encoding] = encode_blobs(self._blobs, encoding)
+            return self._packed[encoding]
 
 
-class PackedAhead:
-    """Packs the contents of a manifest in a thread until a host has asked for some of them.
+class Ahead:
+    """The files of a tree that is being read. What reads it adds, what sends them takes.
 
-    It is for a tree that no host is likely to have. Any thread may call it.
+    Until somebody sends them as they are, they are packed in a thread, so that every host can undo
+    it: while hosts are dialled there is time.
     """
 
-    def __init__(self, manifest: Manifest, host_count: int) -> None:
+    def __init__(self, host_count: int) -> None:
         """Begin.
 
         Args:
-            manifest: what is packed of.
-            host_count: how many hosts will ask. Nothing is kept after that.
+            host_count: how many hosts will take of it, or leave it. Nothing is kept after that.
         """
-        self._manifest = manifest
         self._waiting_count = host_count
-        self._parcels: list[Parcel] = []
-        self._lock = threading.Lock()
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._pack, name="remotest-pack", daemon=True)
-        self._thread.start()
+        self._groups: list[Group] = []
+        self._changed = threading.Condition()
+        self._is_complete = False
+        self._is_packing = True
+        self._digests: set[str] = set()
+        self._entries: list[Entry] = []
+        self._blobs: list[Blob] = []
+        self._group_bytes = self._byte_count = self._file_count = 0
+        threading.Thread(target=self._pack, name="remotest-pack", daemon=True).start()
 
-    def take(self, wanted: Collection[str]) -> list[Parcel]:
-        """Return the parcels of which a host wants all; nothing more is packed from here on."""
-        self._is_over.set()
-        self._thread.join(FINISH_S)
-        with self._lock:
-            parcels = [parcel for parcel in self._parcels if parcel.digests <= set(wanted)]
+    # -- what reads ------------------------------------------------------------------------
+
+    def add_directory(self, entry: Entry) -> None:
+        """Take a directory in which there may be files."""
+        self._entries.append(entry)
+
+    def add_file(self, entry: Entry, content: bytes) -> None:
+        """Take a file, unless its content has been taken already, or there is too much."""
+        is_known = entry.digest in self._digests and content  # An empty file costs nothing.
+        if is_known or self._byte_count + len(content) > AHEAD_BYTES:
+            return
+        self._digests.add(entry.digest)
+        self._byte_count += len(content)
+        self._file_count += 1
+        self._entries.append(entry)
+        self._blobs.append(Blob(entry.digest, last=True, data=content))
+        self._group_bytes += len(content)
+        if self._group_bytes >= GROUP_BYTES:
+            self._close_group()
+
+    def end(self) -> None:
+        """There is no more: all has been read, or cannot be."""
+        if self._blobs:
+            self._close_group()
+        with self._changed:
+            self._is_complete = True
+            self._changed.notify_all()
+
+    def _close_group(self) -> None:
+        group = Group(self._entries, self._blobs)
+        self._entries, self._blobs, self._group_bytes = [], [], 0
+        with self._changed:
+            if self._waiting_count > 0:
+                self._groups.append(group)
+            self._changed.notify_all()
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """How many files have been added so far, and their bytes."""
+        return self._file_count, self._byte_count
+
+    # -- what sends ------------------------------------------------------------------------
+
+    def groups(self) -> Iterator[Group]:
+        """Yield all of it, from the first file on, as it comes. Any thread may ask."""
+        position = 0
+        while True:
+            with self._changed:
+                while position == len(self._groups) and not self._is_complete:
+                    self._changed.wait(LOOK_INTERVAL_S)
+                if position >= len(self._groups):
+                    return
+                group = self._groups[position]
+            yield group
+            position += 1
+
+    def stop_packing(self) -> None:
+        """Pack only what a host asks for: there is one that takes the files as they are."""
+        self._is_packing = False
+
+    def leave(self) -> None:
+        """A host has all that it takes of it."""
+        with self._changed:
             self._waiting_count -= 1
             if self._waiting_count <= 0:
-                self._parcels = []
-        return parcels
+                self._is_packing = False
+                self._is_complete = True
+                self._groups = []
 
     def _pack(self) -> None:
-        size = 0
-        for parcel in parcels_of(self._manifest):
-            self._parcels.append(parcel)
-            size += len(parcel.frame)
-            if size > AHEAD_BYTES or self._is_over.is_set():
+        for group in self.groups():
+            if not self._is_packing:
                 return
-
-
-def parcels_of(manifest: Manifest) -> Iterator[Parcel]:
-    """Yield all contents of a manifest that go in one piece, packed so that every host can undo it.
-
-    What has changed is left out: whoever is asked for it says so.
-    """
-    for group in grouped(_contents_of(manifest)):
-        yield Parcel.of(group, packing.ZLIB)
-
-
-def _contents_of(manifest: Manifest) -> Iterator[Blob]:
-    digests = {
-        entry.digest: None
-        for entry in manifest.entries
-        if entry.kind == FILE and entry.size < BLOB_BYTES
-    }
-    for digest in digests:
-        with contextlib.suppress(ContentChanged):
-            content = list(blobs(manifest.sources[digest], digest))
-            if len(content) == 1:
-                yield content[0]
+            group.frame(packing.ZLIB)

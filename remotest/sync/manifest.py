@@ -21,6 +21,7 @@ from remotest.errors import SyncError
 from remotest.sync.plan import OUTSIDE, Layout, Manifest, is_within
 
 if TYPE_CHECKING:
+    from remotest.sync.ahead import Ahead
     from remotest.sync.memory import ScanMemory
 
 READ_BYTES: Final = 1024 * 1024
@@ -43,8 +44,11 @@ _SPECIAL_KINDS: Final = (
 class ManifestBuilder:
     """Collects entries; whoever uses it decides which. All paths are absolute and normal."""
 
-    def __init__(self, layout: Layout, memory: ScanMemory | None = None) -> None:
+    def __init__(
+        self, layout: Layout, memory: ScanMemory | None = None, ahead: Ahead | None = None
+    ) -> None:
         self._layout = layout
+        self._ahead = ahead
         self._memory = memory
         self._entries: dict[str, Entry] = {}
         self._sources: dict[str, str] = {}
@@ -90,7 +94,9 @@ class ManifestBuilder:
         What is gone is read once more, as programs replace files by writing new ones, and then
         counts as deleted.
         """
-        place = self._place(path)
+        self._add(path, self._place(path))
+
+    def _add(self, path: str, place: str) -> None:
         if place in self._entries:
             return
         self._add_parents(path, place)
@@ -106,8 +112,9 @@ class ManifestBuilder:
 
     def add_for_some(self, path: str) -> None:
         """Add an extension module, which travels only to interpreters that can import it."""
-        self.add(path)
-        self._for_some.add(self._place(path))
+        place = self._place(path)
+        self._for_some.add(place)
+        self._add(path, place)
 
     def finish(self) -> Manifest:
         """Return the manifest.
@@ -119,7 +126,7 @@ class ManifestBuilder:
             raise _cannot_read(self._unreadable)
         for place, path in self._links.items():
             self._note_dangling(place, path)
-        manifest = Manifest(
+        return Manifest(
             entries=tuple(self._entries[place] for place in sorted(self._entries)),
             sources=self._sources,
             notes=tuple(self._notes),
@@ -127,9 +134,6 @@ class ManifestBuilder:
             for_some=frozenset(self._for_some),
             former=b"" if self._memory is None else self._memory.former,
         )
-        if self._memory is not None:
-            self._memory.save(manifest.text)
-        return manifest
 
     def _place(self, path: str) -> str:
         place = self._layout.locate(path)
@@ -146,20 +150,23 @@ class ManifestBuilder:
         if self._layout.locate(parent) is not None and path != "/":
             self.add(parent)
         else:  # The path is an anchor: what is above it in the tree is not on this machine.
-            self._entries.setdefault(OUTSIDE, Entry(OUTSIDE, DIRECTORY, mode=0o755))
+            self._add_directory(Entry(OUTSIDE, DIRECTORY, mode=0o755))
 
     def _read(self, path: str, place: str) -> None:
         status = os.lstat(to_bytes(path))
         mode = status.st_mode & PERMISSION_BITS
         if stat.S_ISDIR(status.st_mode):
-            self._entries[place] = Entry(place, DIRECTORY, mode)
+            self._add_directory(Entry(place, DIRECTORY, mode))
         elif stat.S_ISLNK(status.st_mode):
             target = self._link_target(path, place)
             self._entries[place] = Entry(place, LINK, target=target)
             self._links[place] = path
         elif stat.S_ISREG(status.st_mode):
-            digest, size = self._content(path, status)
-            self._entries[place] = Entry(place, FILE, mode, size, digest, status.st_mtime_ns)
+            digest, size, content = self._content(path, status)
+            entry = Entry(place, FILE, mode, size, digest, status.st_mtime_ns)
+            self._entries[place] = entry
+            if self._ahead is not None and content is not None and place not in self._for_some:
+                self._ahead.add_file(entry, content)
             self._sources.setdefault(digest, path)
             if size >= LARGE_FILE_BYTES:
                 self.note(f"{path} travels, {size / 1e6:.0f} MB (rsyncignore can leave it out)")
@@ -167,17 +174,27 @@ class ManifestBuilder:
             kind = next((name for test, name in _SPECIAL_KINDS if test(status.st_mode)), "special")
             self.note(f"{path} stays home: it is a {kind}")
 
-    def _content(self, path: str, status: os.stat_result) -> tuple[str, int]:
-        """Return (sha256, size) of a file, from memory if that is sure to be what it holds."""
+    def _add_directory(self, entry: Entry) -> None:
+        if entry.path not in self._entries:
+            self._entries[entry.path] = entry
+            if self._ahead is not None:
+                self._ahead.add_directory(entry)
+
+    def _content(self, path: str, status: os.stat_result) -> tuple[str, int, bytes | None]:
+        """Return (sha256, size, content) of a file.
+
+        That is from memory if this is sure to be what it holds. The content is None unless it was
+        read, and in one piece.
+        """
         if self._memory is None:
-            return _hash(path)
+            return _read_whole(path, status.st_size)
         known = self._memory.digest(path, status)
         if known is not None:
-            return known, status.st_size
-        digest, size = _hash(path)
+            return known, status.st_size, None
+        digest, size, content = _read_whole(path, status.st_size)
         if size == status.st_size:
             self._memory.note(path, status, digest)
-        return digest, size
+        return digest, size, content
 
     def _link_target(self, path: str, place: str) -> str:
         """Return what a link is to hold in the tree.
@@ -201,17 +218,25 @@ class ManifestBuilder:
             self.note(f"{path} is a link to {target}, which does not travel")
 
 
-def _hash(path: str) -> tuple[str, int]:
-    """Return (sha256, size) of what was read: no stat can disagree with it."""
+def _read_whole(path: str, likely_bytes: int) -> tuple[str, int, bytes | None]:
+    """Return (sha256, size, content) of what was read: no stat can disagree with it.
+
+    The content is None where it is larger than one piece.
+    """
+    piece_bytes = min(likely_bytes + 1, READ_BYTES)
     digest = hashlib.sha256()
     size = 0
+    content = b""
     # Not blocking: between the look at it and this a FIFO may have taken its place.
     descriptor = os.open(to_bytes(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        while piece := file.read(READ_BYTES):
+    try:
+        while piece := os.read(descriptor, piece_bytes):
             digest.update(piece)
             size += len(piece)
-    return digest.hexdigest(), size
+            content = content or piece
+    finally:
+        os.close(descriptor)
+    return digest.hexdigest(), size, content if len(content) == size else None
 
 
 def _cannot_read(reasons: dict[str, str]) -> SyncError:

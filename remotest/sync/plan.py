@@ -26,6 +26,9 @@ HASH_CHARS: Final = 12
 SLUG_CHARS: Final = 40
 """Of a project's name in its directory on a host: enough to recognise it in a traceback."""
 
+WHOLE_BYTES: Final = 4 * 1024 * 1024
+"""Of a manifest that is sent unasked: half of what a message may hold."""
+
 CHANGES_BYTES: Final = 64 * 1024
 """Of a manifest's new lines: with more of them it is quicker to ask whether they are needed."""
 
@@ -211,6 +214,12 @@ class Manifest:
             dropped, added = [], []
         base = manifests.digest_of(self.former)
         return SyncManifest(self.digest, len(self.text), base, dropped, added)
+
+    @property
+    def whole_announcement(self) -> SyncManifest:
+        """What hosts are told of the manifest that have no other: all of it, if it is not huge."""
+        added = self.text.decode("ascii").split("\n") if len(self.text) <= WHOLE_BYTES else []
+        return SyncManifest(self.digest, len(self.text), manifests.digest_of(b""), [], added)
 
     @property
     def file_count(self) -> int:

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest import packing
+from pytest_remotest.entries import to_row
 from pytest_remotest.frames import encode, encode_blobs
 from pytest_remotest.messages import (
+    AheadTaken,
+    AskAhead,
     AskRoom,
     Room,
+    SyncAhead,
     SyncCommit,
     SyncDone,
     SyncFailed,
@@ -18,15 +22,15 @@ from pytest_remotest.messages import (
     SyncWant,
 )
 from remotest.errors import ProtocolError, SyncError
-from remotest.sync.ahead import PackedAhead, Parcel
 from remotest.sync.contents import ContentChanged, blobs, blobs_of, grouped
 from remotest.sync.pace import choose_encoding
-from remotest.sync.plan import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pytest_remotest.messages import Blob
+    from remotest.sync.ahead import Ahead
+    from remotest.sync.plan import Manifest
 
 PHASE: Final = "sync"
 
@@ -99,30 +103,55 @@ class _Push:
 
     def __init__(
         self,
-        manifest: Manifest,
         destination: Destination,
         send: Callable[[bytes], None],
         receive: Callable[[float], Any],
         tell: Callable[[Progress], None] = lambda _: None,
         *,
-        ahead: PackedAhead | None = None,
         round_trip_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self._manifest = manifest
-        self._ahead = ahead
         self._tell = tell
         self._to = destination
         self._send = send
         self._receive = receive
         self._encoding = packing.PLAIN
         self._round_trip_s = round_trip_s
+        self._began_s = 0.0
+        self._sending_s = 0.0
+        self._count = 0
+        self.sent_bytes = self.packed_bytes = 0
 
-    def offer(self, *, commit: bool) -> None:
-        self._send(offer(self._manifest, self._to, commit=commit))
+    def send_ahead(self, ahead: Ahead) -> set[str]:
+        """Send files while they are read, if the host takes them; return their digests."""
+        self._send(question(self._to))
+        answer: AheadTaken = self._next(AheadTaken)
+        self._encoding = packing.common(answer.encodings)
+        sent: set[str] = set()
+        for group in ahead.groups() if answer.is_taken else ():
+            encoding = self._choose_encoding()
+            if encoding != packing.ZLIB:
+                ahead.stop_packing()
+            self._send(encode([SyncAhead([to_row(entry) for entry in group.entries])]))
+            self._send_contents(
+                group.frame(encoding),
+                count=len(group.digests),
+                byte_count=group.byte_count,
+                totals=ahead.totals,
+            )
+            sent.update(group.digests)
+        return sent
 
-    def lacking(self) -> list[str]:
+    def offer(self, manifest: Manifest, *, commit: bool) -> None:
+        """Announce the manifest of a tree that has not begun."""
+        self._send(offer(manifest, self._to, commit=commit))
+
+    def go_on(self, manifest: Manifest, *, is_first: bool) -> None:
+        """Announce it after ``send_ahead``; with ``is_first`` the host can have had no other."""
+        announcement = manifest.whole_announcement if is_first else manifest.announcement
+        self._send(encode([announcement, SyncCommit(self._to.is_held)]))
+
+    def lacking(self, manifest: Manifest) -> list[str]:
         """Return the digests of the contents that the host lacks, each once."""
-        manifest = self._manifest
         digests = self._wanted({manifest.digest: "", **manifest.sources})
         if digests != [manifest.digest]:
             return digests
@@ -153,56 +182,53 @@ class _Push:
                 self._encoding = packing.common(want.encodings)
                 return list(digests)
 
-    def supply(self, digests: list[str]) -> tuple[int, int]:
-        """Send contents. Return their size, and that of what they were packed to."""
-        sizes = {entry.digest: entry.size for entry in self._manifest.entries}
-        total_bytes = sum(sizes[digest] for digest in digests)
-        began_s = time.monotonic()
-        count = size = packed_size = 0
-        for parcel in self._parcels(digests):
-            self._send(parcel.frame)
-            count += len(parcel.digests)
-            size += parcel.byte_count
-            packed_size += len(parcel.frame)
-            self._tell(
-                Progress(
-                    count=count,
-                    total_count=len(digests),
-                    byte_count=size,
-                    total_bytes=total_bytes,
-                    elapsed_s=time.monotonic() - began_s,
-                )
+    def supply(self, manifest: Manifest, digests: list[str]) -> None:
+        """Send contents that the host has asked for."""
+        sizes = {entry.digest: entry.size for entry in manifest.entries}
+        totals = (
+            self._count + len(digests),
+            self.sent_bytes + sum(sizes[digest] for digest in digests),
+        )
+        contents = (
+            blob for digest in digests for blob in self._content(manifest.sources[digest], digest)
+        )
+        for group in grouped(contents):
+            self._send_contents(
+                encode_blobs(group, self._choose_encoding()),
+                count=sum(blob.last for blob in group),
+                byte_count=sum(len(blob.data) for blob in group),
+                totals=totals,
             )
-        return size, packed_size
 
-    def _parcels(self, digests: Collection[str]) -> Iterator[Parcel]:
-        """Yield what is sent, packed already or now. Each was sent when the next is asked for."""
-        left = dict.fromkeys(digests)
-        for parcel in self._packed_already(digests):
-            for digest in parcel.digests:
-                del left[digest]
-            yield parcel
-        began_s = time.monotonic()
-        sent_bytes = 0
-        for group in grouped(self._contents(left)):
-            encoding = choose_encoding(
-                self._encoding,
-                round_trip_s=self._round_trip_s(),
-                sent_bytes=sent_bytes,
-                elapsed_s=time.monotonic() - began_s,
+    def _choose_encoding(self) -> str:
+        return choose_encoding(
+            self._encoding,
+            round_trip_s=self._round_trip_s(),
+            sent_bytes=self.packed_bytes,
+            elapsed_s=self._sending_s,
+        )
+
+    def _send_contents(
+        self, frame: bytes, *, count: int, byte_count: int, totals: tuple[int, int]
+    ) -> None:
+        """Send so many contents of so many bytes, and tell how far it is."""
+        now_s = time.monotonic()
+        self._began_s = self._began_s or now_s
+        self._send(frame)
+        sent_s = time.monotonic()
+        self._sending_s += sent_s - now_s
+        self._count += count
+        self.sent_bytes += byte_count
+        self.packed_bytes += len(frame)
+        self._tell(
+            Progress(
+                count=self._count,
+                total_count=totals[0],
+                byte_count=self.sent_bytes,
+                total_bytes=totals[1],
+                elapsed_s=sent_s - self._began_s,
             )
-            parcel = Parcel.of(group, encoding)
-            yield parcel
-            sent_bytes += len(parcel.frame)
-
-    def _packed_already(self, digests: Collection[str]) -> list[Parcel]:
-        parcels = [] if self._ahead is None else self._ahead.take(digests)
-        encoding = choose_encoding(self._encoding, round_trip_s=self._round_trip_s())
-        return [] if encoding == packing.PLAIN else parcels
-
-    def _contents(self, digests: Iterable[str]) -> Iterator[Blob]:
-        for digest in digests:
-            yield from self._content(self._manifest.sources[digest], digest)
+        )
 
     def _content(self, path: str, digest: str) -> Iterator[Blob]:
         try:
@@ -255,54 +281,71 @@ def offer(manifest: Manifest, destination: Destination, *, commit: bool = True) 
 
     With ``commit`` the host makes its tree as soon as that can be.
     """
-    to = destination
-    opening = SyncOpen(to.project, to.run_uid, to.cache, to.directory)
-    commits = [SyncCommit(to.is_held)] if commit else []
-    return encode([opening, manifest.announcement, *commits])
+    commits = [SyncCommit(destination.is_held)] if commit else []
+    return encode([_opening(destination), manifest.announcement, *commits])
+
+
+def question(destination: Destination) -> bytes:
+    """Return the frame that a conversation begins with where files may come before the manifest."""
+    return encode([_opening(destination), AskAhead()])
+
+
+def _opening(to: Destination) -> SyncOpen:
+    return SyncOpen(to.project, to.run_uid, to.cache, to.directory)
 
 
 def push(
-    manifest: Manifest,
+    read: Callable[[], Manifest],
     destination: Destination,
     send: Callable[[bytes], None],
     receive: Callable[[float], Any],
     tell: Callable[[Progress], None] = lambda _: None,
     *,
-    ahead: PackedAhead | None = None,
+    ahead: Ahead | None = None,
     round_trip_s: Callable[[], float] = lambda: 0.0,
 ) -> Pushed:
     """Make the tree on a host equal to a manifest. Blocks; one thread for each host.
 
     Args:
-        manifest: may be used for several hosts at once.
+        read: returns the manifest, which several hosts may have; waits for it where it is not read
+            yet.
         destination: the host and the place there.
         send: sends one frame; blocks while the link is full, raises HostLost where it is gone. The
-            first is the ``offer``.
+            first is the ``question`` where ``ahead`` is given, else the ``offer``.
         receive: waits so many seconds at most for the next Sync message of the host. Raises
             TimeoutError if none comes, HostLost where the link is gone.
         tell: is told how far it is after each frame, in this thread.
-        ahead: has contents of the manifest that are packed already.
+        ahead: has files of the manifest, maybe before ``read`` returns.
         round_trip_s: returns how long it takes to the host and back, 0 while that is not known.
 
     Raises:
-        SyncError: the host could not make the tree, or a file here has changed meanwhile.
+        SyncError: the tree cannot be read, the host could not make it, or a file here has changed
+            meanwhile.
         ProtocolError: the host asked for, or said, what it may not.
         HostLost: from ``send`` and ``receive``.
     """
-    conversation = _Push(
-        manifest, destination, send, receive, tell, ahead=ahead, round_trip_s=round_trip_s
-    )
-    conversation.offer(commit=True)
-    digests = conversation.lacking()
-    sent_bytes, packed_bytes = conversation.supply(digests)
+    conversation = _Push(destination, send, receive, tell, round_trip_s=round_trip_s)
+    sent: set[str] = set()
+    if ahead is None:
+        manifest = read()
+        conversation.offer(manifest, commit=True)
+    else:
+        try:
+            sent = conversation.send_ahead(ahead)
+        finally:
+            ahead.leave()
+        manifest = read()
+        conversation.go_on(manifest, is_first=bool(sent))
+    digests = conversation.lacking(manifest)
+    conversation.supply(manifest, digests)
     done = conversation.done()
-    wanted = set(digests)
+    sent.update(digests)
     return Pushed(
         tree=done.tree,
         notes=tuple(done.notes),
-        sent_bytes=sent_bytes,
-        packed_bytes=packed_bytes,
-        sent=tuple(entry.path for entry in manifest.entries if entry.digest in wanted),
+        sent_bytes=conversation.sent_bytes,
+        packed_bytes=conversation.packed_bytes,
+        sent=tuple(entry.path for entry in manifest.entries if entry.digest in sent),
     )
 
 
@@ -317,12 +360,12 @@ def preview(
     At most empty directories to keep trees in are made. Arguments and errors are those of
     ``push``; without a manifest, only the room is asked for.
     """
-    conversation = _Push(manifest or Manifest(entries=(), sources={}), destination, send, receive)
+    conversation = _Push(destination, send, receive)
     room = conversation.room()
     if manifest is None:
         return room, None
-    conversation.offer(commit=False)
-    wanted = set(conversation.lacking())
+    conversation.offer(manifest, commit=False)
+    wanted = set(conversation.lacking(manifest))
     lacking = [entry for entry in manifest.entries if entry.digest in wanted]
     sizes = {entry.digest: entry.size for entry in lacking}
     return room, Lacking(file_count=len(lacking), byte_count=sum(sizes.values()))

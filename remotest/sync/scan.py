@@ -17,6 +17,7 @@ from remotest.sync.rules import ENVIRONMENT_MARKERS, Decision, Rule, Rules
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from remotest.sync.ahead import Ahead
     from remotest.sync.memory import ScanMemory
 
 CONFIG_NAMES: Final = (
@@ -163,19 +164,25 @@ def _top_below(base: str, path: str) -> str:
     return f"{base}/{path[len(base) + 1 :].partition('/')[0]}"
 
 
-def scan(request: Request, found: Survey, memory: ScanMemory | None = None) -> Manifest:
+def scan(
+    request: Request,
+    found: Survey,
+    memory: ScanMemory | None = None,
+    ahead: Ahead | None = None,
+) -> Manifest:
     """Return the manifest of a survey.
 
     Args:
         request: what the survey is of.
         found: the survey.
-        memory: of the last scan of the same project; this one is added to it. Without it every
-            file is read.
+        memory: of the last scan of the same project; it takes in what this one sees, for whoever
+            saves it. Without it every file is read.
+        ahead: takes what is read, while it is read.
 
     Raises:
         SyncError: something cannot be read; the text names all of it.
     """
-    builder = ManifestBuilder(found.layout, memory)
+    builder = ManifestBuilder(found.layout, memory, ahead)
     base = found.layout.base
     for directory in found.directories:
         builder.add_directory(directory)

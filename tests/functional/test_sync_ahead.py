@@ -1,21 +1,23 @@
-"""What was packed before a host has asked for it is sent where it helps, and what else it lacks."""
+"""What is sent to a host that has nothing before it asks, and what else it lacks."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from synctrees import Host, manifest_of, snapshot
+from synctrees import Host, manifest_of, snapshot, trees_in
 
-from pytest_remotest import frames, packing
-from remotest.sync.ahead import PackedAhead, Parcel, parcels_of
+from pytest_remotest import frames, messages, packing
+from pytest_remotest.messages import ProtocolError
+from remotest.sync import ahead as ahead_module
+from remotest.sync.ahead import Ahead
 from remotest.sync.contents import BLOB_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from remotest.sync.plan import Manifest
+    from remotest.sync.push import Pushed
 
 TEXT = "what is sent gets smaller\n" * 500
 
@@ -23,12 +25,16 @@ TEXT = "what is sent gets smaller\n" * 500
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     path = tmp_path / "project"
-    path.mkdir()
-    for name in ("a.py", "b.py", "c.py"):
+    (path / "package" / "closed").mkdir(parents=True)
+    for name in ("a.py", "b.py", "package/c.py"):
         (path / name).write_text(name + TEXT)
+    (path / "package" / "closed" / "d.py").write_text("d = 1\n")
     (path / "same.py").write_text("a.py" + TEXT)
-    (path / "empty.py").touch()
-    (path / "large").write_bytes(os.urandom(BLOB_BYTES))
+    (path / "package" / "link").symlink_to("c.py")
+    for name in ("package/closed/__init__.py", "package/__init__.py"):
+        (path / name).touch()
+    (path / "large").write_bytes(os.urandom(BLOB_BYTES + 1))
+    (path / "package" / "closed").chmod(0o555)
     return path
 
 
@@ -40,67 +46,233 @@ def hosts(tmp_path: Path) -> list[Host]:
     return [Host(home) for home in homes]
 
 
-def digest_of(manifest: Manifest, name: str) -> str:
-    return next(entry.digest for entry in manifest.entries if entry.path == f"base/{name}")
+@pytest.fixture(autouse=True)
+def _any_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_remotest.early.FREE_BYTES", 0)
+    monkeypatch.setattr("pytest_remotest.early.FREE_FILES", 0)
 
 
-def contents_of(parcels: list[Parcel]) -> dict[str, bytes]:
-    blobs = [blob for parcel in parcels for blob in frames.decode(parcel.frame)[1]]
-    assert len(blobs) == len({blob.digest for blob in blobs})
-    return {blob.digest: blob.data for blob in blobs if blob.last}
+def bring(project: Path, *hosts: Host) -> list[Pushed]:
+    ahead = Ahead(host_count=len(hosts))
+    manifest = manifest_of(project, ahead=ahead)
+    return [host.push(manifest, ahead=ahead) for host in hosts]
 
 
-def test_each_content_is_packed_once_unless_it_is_large_or_has_changed(project: Path) -> None:
-    manifest = manifest_of(project)
-    (project / "b.py").write_text("another")
-
-    parcels = list(parcels_of(manifest))
-
-    packed = ("a.py", "c.py", "empty.py")
-    contents = {digest_of(manifest, name): (project / name).read_bytes() for name in packed}
-    assert contents_of(parcels) == contents
-    assert [parcel.digests for parcel in parcels] == [frozenset(contents)]
-    assert [parcel.byte_count for parcel in parcels] == [sum(map(len, contents.values()))]
-    assert len(parcels[0].frame) < 1000
+def sent_early(host: Host) -> list[str]:
+    return [
+        row[0]
+        for message in host.sent
+        if isinstance(message, messages.SyncAhead)
+        for row in message.rows
+        if row[1] == "f"
+    ]
 
 
-def test_a_host_far_away_is_sent_what_is_packed_and_then_the_rest(
-    project: Path, hosts: list[Host], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("remotest.sync.pace.NEAR_S", 0.0)
-    manifest = manifest_of(project)
-    ahead = PackedAhead(manifest, host_count=len(hosts))
-
-    pushed = [host.push(manifest, ahead=ahead) for host in hosts]
-
-    (parcel,) = parcels_of(manifest)
-    for host, one in zip(hosts, pushed, strict=True):
-        assert snapshot(f"{one.tree}/base") == snapshot(project)
-        assert host.frames[-2] == parcel.frame
-    assert ahead.take([]) == ahead.take(manifest.sources) == []
+def kinds_of(host: Host) -> list[str]:
+    return [type(message).__name__ for message in host.sent]
 
 
 @pytest.mark.parametrize("near_s", [0.0, float("inf")], ids=["far", "near"])
-def test_a_host_that_has_some_of_it_or_is_near_is_sent_no_parcel(
+def test_hosts_that_have_nothing_are_sent_each_content_once(
     project: Path, hosts: list[Host], monkeypatch: pytest.MonkeyPatch, near_s: float
 ) -> None:
     monkeypatch.setattr("remotest.sync.pace.NEAR_S", near_s)
-    host = hosts[0]
-    if not near_s:
-        host.push_and_release(manifest_of(project))
-        (project / "b.py").write_text("b.py" + TEXT + TEXT)
-    manifest = manifest_of(project)
 
-    pushed = host.push(manifest, ahead=PackedAhead(manifest, host_count=1))
+    pushed = bring(project, *hosts)
+
+    for host, one in zip(hosts, pushed, strict=True):
+        assert snapshot(f"{one.tree}/base") == snapshot(project)
+        assert sorted(sent_early(host)) == [
+            *("base/a.py", "base/b.py", "base/package/__init__.py"),
+            *("base/package/c.py", "base/package/closed/__init__.py", "base/package/closed/d.py"),
+        ]
+        contents = [
+            message.digest
+            for message in host.sent
+            if isinstance(message, messages.Blob) and message.data
+        ]
+        assert len(contents) == len(set(contents)) + 1  # Of the large one there are two pieces.
+        assert one.sent_bytes == sum(
+            path.stat().st_size
+            for path in project.rglob("*")
+            if path.is_file() and path.name not in ("same.py", "link")
+        )
+        assert len(one.sent) == len([path for path in project.rglob("*") if path.is_file()]) - 1
+        early = next(frame for frame in host.frames if frame[:1] == frames.BLOB_KIND)
+        assert (packing.ZLIB.encode() in early[:20]) == (near_s == 0.0)
+
+
+def test_what_came_early_and_is_all_is_not_written_again(project: Path, hosts: list[Host]) -> None:
+    for name in ("large", "same.py", "package/link"):
+        (project / name).unlink()
+    (project / "package" / "closed").chmod(0o755)
+
+    [pushed] = bring(project, *hosts[:1])
 
     assert snapshot(f"{pushed.tree}/base") == snapshot(project)
-    assert [parcel.frame in host.frames for parcel in parcels_of(manifest)] == [False]
+    assert kinds_of(hosts[0])[-2:] == ["SyncManifest", "SyncCommit"]
 
 
-def test_what_does_not_get_smaller_goes_as_it_is(project: Path) -> None:
-    for path in project.iterdir():
-        path.write_bytes(os.urandom(1000))
+def test_next_sync_sends_nothing(project: Path, hosts: list[Host]) -> None:
+    bring(project, *hosts[:1])
+    hosts[0].receiver.release()
 
-    (parcel,) = parcels_of(manifest_of(project))
+    pushed = hosts[0].push(manifest_of(project))
 
-    assert frames.encode_blobs(frames.decode(parcel.frame)[1], packing.PLAIN) == parcel.frame
+    assert (pushed.sent, pushed.sent_bytes) == ((), 0)
+    assert snapshot(f"{pushed.tree}/base") == snapshot(project)
+
+
+def test_host_that_has_something_is_sent_nothing_unasked(project: Path, hosts: list[Host]) -> None:
+    [host, _] = hosts
+    host.push_and_release(manifest_of(project))
+    (project / "b.py").write_text("b.py" + TEXT + TEXT)
+
+    [pushed] = bring(project, host)
+
+    assert snapshot(f"{pushed.tree}/base") == snapshot(project)
+    assert pushed.sent == ("base/b.py",)
+    assert sent_early(host) == []
+
+
+def test_host_with_little_room_is_sent_nothing_unasked(
+    project: Path, hosts: list[Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_remotest.early.FREE_BYTES", 1 << 62)
+
+    [pushed] = bring(project, hosts[0])
+
+    assert snapshot(f"{pushed.tree}/base") == snapshot(project)
+    assert sent_early(hosts[0]) == []
+
+
+def test_no_more_waits_in_memory_than_is_allowed(
+    project: Path, hosts: list[Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead_module, "AHEAD_BYTES", len(TEXT) + 100)
+
+    [pushed] = bring(project, hosts[0])
+
+    assert snapshot(f"{pushed.tree}/base") == snapshot(project)
+    assert (
+        len([name for name in sent_early(hosts[0]) if name.startswith("base/") and len(name) == 9])
+        == 1
+    )
+
+
+def test_file_that_has_changed_since_it_was_read_is_what_it_was(
+    project: Path, hosts: list[Host]
+) -> None:
+    was = snapshot(project)
+    ahead = Ahead(host_count=1)
+    manifest = manifest_of(project, ahead=ahead)
+    (project / "b.py").write_text("another")
+
+    pushed = hosts[0].push(manifest, ahead=ahead)
+
+    assert snapshot(f"{pushed.tree}/base") == was
+
+
+def test_what_an_interrupted_sync_has_brought_early_counts_by_its_content(
+    project: Path, hosts: list[Host]
+) -> None:
+    class CutError(Exception):
+        pass
+
+    class CutHost(Host):
+        def send(self, frame: bytes) -> None:
+            if self.frames and self.frames[-1][:1] == frames.BLOB_KIND:
+                raise CutError
+            super().send(frame)
+
+    cut = CutHost(hosts[0].home)
+    with pytest.raises(CutError):
+        bring(project, cut)
+    cut.receiver.release()
+    [base] = trees_in(cut.home / ".cache").glob("*/0/base")
+    status = (base / "b.py").stat()
+    half = "x" * status.st_size  # As if it had been cut off in the middle of this one.
+    (base / "b.py").write_text(half)
+    os.utime(base / "b.py", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (base / "extra.py").touch()
+
+    [pushed] = bring(project, hosts[0])
+
+    assert snapshot(f"{pushed.tree}/base") == snapshot(project)
+    assert pushed.sent == ("base/b.py", "base/large")
+
+
+def test_what_another_program_does_to_it_meanwhile_is_put_right(
+    project: Path, hosts: list[Host]
+) -> None:
+    class MeddledHost(Host):
+        def send(self, frame: bytes) -> None:
+            if b"SyncManifest" in frame:
+                [base] = trees_in(self.home / ".cache").glob("*/0/base")
+                status = (base / "b.py").stat()
+                (base / "b.py").write_bytes(b"x" * status.st_size)
+                os.utime(base / "b.py", ns=(status.st_atime_ns, status.st_mtime_ns))
+                (base / "a.py").unlink()
+                (base / "conftest.py").write_text("raise SystemExit\n")
+            super().send(frame)
+
+    [pushed] = bring(project, MeddledHost(hosts[0].home))
+
+    assert snapshot(f"{pushed.tree}/base") == snapshot(project)
+    assert pushed.sent_bytes > sum(path.stat().st_size for path in project.rglob("*.py")) // 2
+
+
+def test_disk_that_fills_meanwhile_is_told_by_the_sync_that_follows(
+    project: Path, hosts: list[Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pytest_remotest.early.write", fail)
+        [pushed] = bring(project, hosts[0])
+
+    assert snapshot(f"{pushed.tree}/base") == snapshot(project)
+
+
+A_FILE = ["base/a.py", "f", 0o644, 1, "00" * 32, 0]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [A_FILE],
+        [["base", "d", 0o755], ["base/link", "l", "/etc"]],
+        [["base", "d", 0o755], ["base/../x", "d", 0o755]],
+        [["elsewhere", "d", 0o755]],
+        [["base", "d", 0o755], A_FILE, ["base/a.py/x", "f", 0o644, 1, "00" * 32, 0]],
+    ],
+    ids=["nowhere", "link", "upwards", "elsewhere", "in-a-file"],
+)
+def test_nothing_comes_early_that_is_outside_of_the_tree(
+    hosts: list[Host], rows: list[list[Any]]
+) -> None:
+    [host, _] = hosts
+    host.send(frames.encode([messages.SyncOpen("p", "r", None, None), messages.AskAhead()]))
+    with pytest.raises(ProtocolError):
+        host.send(frames.encode([messages.SyncAhead(rows)]))
+    assert [path.name for path in host.home.rglob("*.py")] == []
+
+
+@pytest.mark.parametrize("data", [b"x", b"xy", b""])
+def test_contents_that_come_early_are_those_that_were_announced(
+    hosts: list[Host], data: bytes
+) -> None:
+    [host, _] = hosts
+    host.send(frames.encode([messages.SyncOpen("p", "r", None, None), messages.AskAhead()]))
+    host.send(frames.encode([messages.SyncAhead([["base", "d", 0o755], A_FILE])]))
+    with pytest.raises(ProtocolError, match="the bytes sent are not those of"):
+        host.send(frames.encode_blobs([messages.Blob("00" * 32, True, data)]))
+    assert [path.name for path in host.home.rglob("*.py")] == []
+
+
+def test_files_come_early_only_where_that_was_asked_for(hosts: list[Host]) -> None:
+    [host, _] = hosts
+    host.send(frames.encode([messages.SyncOpen("p", "r", None, None)]))
+    with pytest.raises(ProtocolError, match="takes none"):
+        host.send(frames.encode([messages.SyncAhead([])]))

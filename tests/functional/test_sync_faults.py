@@ -138,7 +138,7 @@ def test_host_gets_nothing_but_what_was_offered(project: Path, tmp_path: Path, d
     sent: list[bytes] = []
     with pytest.raises(ProtocolError, match="which is not offered"):
         push(
-            manifest_of(project),
+            lambda: manifest_of(project),
             Destination(host="box", project="p", run_uid="r"),
             sent.append,
             lambda _: messages.SyncWant([digest], last=True, encodings=[]),
@@ -151,7 +151,7 @@ def test_host_that_asks_twice_is_refused(project: Path) -> None:
     digest = next(iter(manifest.sources))
     with pytest.raises(ProtocolError, match="which is not offered"):
         push(
-            manifest,
+            lambda: manifest,
             Destination(host="box", project="p", run_uid="r"),
             lambda _: None,
             lambda _: messages.SyncWant([digest], last=False, encodings=[]),
@@ -161,7 +161,7 @@ def test_host_that_asks_twice_is_refused(project: Path) -> None:
 def test_host_that_asks_for_nothing_for_ever_is_refused(project: Path) -> None:
     with pytest.raises(ProtocolError, match="does not come to an end"):
         push(
-            manifest_of(project),
+            lambda: manifest_of(project),
             Destination(host="box", project="p", run_uid="r"),
             lambda _: None,
             lambda _: messages.SyncWant([], last=False, encodings=[]),
@@ -174,14 +174,14 @@ def test_host_that_is_silent_is_an_error(project: Path) -> None:
 
     destination = Destination(host="box", project="p", run_uid="r")
     with pytest.raises(SyncError, match="no answer within 600 s"):
-        push(manifest_of(project), destination, lambda _: None, receive)
+        push(lambda: manifest_of(project), destination, lambda _: None, receive)
 
 
 def test_host_that_says_something_else_is_an_error(project: Path) -> None:
     destination = Destination(host="box", project="p", run_uid="r")
     with pytest.raises(ProtocolError, match="SyncDone came where SyncWant was due"):
         push(
-            manifest_of(project),
+            lambda: manifest_of(project),
             destination,
             lambda _: None,
             lambda _: messages.SyncDone("/", []),
@@ -314,7 +314,7 @@ def test_old_interpreter_in_the_c_locale_receives_odd_names(
             return message
 
         destination = Destination(host="box", project="p", run_uid="r")
-        pushed = [push(manifest_of(project), destination, send, receive) for _ in range(2)]
+        pushed = [push(lambda: manifest_of(project), destination, send, receive) for _ in range(2)]
         stdin.close()
         assert process.wait(30) == 0
     first, second = pushed

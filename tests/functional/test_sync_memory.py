@@ -31,7 +31,10 @@ def project(tmp_path: Path) -> Path:
 
 def scanned(project: Path, root: Path) -> Manifest:
     request = request_of(project)
-    return scan(request, survey(request), ScanMemory(root, "p"))
+    memory = ScanMemory(root, "p")
+    manifest = scan(request, survey(request), memory)
+    memory.save(manifest.text)
+    return manifest
 
 
 def settle(root: Path) -> None:

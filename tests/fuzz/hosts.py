@@ -193,7 +193,7 @@ def check_conversation(data: bytes) -> None:
     contents = Contents(key="00ff00ff", wheels=(wheel,))
     asked = {"host": "h", "cache": None, "send": sent.append}
     talks: list[Callable[[], Any]] = [
-        lambda: push.push(manifest, tree, sent.append, _hosts_answers(data)),
+        lambda: push.push(lambda: manifest, tree, sent.append, _hosts_answers(data)),
         lambda: push.preview(manifest, tree, sent.append, _hosts_answers(data)),
         lambda: ship.ship(contents, ship.Destination(host="h"), sent.append, _hosts_answers(data)),
         lambda: _list_cache(hostcache.ask_cache("list", (), receive=_hosts_answers(data), **asked)),  # type: ignore[arg-type]  # of three types

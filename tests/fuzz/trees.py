@@ -86,6 +86,12 @@ def check_receiver(data: bytes) -> None:
         environ = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
         receiver, builder = Receiver(answers.append, environ), Builder(answers.append, environ)
         take_blob = receiver.blob
+        takers = {
+            messages.AskAhead: receiver.ask_ahead,
+            messages.SyncAhead: receiver.ahead,
+            messages.SyncManifest: receiver.manifest,
+            messages.SyncCommit: receiver.commit,
+        }
         with watching(home):
             try:
                 for message in orders:
@@ -93,15 +99,13 @@ def check_receiver(data: bytes) -> None:
                     if isinstance(message, messages.SyncOpen):
                         take_blob = receiver.blob
                         receiver.open(message._replace(cache=None, directory=None))
-                    elif isinstance(message, messages.SyncManifest):
-                        receiver.manifest(message)
-                    elif isinstance(message, messages.SyncCommit):
-                        receiver.commit(message)
                     elif isinstance(message, messages.EnvOpen):
                         take_blob = builder.blob
                         builder.open(message._replace(cache=None))
                     elif isinstance(message, messages.Blob):
                         take_blob(message)
+                    elif type(message) in takers:
+                        takers[type(message)](message)
             except messages.ProtocolError:
                 pass
             finally:
@@ -183,6 +187,12 @@ def _conversations() -> st.SearchStrategy[bytes]:
                 [["SyncOpen", "p", "u", None, None], announcement(rows), ["SyncCommit", True]]
             )
         ),
+        _manifest_rows().map(
+            lambda rows: to_json(
+                [["SyncOpen", "p", "u", None, None], ["AskAhead"], ["SyncAhead", rows]]
+            )
+        ),
+        _manifest_rows().map(lambda rows: to_json([announcement(rows), ["SyncCommit", True]])),
         st.integers(0, 5).map(lambda number: b"blob %d" % number),
         st.lists(wheel | JSON.map(lambda value: [value]), max_size=2).map(
             lambda rows: frames.encode_body([AN_ENVIRONMENT._replace(wheels=rows)])

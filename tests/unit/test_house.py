@@ -88,7 +88,8 @@ OWNERS: Final = {
         "backlog",  # whoever says too much waits there
         "heartbeat",  # what a stuck link holds up must hold up nobody else
         "gateways",  # paramiko's and execnet's reader threads meet ours at this edge
-        "sync.ahead",  # packs while hosts are dialled, and ends when one has answered
+        "sync.ahead",  # packs while hosts are dialled
+        "sync.reading",  # hosts are sent what has been read while the rest is read
     },
 }
 """The only parts of ``remotest`` that import such a module."""
