@@ -151,7 +151,15 @@ def test_what_hosts_are_told_before_they_greet(
     places = Places(settings(*specs, **here))
     assert places.offers() == {}
 
-    places.scan_tree()
+    places.begin_scan()
+    ((agent, frame),) = places.offers().items()
+    assert agent == "ssh=i"
+    _, (opening, question) = frames.decode(frame)
+    assert isinstance(opening, messages.SyncOpen)
+    assert question == messages.AskAhead()
+    places.finish_scan()
+
+    places.begin_scan()
     for is_held in (True, False):
         ((agent, frame),) = places.offers(is_held=is_held).items()
         assert agent == "ssh=i"
@@ -162,5 +170,5 @@ def test_what_hosts_are_told_before_they_greet(
         assert commit == messages.SyncCommit(is_held)
 
     (tmp_path / "x.cpython-39-x86_64-linux-gnu.so").touch()
-    places.scan_tree()
+    places.begin_scan()
     assert places.offers() == {}
