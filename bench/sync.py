@@ -298,8 +298,8 @@ EXPERIMENTS: Final = (
         number=7,
         what=f"{BIG.file_count:,} files, 50 MB, that are not on the host yet",
         blind=(
-            "a narrow line; rsync puts each file in its place when it has come, remotest all "
-            "files when all have come; it forgets its own cache before each time, too"
+            "a narrow line; a tree of which the host has an older state; remotest forgets its own "
+            "cache before each time, too"
         ),
         minutes=3,
         measure=first_sync,

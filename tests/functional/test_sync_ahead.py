@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from synctrees import Host, manifest_of, snapshot, trees_in
+from synctrees import Host, manifest_of, request_of, snapshot, trees_in
 
 from pytest_remotest import frames, messages, packing
+from pytest_remotest.entries import FILE, Entry
 from pytest_remotest.messages import ProtocolError
 from remotest.sync import ahead as ahead_module
 from remotest.sync.ahead import Ahead
 from remotest.sync.contents import BLOB_BYTES
+from remotest.sync.manifest import ManifestBuilder
+from remotest.sync.memory import ScanMemory
+from remotest.sync.plan import lay_out
+from remotest.sync.reading import Reading
+from remotest.sync.scan import survey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,6 +241,48 @@ def test_disk_that_fills_meanwhile_is_told_by_the_sync_that_follows(
         [pushed] = bring(project, hosts[0])
 
     assert snapshot(f"{pushed.tree}/base") == snapshot(project)
+
+
+def entry_of(name: str, content: bytes) -> Entry:
+    digest = hashlib.sha256(content).hexdigest()
+    return Entry(f"base/{name}", FILE, 0o644, len(content), digest, 0)
+
+
+def test_files_can_be_had_while_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_module, "GROUP_BYTES", 1)
+    ahead = Ahead(host_count=1)
+    groups = ahead.groups()
+    for name in ("a.py", "b.py"):
+        ahead.add_file(entry_of(name, name.encode()), name.encode())
+        assert [entry.path for entry in next(groups).entries] == [f"base/{name}"]
+    ahead.end()
+    assert list(groups) == []
+
+
+def test_what_only_some_interpreters_can_import_is_not_sent_unasked(project: Path) -> None:
+    ahead = Ahead(host_count=1)
+    builder = ManifestBuilder(lay_out(str(project), [str(project)]), ahead=ahead)
+    builder.add_for_some(str(project / "a.py"))
+    builder.add(str(project / "b.py"))
+    ahead.end()
+    assert [
+        entry.path for group in ahead.groups() for entry in group.entries if entry.kind == FILE
+    ] == ["base/b.py"]
+
+
+def test_a_tree_that_cannot_be_read_is_an_error_for_all_who_wait(
+    project: Path, tmp_path: Path
+) -> None:
+    request = request_of(project)
+    broken = dataclasses.replace(survey(request), named=("/elsewhere",))
+
+    reading = Reading(request, broken, ScanMemory(tmp_path / "a" / "b" / "c", "p"), host_count=1)
+
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="is in no root"):
+            reading.manifest()
+    assert reading.ahead is not None
+    assert list(reading.ahead.groups()) == []
 
 
 A_FILE = ["base/a.py", "f", 0o644, 1, "00" * 32, 0]
