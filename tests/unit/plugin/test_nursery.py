@@ -76,6 +76,8 @@ def test_who_finds_the_zygote_gone_before_anybody_was_told_is_a_new_process(tmp_
         (pid,) = nursery.pids()
         os.kill(pid, signal.SIGKILL)
         assert leftovers.has_ended(pid)
+        # The first worker has begun with its end, too: only behind that nobody can be told.
+        assert selector.select(gatewayworld.WAIT_S)
 
         nursery.start(workers[1])
         nursery.start_next(0.0)
