@@ -96,9 +96,7 @@ def run(
         ``wall_s``; ``cpu_s`` of all processes, hosts' left out; ``first_test_s`` and
         ``first_report_s`` from the start, of a marked suite; the figures of ``watched``.
     """
-    marks = marks_of(folder)
-    shutil.rmtree(marks, ignore_errors=True)
-    marks.mkdir()
+    clear_marks(folder)
     others, before_s = set(processes.children_of(os.getpid())), processes.cpu_s()
     began, start = time.time(), time.perf_counter()
     process = subprocess.Popen(
@@ -120,12 +118,23 @@ def run(
     sample["cpu_s"] = processes.cpu_s() - before_s
     if process.returncode or f"{passed} passed" not in output:
         raise NotMeasuredError(f"{shlex.join(command)}\n{output}")
-    tests = [float(path.read_text()) for path in marks.glob("first-test-*")]
-    reports = [float(path.read_text()) for path in marks.glob(f"first-report-{process.pid}")]
+    tests = read_marks(folder, "first-test-*")
+    reports = read_marks(folder, f"first-report-{process.pid}")
     for name, times in (("first_test_s", tests), ("first_report_s", reports)):
         if times:
             sample[name] = min(times) - began
     return {**sample, **peaks}
+
+
+def clear_marks(folder: Path) -> None:
+    """Forget what the last run of a suite has marked."""
+    shutil.rmtree(marks_of(folder), ignore_errors=True)
+    marks_of(folder).mkdir()
+
+
+def read_marks(folder: Path, pattern: str) -> list[float]:
+    """Return the times, as of ``time.time``, that a run of a suite has marked by such names."""
+    return [float(path.read_text()) for path in marks_of(folder).glob(pattern)]
 
 
 def environment() -> dict[str, str]:

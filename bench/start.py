@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
+import shlex
 import subprocess
 import time
 from typing import TYPE_CHECKING, Final
 
 from bench import hosts
-from bench.contenders import OURS, PEER, PLAIN, pytest_of, python_of, run, shown
+from bench.contenders import (
+    OURS,
+    PEER,
+    PLAIN,
+    clear_marks,
+    environment,
+    pytest_of,
+    python_of,
+    read_marks,
+    run,
+    shown,
+)
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_MOST, Aim, take_turns
 from bench.suites import Suite
@@ -24,11 +36,12 @@ SMALL: Final = Suite(file_count=20, tests_per_file=10, is_marked=True)
 HOST_COUNT: Final = 4
 SLOW_S: Final = 0.05
 
-BARE: Final = "ssh HOST python -c 'import pytest'"
-"""What no tool can do without that starts after the command, by way of ssh."""
+BY_HAND: Final = "pytest --markers, then ssh HOST pytest"
+"""What no plugin of pytest can do without: pytest starts here, where `--markers` ends it before it
+collects, and then there. By way of OpenSSH."""
 
-ALL_BARE: Final = f"{BARE}, the first of {HOST_COUNT} at once"
-"""The same for one that starts all hosts at once, which share the CPUs of this machine."""
+ALL_BY_HAND: Final = f"{BY_HAND}, the first of {HOST_COUNT} at once"
+"""The same on all hosts at once, which share the CPUs of this machine; a pytest on each."""
 
 
 def commands_for(
@@ -48,17 +61,24 @@ def commands_for(
     }
 
 
-def bare_start(there: Hosts, host_count: int) -> Sample:
-    """Import pytest by ssh on some hosts at once; return the seconds until one of them has."""
-    start = time.perf_counter()
+def by_hand(there: Hosts, host_count: int, suite: Path) -> Sample:
+    """Start pytest here, and then by ssh on some hosts at once, where the suite lies already.
 
-    def import_on(name: str) -> float:
-        command = [*there.ssh(name), python_of(PLAIN), "-c", "'import pytest'"]
-        subprocess.run(command, check=True, timeout=60)
-        return time.perf_counter() - start
+    Returns:
+        ``first_test_s``, from the start of the first to the first test of any of the others.
+    """
+    clear_marks(suite)
+    began = time.time()
+    start = functools.partial(subprocess.run, check=True, capture_output=True, timeout=60)
+    start([*pytest_of(PLAIN), "--markers"], cwd=suite, env=environment())
+
+    def run_on(name: str) -> None:
+        command = f"cd {shlex.quote(str(suite))} && {shlex.join(pytest_of(PLAIN))}"
+        start([*there.ssh(name), command])
 
     with concurrent.futures.ThreadPoolExecutor() as threads:
-        return {"first_test_s": min(threads.map(import_on, there.names[:host_count]))}
+        list(threads.map(run_on, there.names[:host_count]))
+    return {"first_test_s": min(read_marks(suite, "first-test-*")) - began}
 
 
 def measured(
@@ -82,8 +102,8 @@ def measured(
         }
         samples = take_turns(
             {
-                BARE: functools.partial(bare_start, there, 1),
-                ALL_BARE: functools.partial(bare_start, there, HOST_COUNT),
+                BY_HAND: functools.partial(by_hand, there, 1, suite),
+                ALL_BY_HAND: functools.partial(by_hand, there, HOST_COUNT, suite),
                 **{
                     name: functools.partial(run, command, suite, passed=SMALL.test_count)
                     for name, command in commands.items()
@@ -101,7 +121,7 @@ def row(
     names: tuple[str, str],
     aim: float,
     *,
-    limit: str = ALL_BARE,
+    limit: str = ALL_BY_HAND,
 ) -> Row:
     ours, peer = names
     return samples.row(
@@ -127,7 +147,7 @@ def fast_line(folder: Path, rounds: int) -> Outcome:
     one = f"{OURS}, 1 worker"
     rows = [
         row(samples, "2a", "command to first test, 8 workers", (OURS, PEER), 0.3),
-        row(samples, "2b", "the same, 1 worker", (one, f"{PEER}, 1 worker"), 0.6, limit=BARE),
+        row(samples, "2b", "the same, 1 worker", (one, f"{PEER}, 1 worker"), 0.6, limit=BY_HAND),
         row(samples, "2c", "8 workers beside 1", (OURS, one), 1.2),
     ]
     return Outcome(rows, commands)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final
 
-from bench.contenders import OURS, PEER, PLAIN, pytest_of, run, shown
+from bench import skeleton
+from bench.contenders import OURS, PEER, PLAIN, pytest_of, python_of, run, shown
 from bench.experiment import Experiment, Outcome
 from bench.measure import AT_LEAST, AT_MOST, Aim, Row, take_turns
 from bench.suites import Suite
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from bench.measure import Samples
 
-WORKER_COUNT: Final = 2
+WORKER_COUNT: Final = skeleton.WORKER_COUNT
+SKELETON: Final = "a run of nothing but pytest: skeleton.py"
 FORK: Final = f"{OURS} --workers=fork"
 TRIVIAL: Final = Suite(file_count=100, tests_per_file=100)
 
@@ -28,6 +30,7 @@ def trivial_tests(folder: Path, rounds: int) -> Outcome:
         PEER: pytest_of(PEER, f"-n{WORKER_COUNT}"),
         OURS: pytest_of(OURS, f"-n{WORKER_COUNT}"),
         FORK: pytest_of(OURS, f"-n{WORKER_COUNT}", "--workers=fork"),
+        SKELETON: [python_of(PLAIN), skeleton.__file__, str(TRIVIAL.test_count)],
     }
     samples = take_turns(
         {
@@ -63,8 +66,8 @@ def speed_row(samples: Samples, number: str, ours: str, what: str) -> Row:
         peer=speed(PEER),
         peer_name=PEER,
         aim=Aim(AT_LEAST, 2.0),
-        limit=tuple(WORKER_COUNT * value for value in speed(PLAIN)),
-        limit_name=f"{WORKER_COUNT} x pytest",
+        limit=speed(SKELETON),
+        limit_name=SKELETON,
     )
 
 
@@ -72,7 +75,7 @@ def cpu_row(samples: Samples, number: str, ours: str, peer: str, what: str) -> R
     """Return CPU seconds; the aim is one beside plain pytest."""
     aim = Aim(AT_MOST, 1.2) if peer == PLAIN else None
     return samples.row(
-        number, what, figure="cpu_s", unit="s", ours=ours, peer=peer, aim=aim, limit=PLAIN
+        number, what, figure="cpu_s", unit="s", ours=ours, peer=peer, aim=aim, limit=SKELETON
     )
 
 
