@@ -8,6 +8,10 @@ dataclasses are made of, Python ends itself by SIGINT in the end, whoever has ta
 
 import signal
 import threading
+
+# What `signal` itself calls, without its enums, which take ten times as long.
+from _signal import getsignal as get_handler  # type: ignore[import-not-found]  # not in typeshed
+from _signal import signal as set_handler
 from typing import Any, Callable, Optional
 
 
@@ -22,8 +26,8 @@ class Unbroken:
 
     def __init__(self) -> None:
         # Looked up once: tests put something else in their place.
-        self._handle_by = signal.signal
-        self._handler_of = signal.getsignal
+        self._handle_by = set_handler
+        self._handler_of = get_handler
         self._ident = threading.get_ident
         self._owner = threading.main_thread().ident
         self._before: Optional[Callable[[int, Any], Any]] = None
