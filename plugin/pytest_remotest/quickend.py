@@ -10,7 +10,8 @@ import atexit
 import gc
 import io
 import sys
-from typing import Any, Callable, List
+from itertools import compress
+from typing import Any, Callable, Dict, List
 
 from pytest_remotest.silentterminal import Nowhere
 
@@ -36,11 +37,25 @@ def leave_cycles(is_spent: Callable[[Any], bool]) -> None:
 
 def telling_objects() -> List[Any]:
     """Return the objects whose class has a ``__del__``, but for files that would do nothing."""
+    kinds = set(filter(_has_finalizer, _classes())).difference(MEMORY_FILES)
     found = gc.get_objects()
-    kinds = set(filter(_has_finalizer, set(map(type, found)))).difference(MEMORY_FILES)
+    # Each object is looked at once, and by no bytecode: there may be a million.
+    telling = compress(found, map(kinds.__contains__, map(type, found)))
     own = {id(part) for part in _standard_streams()}
-    telling = [each for each in found if type(each) in kinds and id(each) not in own]
-    return [each for each in telling if not _is_closed(each)]
+    return [each for each in telling if id(each) not in own and not _is_closed(each)]
+
+
+def _classes() -> List[type]:
+    """Return all classes of this process."""
+    # By their ids, and not asked themselves: a metaclass of somebody may answer.
+    known: Dict[int, type] = {}
+    waiting: List[type] = [object]
+    while waiting:
+        kind = waiting.pop()
+        if id(kind) not in known:
+            known[id(kind)] = kind
+            waiting += type.__subclasses__(kind)
+    return list(known.values())
 
 
 def _has_finalizer(kind: type) -> bool:
