@@ -130,6 +130,11 @@ class AgentLine:
             self.gateway.send(GOODBYE)
         self._has_ended.wait(LAST_WORDS_S)
         self.gateway.close(CLOSE_TIMEOUT_S)
+        self._has_ended.set()  # Nobody listens any more.
+
+    def await_end(self, deadline: float) -> None:
+        """Wait for the last that the agent says, but not beyond a time of the monotonic clock."""
+        self._has_ended.wait(max(0.0, deadline - time.monotonic()))
 
     def clear_away(self) -> None:
         """Release what is left of a connection that has ended: nothing of it comes later."""

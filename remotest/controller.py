@@ -163,10 +163,10 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End every process of the run on every host; choose the exit code."""
+        """Begin to end every process of the run on every host; choose the exit code."""
         self._interrupts.close()
         self._await_worker_exits()
-        self._dialled.leave(self._interrupts.end_within_s())
+        self._dialled.part(self._interrupts.end_within_s())
         for agent, message in self._driver.processes_left():
             self._leftovers.take(agent, message)
         if self._ended and session.exitstatus in (0, 1, 5):
@@ -182,9 +182,8 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """Leave Ctrl-C to Python again: all is told. Where no session began, leave the hosts."""
-        if self._session is None:
-            self._dialled.leave()
+        """Leave the hosts, which had time for it, and Ctrl-C to Python again: all is told."""
+        self._dialled.leave()
         self._interrupts.restore()
 
     # -- the loop --------------------------------------------------------------------------

@@ -158,6 +158,8 @@ class Driver:
         self._resolving: list[threading.Thread] = []
         self._heartbeat = Heartbeat(worker_timeout_s)
         self._closing = False
+        self._closings: list[threading.Thread] = []
+        self._clean_by = self._unheard_by = 0.0
 
     def open(self, agents: Iterable[str]) -> None:
         """Begin to open these agents' gateways, all at once; maybe again, once they have ended."""
@@ -214,7 +216,7 @@ class Driver:
         return event
 
     def processes_left(self) -> list[tuple[str, messages.ProcessesLeft]]:
-        """Return what agents have found, with their names. Called after ``close``."""
+        """Return what agents have found, with their names. Called after ``part``."""
         return [(agent, message) for (agent, _), message in self._left.items()]
 
     def round_trip_s(self, agent: str) -> float:
@@ -230,10 +232,10 @@ class Driver:
         """The events that wait for ``receive``: to be counted, not to be taken."""
         return self._inbox
 
-    def close(self, within_s: float | None = None) -> None:
-        """End every agent, all at once, and wait for their hosts to be clean.
+    def part(self, within_s: float | None = None) -> None:
+        """Begin to end every agent, all at once; return when each has said its last word.
 
-        A host that is not within this time, if it is limited, is left to clean up by itself.
+        A host that is not clean within this time, if it is limited, is left to it by ``close``.
         """
         now = time.monotonic()
         deadline = now + (END_TIMEOUT_S if within_s is None else within_s)
@@ -241,16 +243,21 @@ class Driver:
         self._closing = True  # From now on, what opens is closed by the thread that opens it.
         self._backlog.close()
         self._heartbeat.close()
-        closings = [
-            self._start(f"close-{agent}", line.part)
-            for agent, line in self._lines.items()
-            if line.gateway is not None
-        ]
+        parting = [(agent, line) for agent, line in self._lines.items() if line.gateway is not None]
+        self._closings = [self._start(f"close-{agent}", line.part) for agent, line in parting]
         self._end_resolving(deadline=grace_end)
         join(self._openings, deadline=grace_end)
+        for _, line in parting:
+            line.await_end(deadline)
+        self._clean_by, self._unheard_by = deadline, min(deadline, now + GIVEN_UP_GRACE_S)
+
+    def close(self, within_s: float | None = None) -> None:
+        """End every agent, unless that has begun, and wait for their hosts to be clean."""
+        if not self._closing:
+            self.part(within_s)
         errands = [thread for line in self._lines.values() for thread in line.errands]
-        join([*closings, *errands], deadline=deadline)
-        join(self._heartbeat.threads, deadline=min(deadline, now + GIVEN_UP_GRACE_S))
+        join([*self._closings, *errands], deadline=self._clean_by)
+        join(self._heartbeat.threads, deadline=self._unheard_by)
 
     def _end_resolving(self, *, deadline: float) -> None:
         """End what this machine does for environments that nobody waits for any more."""

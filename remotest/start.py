@@ -48,10 +48,15 @@ class Dialled:
         self.driver.open(agents)
         opener.get_ready()
 
-    def leave(self, within_s: float | None = None) -> None:
-        """End every process of the run on every host; ``within_s`` as in ``Driver.close``."""
+    def part(self, within_s: float | None = None) -> None:
+        """Begin to leave, and hear what hosts say last; ``within_s`` as in ``Driver.part``."""
         self.opener.abort()
-        self.driver.close(within_s)
+        self.driver.part(within_s)
+
+    def leave(self) -> None:
+        """End every process of the run on every host, and wait for it."""
+        self.opener.abort()
+        self.driver.close()
         self.opener.close()
 
 

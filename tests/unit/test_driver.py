@@ -260,6 +260,32 @@ def test_the_end_does_not_wait_for_a_host_for_longer_than_it_may(
     assert not has_ended.is_set()
 
     may_end.set()
+    assert has_ended.wait(WAIT_S)
+
+
+def test_the_end_has_begun_when_hosts_have_said_their_last_word(
+    hosts: MemoryHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = opened(hosts, "a")
+    gateway = hosts.gateways["a"]
+    may_end, has_ended = threading.Event(), threading.Event()
+    left = messages.ProcessesLeft(rows=[], of_dead_run=False, more_count=1)
+
+    def answer(_: bytes) -> None:
+        gateway.say(frames.encode([left]))
+        gateway.hang_up("it has left")
+
+    def end_late(_: float) -> None:
+        may_end.wait(WAIT_S)
+        has_ended.set()
+
+    monkeypatch.setattr(gateway, "send", answer)
+    monkeypatch.setattr(gateway, "close", end_late)
+    driver.part()
+    assert driver.processes_left() == [("a", left)]
+    assert not has_ended.is_set()
+
+    may_end.set()
     driver.close()
     assert has_ended.is_set()
 
