@@ -54,10 +54,11 @@ class Durations:
         if taken is None:
             taken = self._taken.setdefault(self._kind_of(node.gateway.id), {})
             self._taken_by[node.gateway.id] = taken
+        node_id = report.nodeid
         if report.when == "setup":
-            taken[report.nodeid] = report.duration
-        elif report.nodeid in taken:
-            taken[report.nodeid] += report.duration
+            taken[node_id] = report.duration
+        elif node_id in taken:
+            taken[node_id] += report.duration
 
     @pytest.hookimpl
     def pytest_sessionfinish(self) -> None:

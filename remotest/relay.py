@@ -50,6 +50,8 @@ class Worker:
     report_counts: Counter[int] = field(default_factory=Counter)
     start: messages.LogStart | None = None
     """What it said when it began the test that runs."""
+    location: reports.Location | None = None
+    """That of this test, as pytest's hooks have it."""
     last_report: pytest.TestReport | None = None
     output: list[str] = field(default_factory=list)
     is_finished: bool = False
@@ -262,9 +264,8 @@ class Relay:
         if worker.start is not None and worker.start.position != message.position:
             raise messages.ProtocolError("the end of a test is missing")
         worker.start = message
-        self._config.hook.pytest_runtest_logstart(
-            nodeid=message.node_id, location=reports.as_location(message.location)
-        )
+        worker.location = reports.as_location(message.location)
+        self._config.hook.pytest_runtest_logstart(nodeid=message.node_id, location=worker.location)
         return [events.ItemStarted(worker=worker.name, position=message.position)]
 
     def _log_finish(self, _: Worker, message: messages.LogFinish) -> list[Event]:
@@ -302,20 +303,17 @@ class Relay:
         return self._end_item(worker, message.position, outcome, message.duration_s)
 
     def _item_passed(self, worker: Worker, message: messages.ItemPassed) -> list[Event]:
-        start = worker.start
-        if start is None or start.position != message.position:
+        start, location = worker.start, worker.location
+        if start is None or location is None or start.position != message.position:
             raise messages.ProtocolError("the start of a test is missing")
         if message.position in worker.report_counts:
             raise messages.ProtocolError("a test tells all its reports, and has told some")
         if not reports.are_rebuilt_by_pytest(self._config):
             spelled_out = spell_out(start, message)
             return [event for part in spelled_out for event in self.handle(worker, part)]
-        for report in reports.rebuild_passed(start, message, worker.last_report):
-            worker.last_report = report
+        for report in reports.rebuild_passed(start.node_id, location, message):
             self._log_report(worker, message.position, report)
-        self._config.hook.pytest_runtest_logfinish(
-            nodeid=start.node_id, location=reports.as_location(start.location)
-        )
+        self._config.hook.pytest_runtest_logfinish(nodeid=start.node_id, location=location)
         return self._end_item(worker, message.position, "passed", message.duration_s)
 
     def _end_item(

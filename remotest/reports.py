@@ -9,7 +9,8 @@ from __future__ import annotations
 import builtins
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any, TypeVar
+from sys import intern
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pytest
 
@@ -18,7 +19,6 @@ from pytest_remotest.brief import phases_of
 from pytest_remotest.reportwire import is_location, report_from_wire
 from pytest_remotest.values import safe_repr
 from remotest.failureshape import has_shape_of_failure
-from remotest.reportparts import share_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +41,9 @@ _TYPE_FIELD: dict[str, Any] = {"$report_type": "TestReport"}
 
 LOCATION_PARTS = 3
 """Path, line, name."""
+
+Location: TypeAlias = tuple[str, int | None, str]
+"""Of an item, as pytest's hooks have it."""
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -82,41 +85,40 @@ def are_rebuilt_by_pytest(config: pytest.Config) -> bool:
 
 
 def rebuild_passed(
-    start: messages.LogStart, passed: messages.ItemPassed, former: pytest.TestReport | None
+    node_id: str, location: Location, passed: messages.ItemPassed
 ) -> Iterator[pytest.TestReport]:
     """Yield the reports that a message stands for, as ``rebuild_report`` would return them.
 
+    Their texts are there once, for all reports that have them.
+
     Args:
-        start: of the same item.
+        node_id: of the item.
+        location: of the item.
         passed: the message.
-        former: the last report of its worker: what is equal in both is there once.
 
     Raises:
         pytest_remotest.messages.ProtocolError: it cannot stand for any.
     """
-    node_id: Any = start.node_id
-    location = as_location(start.location)
-    keywords: dict[str, Any] = dict.fromkeys(passed.keywords, 1)
+    path, line, name = location
+    location = intern(path), line, intern(name)
+    keywords = list(map(intern, passed.keywords))
+    parsed_id: Any = node_id
     for when, times, sections in phases_of(passed):
         fields: dict[str, Any] = {"when": when, **_TYPE_FIELD, **times}
         report = pytest.TestReport(
-            nodeid=node_id,
+            nodeid=parsed_id,
             location=location,
-            keywords=keywords,
+            keywords=dict.fromkeys(keywords, 1),  # Plugins may change each.
             outcome="passed",
             longrepr=None,
             sections=[(title, text) for title, text in sections],
             **fields,
         )
-        if when == "setup":
-            share_parts(report, former)
-            # It is taken apart once.
-            node_id, location = getattr(report, "id", node_id), report.location
-        keywords = dict(report.keywords)  # Plugins may change each.
+        parsed_id = getattr(report, "id", node_id)  # It is taken apart once.
         yield report
 
 
-def as_location(location: list[Any] | None) -> tuple[str, int | None, str]:
+def as_location(location: list[Any] | None) -> Location:
     """Return a location as pytest's hooks have it.
 
     Raises:
