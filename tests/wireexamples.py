@@ -1,6 +1,7 @@
 """One example of each message, the same on every interpreter: no syntax beyond Python 3.6."""
 
 from pytest_remotest import messages as m
+from pytest_remotest.brief import pack_times
 
 REPORT = {
     "$report_type": "TestReport",
@@ -94,7 +95,9 @@ EXAMPLES = (
         "UserWarning", "builtins", "h\u00e9", "a.py", 3, "runtest", "test_a.py", None
     ),
     m.ItemFinished(0, 0.25, 3),
-    m.ItemPassed(0, ["test_a"], [0.5, 0.25, 1.0], [["Captured stdout call", "a"]], [0, 1, 1], 2.0),
+    m.ItemPassed(
+        0, ["test_a"], pack_times([0.5, 0.25, 1.0]), [["Captured stdout call", "a"]], [0, 1, 1], 2.0
+    ),
     m.Idle("awaiting"),
     m.Busy(),
     m.ItemsReturned([2]),

@@ -1,7 +1,8 @@
 """``ItemPassed``, and the messages that it stands for: one made of the other, both ways."""
 
+import struct
 from itertools import chain
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from pytest_remotest import messages
 from pytest_remotest.messages import ItemPassed, LogStart, ProtocolError
@@ -10,6 +11,11 @@ from pytest_remotest.reportwire import MAX_NUMBER, are_sections
 PHASES = ("setup", "call", "teardown")
 MAX_BRIEF_CHARS = 64 * 1024  # Of keywords and output: longer reports are told, and cut, as others.
 TIMES = ("duration", "start", "stop")  # Fields of a report; pytest before 8.0 has only the first.
+
+_PACKINGS = {  # By the length of the text that they are in: two digits a byte.
+    2 * packing.size: packing
+    for packing in (struct.Struct("!%dd" % (count * len(PHASES))) for count in (1, len(TIMES)))
+}
 
 
 def in_brief(position: int, reports: List[Any], duration_s: float) -> Optional[ItemPassed]:
@@ -33,7 +39,23 @@ def in_brief(position: int, reports: List[Any], duration_s: float) -> Optional[I
     if not is_brief:
         return None
     rows = [list(section) for section in sections]
-    return ItemPassed(position, list(keywords), times, rows, counts, duration_s)
+    return ItemPassed(position, list(keywords), pack_times(times), rows, counts, duration_s)
+
+
+def pack_times(times: Sequence[float]) -> str:
+    """Return numbers as they are told: in digits they would take ten times as long, both ways."""
+    return struct.pack("!%dd" % len(times), *times).hex()
+
+
+def _unpack_times(text: str) -> Sequence[float]:
+    """Return the numbers of ``pack_times``; none where it has not made this of those of an item."""
+    packing = _PACKINGS.get(len(text))
+    if packing is None:
+        return ()
+    try:
+        return packing.unpack(bytes.fromhex(text))
+    except (ValueError, struct.error):
+        return ()
 
 
 def _are_grown(setup: Any, call: Any, teardown: Any) -> bool:
@@ -42,7 +64,7 @@ def _are_grown(setup: Any, call: Any, teardown: Any) -> bool:
     return is_grown and are_sections(teardown)
 
 
-def are_times(times: List[float]) -> bool:
+def are_times(times: Sequence[float]) -> bool:
     """Return whether none of these is infinite, no number, or longer than a report can have."""
     return sum(map(abs, times)) < MAX_NUMBER
 
@@ -62,19 +84,18 @@ def phases_of(passed: ItemPassed) -> List[Tuple[str, Dict[str, float], List[List
     Raises:
         ProtocolError: what was told of it cannot be.
     """
-    count = len(passed.times) // len(PHASES)
+    told = _unpack_times(passed.times)
     if (
-        count not in (1, len(TIMES))
-        or len(passed.times) != count * len(PHASES)
+        not told
         or len(passed.section_counts) != len(PHASES)
-        or not are_times(passed.times)
+        or not are_times(told)
         or not are_sections(passed.sections)
     ):
         raise ProtocolError("what is told of a test that passed is not of three phases")
-    times = iter(passed.times)
+    names, times = TIMES[: len(told) // len(PHASES)], iter(told)
     return [
-        # TIMES is first: zip would take one more of the times before it sees the end.
-        (when, dict(zip(TIMES[:count], times)), passed.sections[:section_count])  # noqa: B905
+        # Names are first: zip would take one more of the times before it sees the end.
+        (when, dict(zip(names, times)), passed.sections[:section_count])  # noqa: B905
         for when, section_count in zip(PHASES, passed.section_counts)  # noqa: B905  3.10 has strict
     ]
 

@@ -48,8 +48,10 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    are_of = {kind}.issuperset
+
     def check(value: Any) -> bool:
-        return type(value) is list and all(type(item) is kind for item in value)
+        return type(value) is list and are_of(map(type, value))
 
     return check
 
@@ -64,7 +66,6 @@ _CHECKS: Dict[Any, Callable[[Any], bool]] = {
     Optional[int]: lambda value: value is None or _is_int(value),
     Optional[float]: lambda value: value is None or _is_number(value),
     List[int]: lambda value: type(value) is list and all(map(_is_int, value)),
-    List[float]: lambda value: type(value) is list and all(map(_is_number, value)),
     List[str]: _is_list_of(str),
     List[Any]: lambda value: type(value) is list,
     List[List[Any]]: _is_list_of(list),

@@ -115,13 +115,14 @@ class ItemPassed(NamedTuple):
 
     It stands for three TestReports, a LogFinish with what its LogStart had, and an ItemFinished.
     ``keywords`` are names, as of each of its reports. ``times`` are duration, start and stop of
-    setup, then of call and teardown; or three durations, of a pytest that knows no more.
-    ``sections`` are those of the last report, ``section_counts`` how many of them each had.
+    setup, then of call and teardown; or three durations, of a pytest that knows no more; as
+    ``brief.pack_times`` makes them a text. ``sections`` are those of the last report,
+    ``section_counts`` how many of them each had.
     """
 
     position: int
     keywords: List[str]
-    times: List[float]
+    times: str
     sections: List[List[Any]]
     section_counts: List[int]
     duration_s: float

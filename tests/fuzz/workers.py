@@ -18,6 +18,7 @@ from runsteps import new_machine
 from wireexamples import EXAMPLES, REPORT
 
 from pytest_remotest import frames, messages, values
+from pytest_remotest.brief import pack_times
 from remotest.lastwords import describe_end
 from remotest.relay import InternalErrorOnWorkerError, Relay
 from remotest.run.events import AgentReady, DeadlineReached
@@ -36,7 +37,9 @@ A_RUN: Final = [
     messages.LogFinish(0, "test_a.py::test_a", ["test_a.py", 3, "test_a"]),
     messages.ItemFinished(0, 0.25, 1),
     messages.LogStart(1, "test_a.py::test_b", ["test_a.py", 5, "test_b"]),
-    messages.ItemPassed(1, ["test_b"], [0.5] * 9, [["out", "printed"]], [0, 1, 1], 0.25),
+    messages.ItemPassed(
+        1, ["test_b"], pack_times([0.5] * 9), [["out", "printed"]], [0, 1, 1], 0.25
+    ),
     messages.ItemsReturned([1]),
     messages.Idle("awaiting"),
     messages.Busy(),

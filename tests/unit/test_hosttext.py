@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_remotest import frames, messages
+from pytest_remotest.brief import pack_times
 from remotest.hosttext import MAX_WORDS_CHARS, HostText, secrets_of
 
 CI: Final = {"GITHUB_ACTIONS": "true"}
@@ -68,7 +69,7 @@ def test_names_have_one_line() -> None:
         "when": clean,
     }
     passed = messages.ItemPassed(
-        0, [name], [0.5] * 9, [["out", "\x1b[7mx\x1b[10A"]], [0, 1, 1], 0.5
+        0, [name], pack_times([0.5] * 9), [["out", "\x1b[7mx\x1b[10A"]], [0, 1, 1], 0.5
     )
     assert heard(passed) == passed._replace(keywords=[clean], sections=[["out", "\x1b[7mx?[10A"]])
     ended = messages.LogFinish(0, "test\nPASSED", None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_remotest import messages
+from pytest_remotest.brief import pack_times
 from pytest_remotest.messages import MAX_OUTPUT_CHARS, ProtocolError
 from remotest.quota import (
     CUT_AFTER_BYTES,
@@ -51,7 +52,7 @@ def test_reports_have_their_texts_cut_once_there_were_many() -> None:
 
 def test_output_of_tests_that_pass_is_cut_as_well() -> None:
     text = "x" * (CUT_CHARS + 10)
-    message = messages.ItemPassed(0, ["a"], [0.5] * 9, [["out", text]], [1, 1, 1], 0.5)
+    message = messages.ItemPassed(0, ["a"], pack_times([0.5] * 9), [["out", text]], [1, 1, 1], 0.5)
     assert having_said(CUT_AFTER_BYTES).admit(message) is message
 
     half = "x" * (CUT_CHARS // 2)

@@ -10,7 +10,7 @@ from _pytest.config import get_config
 from relayworld import INFO, STARTED, make_worker
 
 from pytest_remotest import hookspecs, messages, values
-from pytest_remotest.brief import spell_out
+from pytest_remotest.brief import pack_times, spell_out
 from pytest_remotest.reportwire import report_to_json
 from remotest.relay import InternalErrorOnWorkerError, Relay, Worker
 from remotest.run import events
@@ -175,7 +175,9 @@ def test_a_report_that_is_missing_breaks_the_protocol(scene: Scene, missing: str
         scene.say(STARTED, *came, messages.ItemFinished(0, 0.5, 3))
 
 
-PASSED: Final = messages.ItemPassed(0, ["test_b"], [0.5] * 9, [["out", "x"]], [0, 1, 1], 0.5)
+PASSED: Final = messages.ItemPassed(
+    0, ["test_b"], pack_times([0.5] * 9), [["out", "x"]], [0, 1, 1], 0.5
+)
 START: Final = messages.LogStart(0, "test_a.py::test_b", LOCATION)
 
 
@@ -216,7 +218,7 @@ def test_a_test_told_in_brief_is_what_it_is_when_spelled_out(
         ([STARTED, START, PASSED._replace(position=1)], "the start of a test is missing"),
         ([STARTED, START, PASSED, PASSED], "the start of a test is missing"),
         ([START, PASSED], "a report of a session that has not begun"),
-        ([STARTED, START, PASSED._replace(times=[])], "is not of three phases"),
+        ([STARTED, START, PASSED._replace(times="")], "is not of three phases"),
     ],
 )
 def test_what_cannot_be_told_in_brief(scene: Scene, said: list[Any], cause: str) -> None:

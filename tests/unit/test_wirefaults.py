@@ -9,7 +9,7 @@ import pytest
 
 from pytest_remotest import frames
 from pytest_remotest import messages as m
-from pytest_remotest.brief import spell_out
+from pytest_remotest.brief import pack_times, spell_out
 from remotest.errors import UsageError
 from remotest.faultywire import CUT, FaultyOpener
 from remotest.wirefaults import Fault, parse_faults
@@ -157,7 +157,7 @@ def test_a_frame_of_which_nothing_is_left_is_not_there() -> None:
 
 def test_what_is_told_in_brief_goes_wrong_message_by_message() -> None:
     start = m.LogStart(0, "test_a.py::test_a", ["test_a.py", 3, "test_a"])
-    passed = m.ItemPassed(0, ["test_a"], [0.5] * 9, [], [0, 0, 0], 0.5)
+    passed = m.ItemPassed(0, ["test_a"], pack_times([0.5] * 9), [], [0, 0, 0], 0.5)
     link = Link("report:2:drop,LogFinish:1:double")
     link.say(frames.encode([start, passed], "gw0"))
     setup, _, teardown, finish, end = spell_out(start, passed)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from pytest_remotest import messages as m
-from pytest_remotest.brief import MAX_BRIEF_CHARS, PHASES, spell_out
+from pytest_remotest.brief import MAX_BRIEF_CHARS, PHASES, pack_times, spell_out
 from pytest_remotest.itemstory import ItemStory
 from pytest_remotest.unbroken import Unbroken
 
@@ -106,7 +106,7 @@ def test_what_stands_in_brief() -> None:
     assert told(*PRINTING)[1] == m.ItemPassed(
         7,
         ["test_b", "test_a.py"],
-        [0.5, 0.0, 0.5, 0.5, 1.0, 1.5, 0.5, 2.0, 2.5],
+        pack_times([0.5, 0.0, 0.5, 0.5, 1.0, 1.5, 0.5, 2.0, 2.5]),
         [list(section) for section in OUTPUT],
         [1, 2, 2],
         2.0,
@@ -194,16 +194,21 @@ def test_an_interrupt_behind_the_end_does_not_tell_it_again() -> None:
     assert (type(start), type(end), last) == (m.LogStart, m.ItemPassed, m.SessionFinished("Ctrl-C"))
 
 
-BRIEF: Final = m.ItemPassed(7, ["test_b"], [0.5] * 9, [["title", "text"]], [0, 1, 1], 2.0)
+BRIEF: Final = m.ItemPassed(
+    7, ["test_b"], pack_times([0.5] * 9), [["title", "text"]], [0, 1, 1], 2.0
+)
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"times": []},
-        {"times": [0.5] * 6},
-        {"times": [0.5] * 10},
-        {"times": [1e18] * 9},
+        {"times": ""},
+        {"times": pack_times([0.5] * 6)},
+        {"times": pack_times([0.5] * 10)},
+        {"times": pack_times([1e18] * 9)},
+        {"times": pack_times([float("nan")] * 9)},
+        {"times": "x" * 144},
+        {"times": " " * 144},
         {"section_counts": [0, 1]},
         {"sections": [["title"]]},
         {"sections": [["title", 1]]},
@@ -215,6 +220,6 @@ def test_what_cannot_be_told_in_brief_is_refused(fields: dict[str, Any]) -> None
 
 
 def test_a_pytest_that_knows_durations_only() -> None:
-    spelled_out = spell_out(START, BRIEF._replace(times=[0.5, 1.5, 2.5]))
+    spelled_out = spell_out(START, BRIEF._replace(times=pack_times([0.5, 1.5, 2.5])))
     assert [part.data["duration"] for part in spelled_out[:3]] == [0.5, 1.5, 2.5]
     assert "start" not in spelled_out[0].data
