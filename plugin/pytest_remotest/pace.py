@@ -8,7 +8,7 @@ from typing import Iterable
 
 from pytest_remotest import messages
 
-PAUSE_S = 0.01  # A person sees no difference, nor does a scheduler that thinks in tens of tests.
+PAUSE_S = 0.02  # A person sees no difference, nor does a scheduler that thinks in tens of tests.
 # A worker that waited for its next test so short a time ago is not to wait for us as well.
 EAGER_S = 0.1
 MUCH_BYTES = 32 * 1024  # Half of what fits a pipe: it could be full before the pause is over.

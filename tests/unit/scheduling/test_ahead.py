@@ -11,11 +11,11 @@ from remotest.scheduling.ahead import MOST_AHEAD, Ahead
     ("round_trip_s", "durations_s", "count"),
     [
         (0.05, [], 2),  # Nothing is known of its items.
-        (0.0, [0.002], 7),  # Nothing is known of the link; the agent listens every 0.01 s.
+        (0.0, [0.002], 12),  # Nothing is known of the link; the agent listens every 0.02 s.
         (0.0002, [0.1], 3),
         (0.05, [0.1], 3),
-        (0.05, [0.01], 8),
-        (0.05, [0.01, 0.05], 5),  # 0.02 s each, as it seems now.
+        (0.05, [0.01], 9),
+        (0.05, [0.01, 0.05], 6),  # 0.02 s each, as it seems now.
         (0.2, [0.0], 2 + MOST_AHEAD),
     ],
 )
