@@ -83,6 +83,7 @@ def end():
 begin()
 os.register_at_fork(after_in_child=begin)
 atexit.register(end)
+del __file__  # Where a program of somebody runs at the start, no worker is forked.
 """
 """The sitecustomize.py of each process."""
 
