@@ -57,6 +57,7 @@ def test_what_was_compiled_once_is_not_compiled_again(
     (tmp_path / "site" / "sitecustomize.py").write_text(LOGS_WHAT_IS_COMPILED)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     monkeypatch.setenv("COMPILED", str(tmp_path / "compiled"))
+    monkeypatch.setenv("HOME", str(tmp_path))  # What another test has kept is not for this one.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     first = compiled_in_run(world, python, tmp_path)
