@@ -212,7 +212,7 @@ EDITS: Final[dict[str, Callable[[World], None]]] = {
     "nothing": lambda _: None,
     "a source file of the project": edit_a_source_file,
     "an entry point of the project": edit_an_entry_point,
-    "a requirement, and the same versions meet it": lambda world: world.edit(
+    "a requirement, and the same versions satisfy it": lambda world: world.edit(
         "pyproject.toml", "ladder<2", "ladder<1.5"
     ),
     "a requirement, and it needs another version": lambda world: world.edit(
@@ -232,7 +232,7 @@ EDITS: Final[dict[str, Callable[[World], None]]] = {
 def rows_of_the_page() -> list[tuple[str, ...]]:
     section = PAGE.read_text().partition("## What is and is not rebuilt\n")[2].partition("\n## ")[0]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:1] == "|"]
-    assert rows[0] == ["you edit", "resolved anew", "sent", "built"]
+    assert rows[0] == ["you edit", "resolved again", "sent", "built"]
     return [tuple(row) for row in rows[2:]]
 
 
