@@ -39,7 +39,9 @@ HELPER = "def fail():\n    raise ValueError('here')\n"
 
 
 @pytest.mark.parametrize("name", [*interpreters.ALL, "this"])
-def test_a_worker_process_runs_from_the_bundle_alone(tmp_path: Path, name: str) -> None:
+def test_a_worker_process_runs_from_the_bundle_alone(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An installed package of the same name is not touched, nor a json.py where it starts."""
     python = Path(sys.executable) if name == "this" else interpreters.find_or_skip(name)
     installed = tmp_path / "site" / "pytest_remotest"
@@ -52,8 +54,11 @@ def test_a_worker_process_runs_from_the_bundle_alone(tmp_path: Path, name: str) 
 
     child_in, to_child = os.pipe()
     from_child, child_out = os.pipe()
+    with monkeypatch.context() as patched:  # Where remotest runs this, it has byte code of its own.
+        patched.setattr(loader, "finder", lambda: None)
+        command = loader.worker_command(child_in, child_out)
     process = subprocess.Popen(
-        [python, *loader.worker_command(child_in, child_out)[1:]],
+        [python, *command[1:]],
         pass_fds=(child_in, child_out),
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(installed.parent)},
