@@ -28,7 +28,6 @@ START_TIMEOUT_S: Final = 60.0
 WAITING: Final = {
     "pytest.ini": "[pytest]\n",
     "test_it.py": """
-        import os
         import time
 
         import pytest
@@ -36,12 +35,28 @@ WAITING: Final = {
         @pytest.mark.parametrize("number", range(8))
         def test_number(number, worker_id):
             if number == 2 and worker_id == "doomed":
-                with open(os.environ["FIFO"], "w") as stream:
-                    stream.write("here")
                 time.sleep(1000)
         """,
+    "conftest.py": """
+        import os
+
+        class Controller:
+            def pytest_runtest_logstart(self, nodeid):
+                if nodeid.endswith("[2]"):
+                    fifo = os.open(os.environ["FIFO"], os.O_RDWR)
+                    os.write(fifo, b"here")
+                    os.close(fifo)
+
+        def pytest_configure(config):
+            if not hasattr(config, "workerinput"):
+                config.pluginmanager.register(Controller())
+        """,
 }
-"""The worker of the name of ``id=`` does not come beyond its third test; those after it do."""
+"""The worker of the name of ``id=`` does not come beyond its third test; those after it do.
+
+It is the controller that tells that this test has begun: only then it knows, and can say, what ran
+there.
+"""
 
 
 class Run:
@@ -61,7 +76,7 @@ class Run:
     def doing(self, *arguments: str) -> Iterator[None]:
         """Begin the run; wait until the test runs, and at the end for the end of the run."""
         python = interpreters.with_pytest("3.9")
-        spec = f"{self.server.spec}//python={python}//env:FIFO//id=doomed//heartbeat=2"
+        spec = f"{self.server.spec}//python={python}//id=doomed//heartbeat=2"
         command = ["pytest", "-d", "--junitxml=junit.xml", f"--tx={spec}", *arguments]
         with self.project.start(command) as process:
             assert process.stdout is not None
