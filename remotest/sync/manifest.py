@@ -141,13 +141,12 @@ class ManifestBuilder:
         return place
 
     def _add_parents(self, path: str, place: str) -> None:
-        if "/" not in place:
+        holder = place.rpartition("/")[0]
+        if not holder or holder in self._parents:
             return
+        self._parents.add(holder)
         parent = path.rpartition("/")[0] or "/"
-        if parent in self._parents:
-            return
-        self._parents.add(parent)
-        if self._layout.locate(parent) is not None and path != "/":
+        if self._layout.locate(parent) == holder:
             self.add(parent)
         else:  # The path is an anchor: what is above it in the tree is not on this machine.
             self._add_directory(Entry(OUTSIDE, DIRECTORY, mode=0o755))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from synctrees import manifest_of, paths_of, request_of
 
+from pytest_remotest.entries import check_tree
 from remotest.sync.manifest import ManifestBuilder
 from remotest.sync.plan import Manifest, lay_out
 from remotest.sync.scan import scan, survey
@@ -120,6 +121,22 @@ def test_roots_of_the_same_name_outside_do_not_collide(project: Path, tmp_path: 
     assert len(files) == 3
     assert sorted(path.split("/", 1)[0] for path in files) == ["base", "outside", "outside"]
     assert {path.split("/", 2)[2] for path in files} == {"tests/a.py", "a.py"}
+
+
+@pytest.mark.parametrize(
+    ("root", "python_path"),
+    [("/etc", []), ("/usr/lib", []), ("/usr/lib", ["/usr", "/"]), ("/usr/lib", ["/"])],
+)
+def test_what_holds_a_root_outside_is_in_the_tree_wherever_it_is(
+    project: Path, root: str, python_path: list[str]
+) -> None:
+    layout = lay_out(str(project), [str(project), "/opt", root], python_path=python_path)
+    for others in ([], ["/opt"]):
+        builder = ManifestBuilder(layout)
+        for path in [root, *others, str(project)]:
+            builder.add(path)
+        tree = check_tree(builder.finish().entries)
+        assert {layout.locate(path) for path in [root, *others]} <= set(tree)
 
 
 def test_a_package_outside_keeps_what_makes_it_one(project: Path, tmp_path: Path) -> None:
