@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_remotest import packing
 from pytest_remotest.frames import encode_blobs
-from pytest_remotest.messages import Blob
+from pytest_remotest.messages import MAX_BATCH_ITEMS, Blob
 from remotest.sync.contents import GROUP_BYTES
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ AHEAD_BYTES: Final = 64 * 1024 * 1024
 """Of contents that wait in memory: most projects. What is more is read again when it is sent."""
 
 LOOK_INTERVAL_S: Final = 1.0
-"""Between two looks at whether there is more, where nobody says so: what reads may have died."""
+"""Between two looks at whether there is more: nothing depends on it, ``end`` is heard at once."""
 
 
 class Group:
@@ -95,7 +95,8 @@ class Ahead:
         self._entries.append(entry)
         self._blobs.append(Blob(entry.digest, last=True, data=content))
         self._group_bytes += len(content)
-        if self._group_bytes >= GROUP_BYTES:
+        # Empty files are no bytes, but each is a row in two frames.
+        if self._group_bytes >= GROUP_BYTES or len(self._blobs) >= MAX_BATCH_ITEMS:
             self._close_group()
 
     def end(self) -> None:

@@ -10,6 +10,7 @@ from pytest_remotest import packing
 from pytest_remotest.entries import to_row
 from pytest_remotest.frames import encode, encode_blobs
 from pytest_remotest.messages import (
+    MAX_BATCH_ITEMS,
     AheadTaken,
     AskAhead,
     AskRoom,
@@ -131,7 +132,9 @@ class _Push:
             encoding = self._choose_encoding()
             if encoding != packing.ZLIB:
                 ahead.stop_packing()
-            self._send(encode([SyncAhead([to_row(entry) for entry in group.entries])]))
+            for start in range(0, len(group.entries), MAX_BATCH_ITEMS):  # Many are directories.
+                part = group.entries[start : start + MAX_BATCH_ITEMS]
+                self._send(encode([SyncAhead([to_row(entry) for entry in part])]))
             self._send_contents(
                 group.frame(encoding),
                 count=len(group.digests),

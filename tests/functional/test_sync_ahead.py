@@ -168,6 +168,26 @@ def test_no_more_waits_in_memory_than_is_allowed(
     )
 
 
+def test_no_message_holds_more_rows_than_is_allowed(
+    project: Path, hosts: list[Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("ahead", "push"):
+        monkeypatch.setattr(f"remotest.sync.{module}.MAX_BATCH_ITEMS", 3)
+    for number in range(4):
+        (project / f"a{number}").touch()
+        (project / f"d{number}").mkdir()
+
+    [pushed] = bring(project, hosts[0])
+
+    assert snapshot(f"{pushed.tree}/base") == snapshot(project)
+    rows = [len(message.rows) for message in hosts[0].sent if hasattr(message, "rows")]
+    contents = [
+        sum(type(message) is messages.Blob for message in frames.decode(frame)[1])
+        for frame in hosts[0].frames
+    ]
+    assert (max(rows), max(contents)) == (3, 3)
+
+
 def test_file_that_has_changed_since_it_was_read_is_what_it_was(
     project: Path, hosts: list[Host]
 ) -> None:
