@@ -74,7 +74,7 @@ class Places:
         self._trees: dict[str, str] = {}
         self._pushing: dict[str, str] = {}
         self._usable: list[str] = []
-        self._reading: Reading | None = None
+        self.reading: Reading | None = None
         self._survey = survey(self._request())
         self._project = project_key(str(settings.base_dir), platform.node())
         self._labels: dict[str, str] = {}
@@ -266,7 +266,7 @@ class Places:
         if keys:
             memory = ScanMemory(cache_root(), self._project)
             count = len(keys) if is_brought else 0
-            self._reading = Reading(self._request(), self._survey, memory, host_count=count)
+            self.reading = Reading(self._request(), self._survey, memory, host_count=count)
 
     def finish_scan(self) -> list[str]:
         """Wait for the tree that is read, if any is; return what the user should hear.
@@ -274,12 +274,12 @@ class Places:
         Raises:
             SyncError: something cannot be read.
         """
-        return [] if self._reading is None else self._reading.notes()
+        return [] if self.reading is None else self.reading.notes()
 
     @property
     def manifest(self) -> Manifest | None:
         """What travels, as soon as it is read; None where nothing does. Raises as that."""
-        return None if self._reading is None else self._reading.manifest()
+        return None if self.reading is None else self.reading.manifest()
 
     def assign_trees(self, agents: Sequence[str]) -> list[str]:
         """Note usable agents; return those of them that shall receive a tree, one for each place.
@@ -319,16 +319,16 @@ class Places:
         Of several it is not known before they greet which of them receives the tree; nor which
         extension modules travel.
         """
-        if self._reading is None:
+        if self.reading is None:
             return {}
         alone = {
             one.name: self._destination(one.name, is_held=is_held)
             for one in self.agents
             if self.agents_of_tree(one.name) == [one.name]
         }
-        if self._reading.ahead is not None:
+        if self.reading.ahead is not None:
             return {one: question(destination) for one, destination in alone.items()}
-        manifest = self._reading.manifest()
+        manifest = self.reading.manifest()
         if manifest.for_some:
             return {}
         return {one: offer(manifest, destination) for one, destination in alone.items()}
@@ -340,12 +340,12 @@ class Places:
 
         ``is_held`` is as for ``Destination``, and ``round_trip_s`` as for ``push``.
         """
-        assert self._reading is not None
+        assert self.reading is not None
         return partial(
             push,
             partial(self._manifest_for, agent),
             self._destination(agent, is_held=is_held),
-            ahead=self._reading.ahead,
+            ahead=self.reading.ahead,
             round_trip_s=round_trip_s,
         )
 

@@ -48,6 +48,8 @@ class Visit:
 
     def close(self, within_s: float | None = None) -> None:
         """Leave every host; nothing of ours stays there. ``within_s`` as for ``Dialling``."""
+        if self.places.reading is not None:
+            self.places.reading.give_up()
         if self._dialling is not None:
             self._dialling.leave(within_s)
         self._opener.close()

@@ -33,6 +33,9 @@ LARGE_FILE_BYTES: Final = 100_000_000
 THIS_MACHINE: Final = "this machine"
 """The host that an error of the controller's own tree names."""
 
+READING: Final = "reading the tree"
+"""The phase that such an error names."""
+
 _SPECIAL_KINDS: Final = (
     (stat.S_ISFIFO, "FIFO"),
     (stat.S_ISSOCK, "socket"),
@@ -242,7 +245,7 @@ def _cannot_read(reasons: dict[str, str]) -> SyncError:
     files = "\n".join(f"    {path}: {reason}" for path, reason in sorted(reasons.items()))
     return SyncError(
         host=THIS_MACHINE,
-        phase="reading the tree",
+        phase=READING,
         cause=f"{len(reasons)} of the files to be sent cannot be read\n{files}",
         remedy="make them readable, or leave them out with rsyncignore",
     )

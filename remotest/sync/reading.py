@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
+from remotest.errors import SyncError
 from remotest.sync.ahead import Ahead
+from remotest.sync.manifest import READING, THIS_MACHINE
 from remotest.sync.scan import scan
 
 if TYPE_CHECKING:
@@ -54,20 +56,32 @@ class Reading:
             self._manifest = scan(*self._scan)
         except Exception as error:  # noqa: BLE001  raised again by manifest()
             self._error = error
+        finally:
+            self._end()
+        if self._manifest is not None:
+            self._memory.save(self._manifest.text)
+
+    def _end(self) -> None:
         if self.ahead is not None:
             self.ahead.end()
         self._is_known.set()
-        if self._manifest is not None:
-            self._memory.save(self._manifest.text)
+
+    def give_up(self) -> None:
+        """Keep nobody waiting for what has not been read: hosts are left. Any thread may say so."""
+        if not self._is_known.is_set():
+            self._error = SyncError(
+                host=THIS_MACHINE, phase=READING, cause="it was given up, as the hosts are left"
+            )
+            self._end()
 
     def manifest(self) -> Manifest:
         """Return what was read, as soon as it is.
 
         Raises:
-            SyncError: something cannot be read.
+            SyncError: something cannot be read, or it was given up.
         """
         while not self._is_known.wait(LOOK_INTERVAL_S):
-            assert self._thread.is_alive(), "whatever goes wrong is told"
+            pass  # It is set however reading ends.
         if self._error is not None:
             raise self._error
         assert self._manifest is not None, "it was read, or could not be"

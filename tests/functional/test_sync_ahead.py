@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from synctrees import Host, manifest_of, request_of, snapshot, trees_in
 from pytest_remotest import frames, messages, packing
 from pytest_remotest.entries import FILE, Entry
 from pytest_remotest.messages import ProtocolError
+from remotest.errors import SyncError
 from remotest.sync import ahead as ahead_module
 from remotest.sync.ahead import Ahead
 from remotest.sync.contents import BLOB_BYTES
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from remotest.sync.push import Pushed
 
+TIMEOUT_S = 60
 TEXT = "what is sent gets smaller\n" * 500
 
 
@@ -303,6 +306,28 @@ def test_a_tree_that_cannot_be_read_is_an_error_for_all_who_wait(
             reading.manifest()
     assert reading.ahead is not None
     assert list(reading.ahead.groups()) == []
+
+
+def test_nobody_waits_for_a_tree_that_is_given_up(project: Path, tmp_path: Path) -> None:
+    may_go_on = threading.Event()
+
+    class StuckMemory(ScanMemory):
+        def digest(self, path: str, status: os.stat_result) -> str | None:
+            may_go_on.wait(TIMEOUT_S)
+            return super().digest(path, status)
+
+    request = request_of(project)
+    memory = StuckMemory(tmp_path / "a" / "b" / "c", "p")
+    reading = Reading(request, survey(request), memory, host_count=1)
+    try:
+        reading.give_up()
+
+        assert reading.ahead is not None
+        assert list(reading.ahead.groups()) == []
+        with pytest.raises(SyncError, match="it was given up"):
+            reading.manifest()
+    finally:
+        may_go_on.set()
 
 
 A_FILE = ["base/a.py", "f", 0o644, 1, "00" * 32, 0]
