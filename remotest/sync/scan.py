@@ -215,8 +215,7 @@ def _add_walk(builder: ManifestBuilder, root: str, rules: Rules) -> None:
                 continue
             if not is_directory:
                 _add_file(builder, path, decision)
-            elif not _is_environment(builder, path, rules):
-                builder.add(path)
+            elif not _is_environment(builder, path, rules) and builder.add_directory(path):
                 waiting.append(path)
 
 

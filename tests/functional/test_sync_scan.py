@@ -13,6 +13,7 @@ import pytest
 from synctrees import manifest_of, paths_of, request_of
 
 from pytest_remotest.entries import check_tree
+from remotest.sync.ahead import Ahead
 from remotest.sync.manifest import ManifestBuilder
 from remotest.sync.plan import Manifest, lay_out
 from remotest.sync.scan import scan, survey
@@ -112,6 +113,30 @@ def test_virtual_environments_stay_home(project: Path, marker: str) -> None:
     manifest = manifest_of(project, named=[project / "a"])
     assert paths_of(manifest) == ["a/x.py"]
     assert manifest.notes == (f"{project}/a/env stays home: it is a virtual environment",)
+
+
+def test_directory_that_becomes_a_link_while_it_is_read_is_not_followed(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(project, "a/x.py", "a/data/y.py")
+    write(tmp_path, "elsewhere/diary")
+
+    class LateBuilder(ManifestBuilder):
+        def list_directory(self, path: str) -> list[tuple[str, bool]]:
+            found = super().list_directory(path)
+            if path == f"{project}/a":
+                (project / "a/data").rename(tmp_path / "former")
+                (project / "a/data").symlink_to(tmp_path / "elsewhere")
+            return found
+
+    monkeypatch.setattr("remotest.sync.scan.ManifestBuilder", LateBuilder)
+    ahead = Ahead(host_count=1)
+
+    manifest = manifest_of(project, named=[project / "a"], ahead=ahead)
+
+    assert paths_of(manifest) == ["a/data", "a/x.py"]
+    [group] = ahead.groups()
+    assert [entry.path for entry in group.entries] == ["base", "base/a", "base/a/x.py"]
 
 
 def test_roots_of_the_same_name_outside_do_not_collide(project: Path, tmp_path: Path) -> None:
