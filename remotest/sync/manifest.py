@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from remotest.sync.ahead import Ahead
     from remotest.sync.memory import ScanMemory
 
+READ_ATTEMPTS: Final = 2
+"""At a file: programs replace one by writing a new one, and for a moment there is none."""
+
 READ_BYTES: Final = 1024 * 1024
 """A piece of a file in memory: large enough for full speed, small beside any interpreter."""
 
@@ -56,7 +59,6 @@ class ManifestBuilder:
         self._entries: dict[str, Entry] = {}
         self._sources: dict[str, str] = {}
         self._links: dict[str, str] = {}
-        self._parents: set[str] = set()
         self._for_some: set[str] = set()
         self._notes: dict[str, None] = {}
         self._secrets: dict[str, None] = {}
@@ -94,24 +96,22 @@ class ManifestBuilder:
     def add(self, path: str) -> None:
         """Add what is at a path, with the directories that lead to it in the tree.
 
-        What is gone is read once more, as programs replace files by writing new ones, and then
-        counts as deleted.
+        What is gone, or has lost its directory, counts as deleted.
         """
         self._add(path, self._place(path))
 
     def _add(self, path: str, place: str) -> None:
         if place in self._entries:
             return
-        self._add_parents(path, place)
-        try:
+        for _ in range(READ_ATTEMPTS if self._has_holder(path, place) else 0):
             try:
                 self._read(path, place)
             except (FileNotFoundError, NotADirectoryError):
-                self._read(path, place)
-        except (FileNotFoundError, NotADirectoryError):
-            self.note(f"{path} was deleted while it was read")
-        except OSError as error:
-            self._unreadable[path] = error.strerror or str(error)
+                continue
+            except OSError as error:
+                self._unreadable[path] = error.strerror or str(error)
+            return
+        self.note(f"{path} was deleted while it was read")
 
     def add_for_some(self, path: str) -> None:
         """Add an extension module, which travels only to interpreters that can import it."""
@@ -143,16 +143,19 @@ class ManifestBuilder:
         assert place is not None, f"{path} is in no root"
         return place
 
-    def _add_parents(self, path: str, place: str) -> None:
+    def _has_holder(self, path: str, place: str) -> bool:
+        """Add the directories that lead to a path in the tree; return whether they are there."""
         holder = place.rpartition("/")[0]
-        if not holder or holder in self._parents:
-            return
-        self._parents.add(holder)
-        parent = path.rpartition("/")[0] or "/"
-        if self._layout.locate(parent) == holder:
-            self.add(parent)
-        else:  # The path is an anchor: what is above it in the tree is not on this machine.
-            self._add_directory(Entry(OUTSIDE, DIRECTORY, mode=0o755))
+        if not holder:
+            return True
+        if holder not in self._entries:
+            parent = path.rpartition("/")[0] or "/"
+            if self._layout.locate(parent) == holder:
+                self.add(parent)
+            else:  # The path is an anchor: what is above it in the tree is not on this machine.
+                self._add_directory(Entry(OUTSIDE, DIRECTORY, mode=0o755))
+        entry = self._entries.get(holder)
+        return entry is not None and entry.kind == DIRECTORY
 
     def _read(self, path: str, place: str) -> None:
         status = os.lstat(to_bytes(path))

@@ -139,6 +139,17 @@ def test_directory_that_becomes_a_link_while_it_is_read_is_not_followed(
     assert [entry.path for entry in group.entries] == ["base", "base/a", "base/a/x.py"]
 
 
+def test_what_has_lost_its_directory_is_not_in_the_tree(project: Path) -> None:
+    write(project, "a/x.py")
+    (project / "link").symlink_to("a")
+    builder = ManifestBuilder(lay_out(str(project), [str(project)]))
+    builder.add(f"{project}/a")
+    builder.add(f"{project}/link/x.py")
+    manifest = builder.finish()
+    assert paths_of(manifest) == ["link"]
+    assert manifest.notes == (f"{project}/link/x.py was deleted while it was read",)
+
+
 def test_roots_of_the_same_name_outside_do_not_collide(project: Path, tmp_path: Path) -> None:
     write(tmp_path, "one/tests/a.py", "two/tests/a.py", "project/tests/a.py")
     named = [tmp_path / "one/tests", tmp_path / "two/tests", project / "tests"]
