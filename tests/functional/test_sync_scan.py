@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 from synctrees import manifest_of, paths_of, request_of
 
-from pytest_remotest.entries import check_tree
-from remotest.sync.ahead import Ahead
 from remotest.sync.manifest import ManifestBuilder
 from remotest.sync.plan import Manifest, lay_out
 from remotest.sync.scan import scan, survey
@@ -115,41 +113,6 @@ def test_virtual_environments_stay_home(project: Path, marker: str) -> None:
     assert manifest.notes == (f"{project}/a/env stays home: it is a virtual environment",)
 
 
-def test_directory_that_becomes_a_link_while_it_is_read_is_not_followed(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(project, "a/x.py", "a/data/y.py")
-    write(tmp_path, "elsewhere/diary")
-
-    class LateBuilder(ManifestBuilder):
-        def list_directory(self, path: str) -> list[tuple[str, bool]]:
-            found = super().list_directory(path)
-            if path == f"{project}/a":
-                (project / "a/data").rename(tmp_path / "former")
-                (project / "a/data").symlink_to(tmp_path / "elsewhere")
-            return found
-
-    monkeypatch.setattr("remotest.sync.scan.ManifestBuilder", LateBuilder)
-    ahead = Ahead(host_count=1)
-
-    manifest = manifest_of(project, named=[project / "a"], ahead=ahead)
-
-    assert paths_of(manifest) == ["a/data", "a/x.py"]
-    [group] = ahead.groups()
-    assert [entry.path for entry in group.entries] == ["base", "base/a", "base/a/x.py"]
-
-
-def test_what_has_lost_its_directory_is_not_in_the_tree(project: Path) -> None:
-    write(project, "a/x.py")
-    (project / "link").symlink_to("a")
-    builder = ManifestBuilder(lay_out(str(project), [str(project)]))
-    builder.add(f"{project}/a")
-    builder.add(f"{project}/link/x.py")
-    manifest = builder.finish()
-    assert paths_of(manifest) == ["link"]
-    assert manifest.notes == (f"{project}/link/x.py was deleted while it was read",)
-
-
 def test_roots_of_the_same_name_outside_do_not_collide(project: Path, tmp_path: Path) -> None:
     write(tmp_path, "one/tests/a.py", "two/tests/a.py", "project/tests/a.py")
     named = [tmp_path / "one/tests", tmp_path / "two/tests", project / "tests"]
@@ -157,22 +120,6 @@ def test_roots_of_the_same_name_outside_do_not_collide(project: Path, tmp_path: 
     assert len(files) == 3
     assert sorted(path.split("/", 1)[0] for path in files) == ["base", "outside", "outside"]
     assert {path.split("/", 2)[2] for path in files} == {"tests/a.py", "a.py"}
-
-
-@pytest.mark.parametrize(
-    ("root", "python_path"),
-    [("/etc", []), ("/usr/lib", []), ("/usr/lib", ["/usr", "/"]), ("/usr/lib", ["/"])],
-)
-def test_what_holds_a_root_outside_is_in_the_tree_wherever_it_is(
-    project: Path, root: str, python_path: list[str]
-) -> None:
-    layout = lay_out(str(project), [str(project), "/opt", root], python_path=python_path)
-    for others in ([], ["/opt"]):
-        builder = ManifestBuilder(layout)
-        for path in [root, *others, str(project)]:
-            builder.add(path)
-        tree = check_tree(builder.finish().entries)
-        assert {layout.locate(path) for path in [root, *others]} <= set(tree)
 
 
 def test_a_package_outside_keeps_what_makes_it_one(project: Path, tmp_path: Path) -> None:
