@@ -39,9 +39,11 @@ def _travelled(pushed: Pushed) -> str:
     """Return what a host lacked, in a few words."""
     if not pushed.sent:
         return "nothing to send"
-    packed = f", {size_text(pushed.packed_bytes)} packed" if pushed.sent_bytes else ""
     files = count_text(len(pushed.sent), "file")
-    return f"sent {files}, {size_text(pushed.sent_bytes)}{packed}"
+    line = f"sent {files}, {size_text(pushed.sent_bytes)}"
+    if pushed.packed_bytes < pushed.sent_bytes:  # What goes as it is has headers, too.
+        line += f", {size_text(pushed.packed_bytes)} packed"
+    return line
 
 
 def progress_line(all_hosts: Iterable[Progress]) -> str:

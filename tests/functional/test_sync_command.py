@@ -9,8 +9,8 @@ import machine
 import projects
 import pytest
 
-from remotest.reporting.synclines import progress_line
-from remotest.sync.push import Progress
+from remotest.reporting.synclines import progress_line, pushed_lines
+from remotest.sync.push import Progress, Pushed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,20 @@ def test_where_no_host_needs_a_tree_that_is_said(project: Project) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("packed_bytes", "line"),
+    [
+        (2_000, "sent 2 files, 5.0 kB, 2.0 kB packed"),
+        (5_100, "sent 2 files, 5.0 kB"),  # As they are, and their digests.
+    ],
+)
+def test_what_was_packed_is_told_where_it_was(packed_bytes: int, line: str) -> None:
+    pushed = Pushed(
+        tree="/tree", notes=(), sent_bytes=5_000, packed_bytes=packed_bytes, sent=("a", "b")
+    )
+    assert list(pushed_lines("myhost", pushed, is_verbose=False)) == [f"myhost: {line}"]
+
+
 def test_a_tree_is_brought_to_hosts_and_nothing_is_run(project: Project) -> None:
     def sync(*options: str) -> list[str]:
         answer = project.type_command(
@@ -60,13 +74,13 @@ def test_a_tree_is_brought_to_hosts_and_nothing_is_run(project: Project) -> None
     host = "ssh=myhost//python=python3.9"
     first = sync()
     assert first[:2] == head
-    assert first[2].startswith(f"{host}: sent 4 files, 15.0 kB, ")
+    assert first[2].startswith(f"{host}: sent 4 files, 15.0 kB")
     assert sync() == [*head, f"{host}: nothing to send"]
     project.write({"test_two.py": "def test_two():\n    pass\n"})
     second = sync("-v")
     [tree] = Path(project.environment["HOME"]).glob(".cache/remotest/v1/trees/*/0")
     assert second[0] == "the tree: 5 files, 30.1 kB"
-    assert second[2].startswith(f"{host}: sent 1 file, 25 B, ")
+    assert second[2] == f"{host}: sent 1 file, 25 B"
     assert second[3:] == [f"{host}: in {tree}", "    base/test_two.py"]
     assert (tree / "base" / "test_two.py").read_text() == "def test_two():\n    pass\n"
     run = project.pytest("--tx=ssh=myhost//python=python3.9", "--dist=load")
