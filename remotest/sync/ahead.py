@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pytest_remotest.entries import Entry
 
 AHEAD_BYTES: Final = 64 * 1024 * 1024
-"""Of contents that wait in memory: most projects. What is more is read again when it is sent."""
+"""Of contents that wait in memory, beside what they are packed to: most projects. What is more is
+read again when it is sent."""
 
 LOOK_INTERVAL_S: Final = 1.0
 """Between two looks at whether there is more: nothing depends on it, ``end`` is heard at once."""
@@ -45,13 +46,17 @@ class Group:
         self._packing = threading.Lock()
 
     def frame(self, encoding: str) -> bytes:
-        """Return the contents as they go to a host. They are packed once. Any thread may ask."""
+        """Return the contents as they go to a host. Any thread may ask.
+
+        What gets smaller is packed once. The rest is soon made anew, and not in memory twice.
+        """
         if encoding == packing.PLAIN:
             return encode_blobs(self._blobs)
         with self._packing:
-            if encoding not in self._packed:
-                self._packed[encoding] = encode_blobs(self._blobs, encoding)
-            return self._packed[encoding]
+            frame = self._packed.get(encoding) or encode_blobs(self._blobs, encoding)
+            if len(frame) < self.byte_count:
+                self._packed[encoding] = frame
+            return frame
 
 
 class Ahead:

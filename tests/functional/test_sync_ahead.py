@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from pytest_remotest.entries import FILE, Entry
 from pytest_remotest.messages import ProtocolError
 from remotest.errors import SyncError
 from remotest.sync import ahead as ahead_module
-from remotest.sync.ahead import Ahead
+from remotest.sync.ahead import Ahead, Group
 from remotest.sync.contents import BLOB_BYTES
 from remotest.sync.manifest import ManifestBuilder
 from remotest.sync.memory import ScanMemory
@@ -189,6 +190,19 @@ def test_no_message_holds_more_rows_than_is_allowed(
         for frame in hosts[0].frames
     ]
     assert (max(rows), max(contents)) == (3, 3)
+
+
+def test_what_does_not_get_smaller_is_in_memory_once() -> None:
+    content = os.urandom(4 * BLOB_BYTES)
+    group = Group([], [messages.Blob("00" * 32, True, content)])
+    tracemalloc.start()
+    try:
+        for encoding in packing.encodings():
+            assert content in group.frame(encoding)
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < BLOB_BYTES
 
 
 def test_file_that_has_changed_since_it_was_read_is_what_it_was(
