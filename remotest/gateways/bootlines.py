@@ -36,14 +36,15 @@ FOUND_SHOWN: Final = 12
 """Other interpreters that an error names, one of each name: short enough to read."""
 
 # For every Python since 2.7, whose version shall be told too. os is loaded by site already: the
-# working directory, still first in sys.path, cannot provide another one.
+# working directory, still first in sys.path, cannot provide another one. signal it could.
 _PYTHON_PROGRAM: Final = """\
-import os, signal, sys
+import os, sys
 try:
     clientsock
 except NameError:
-    signal.alarm({start_timeout_s})
     sys.path[:] = [entry for entry in sys.path if entry]
+    import signal
+    signal.alarm({start_timeout_s})
     receiver, sender, null = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)

@@ -102,7 +102,8 @@ def test_modules_beside_the_agent_are_not_its_own(
 ) -> None:
     """The directory that an interpreter starts in is not on the agent's search path."""
     for home in [tmp_path, *tmp_path.glob("home-*")]:
-        (home / "json.py").write_text("raise SystemExit('the wrong json')")
+        for name in ("json", "signal", "zlib"):
+            (home / f"{name}.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
     gateway = world.open(recorder)
     recorder.frame()
