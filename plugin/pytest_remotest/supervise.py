@@ -11,7 +11,6 @@ This module is also run alone, in front of the agent: it imports nothing of ours
 """
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -37,9 +36,11 @@ def become_subreaper() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
+        import ctypes  # noqa: PLC0415  an interpreter may be built without
+
         libc = ctypes.CDLL(None, use_errno=True)
         return bool(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
-    except (OSError, AttributeError):  # a libc without prctl
+    except (ImportError, OSError, AttributeError):  # or a libc without prctl
         return False
 
 
