@@ -40,7 +40,7 @@ class GatewayOpener:
         self._refused: dict[GatewaySpec, HostError] = {}
         self._named = {spec.id: spec for spec in everything if spec.id is not None}
         self._invocation_dir = invocation_dir
-        self._booting: dict[str, ByteStream] = {}
+        self._booting: dict[str, ByteStream | None] = {}  # None until it has connected.
         self._is_aborted = False
         for spec in everything:
             if spec.via is not None:
@@ -83,6 +83,7 @@ class GatewayOpener:
         spec = self._agents[agent]
         if spec in self._refused:
             raise self._refused[spec]
+        self._booting[agent] = None
         try:
             return open_gateway(
                 spec,
@@ -96,18 +97,20 @@ class GatewayOpener:
                 will_fork=agent in self._forking,
             )
         finally:
-            self._booting.pop(agent, None)
+            del self._booting[agent]
 
     def _noted(self, agent: str, stream: ByteStream) -> ByteStream:
-        """Note the stream that an agent boots on; a second one ends what is on the first."""
-        if self._booting.setdefault(agent, stream) is stream and self._is_aborted:
-            stream.kill()
+        """Note the stream that an agent boots on; a later one is there to end what runs there."""
+        if agent in self._booting and self._booting[agent] is None:
+            self._booting[agent] = stream
+            if self._is_aborted:
+                stream.kill()
         return stream
 
     def abort(self) -> None:
         """End what is being booted: what is run before an agent does not see that we leave."""
         self._is_aborted = True
-        for stream in list(self._booting.values()):
+        for stream in filter(None, list(self._booting.values())):
             stream.kill()
 
     def find_interpreters(self, spec: GatewaySpec) -> tuple[str, ...]:
@@ -119,6 +122,7 @@ class GatewayOpener:
         """
         if isinstance(spec.target, SocketTarget):
             raise SpecError(f"{spec.host_label}: python= is not for socket=: that is one already")
+        self._booting[spec.redacted()] = None
         stream = self._noted(spec.redacted(), self._connect(spec, REMOTE_COMMAND))
         boot = Boot(stream, host=spec.redacted(), python=None, setup=spec.setup)
         try:
