@@ -78,14 +78,9 @@ _READ_PROGRAM: Final = 'import io;exec(eval(io.open(0,"rb",0,closefd=False).read
 _START: Final = f"""exec "$remotest_file" -c '{_READ_PROGRAM}'"""
 """How the shell becomes an interpreter."""
 
-_PROGRAM_SCRIPT: Final = """\
-remotest_program={program}
-export remotest_program
-"""
-
-_START_TOLD: Final = """\
-exec "$remotest_file" -c 'import os;exec(eval(os.environ.pop("remotest_program")))'"""
-"""The same, with a line in a variable: all users of a host see the arguments of its processes."""
+_START_TOLD: Final = """exec "$remotest_file" -c 'import sys;exec(eval(sys.argv.pop()))' {line}"""
+"""The same, with the line as an argument: what starts the interpreter in a container, or as another
+user, may hand on no variables. There is no secret in it, and a list of processes may show it."""
 
 _START_WATCHED: Final = (
     f"{{ {{ {_KILL_WATCHER.format(pid='$remotest_watcher')}; }} 2>/dev/null; {_START}; }}"
@@ -221,10 +216,9 @@ def told_command(python: str | None, marker: Marker, line: bytes) -> str | None:
         line: what the interpreter would read then.
     """
     script = _fill_in(
-        _PROGRAM_SCRIPT + _FIND_SCRIPT + _LIST_SCRIPT,
+        _FIND_SCRIPT + _LIST_SCRIPT,
         marker,
-        start=_START_TOLD,
-        program=shlex.quote(line.decode("ascii").strip()),
+        start=_START_TOLD.format(line=shlex.quote(line.decode("ascii").strip())),
         python=shlex.quote(python or ""),
     )
     command = _TOLD_COMMAND.format(script=_escaped(script).decode("ascii"))

@@ -111,6 +111,16 @@ def test_modules_beside_the_agent_are_not_its_own(
     assert recorder.frame() == b"0"
 
 
+@through_a_shell
+def test_a_script_that_hands_on_no_variables_is_an_interpreter(
+    world: World, recorder: Recorder, tmp_path: Path
+) -> None:
+    """As one that starts it by sudo, or in a container."""
+    python = executable(tmp_path / "python", f'#!/bin/sh\nexec env -i {sys.executable} "$@"\n')
+    world.open(recorder, python=python)
+    assert recorder.frame().isdigit()
+
+
 # -- the end of a gateway --------------------------------------------------------------------
 
 

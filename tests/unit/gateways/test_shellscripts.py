@@ -63,7 +63,7 @@ def test_so_does_a_command_that_is_told_all(python: str, program: str) -> None:
     assert told.count("'") == 4
     assert bytes(MARKER).decode() not in told
     arrived = subprocess.run(["printf", "%b", script], capture_output=True, check=True).stdout
-    for text in (f"_python={shlex.quote(python)}\n", f"_program={shlex.quote(line)}\n"):
+    for text in (f"_python={shlex.quote(python)}\n", f" {shlex.quote(line)}\ndone\n"):
         assert text.encode() in arrived
 
 
