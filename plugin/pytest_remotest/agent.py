@@ -48,9 +48,9 @@ def main(channel: Any, headstart: Optional[Headstart]) -> None:
     """Serve the controller at the other end of an execnet channel until it leaves."""
     agent = Agent(channel, headstart)
     agent.run()
-    codekeeper.keep()
     if agent.is_deserted:
         supervise.end_input(channel.gateway._io.infile.fileno())  # noqa: SLF001  told to nobody
+    codekeeper.keep()  # Behind that: the disk may hang, and now there is somebody to end us.
 
 
 class Agent:

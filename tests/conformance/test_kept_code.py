@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from typing import TYPE_CHECKING, Final
 
 import interpreters
@@ -25,6 +28,10 @@ def compile(source, filename, *arguments, **options):
             log.write(filename + "\\n")
     return plain_compile(source, filename, *arguments, **options)
 builtins.compile = compile
+"""
+HAS_A_DISK_THAT_HANGS: Final = """\
+import os, time
+os.rename = lambda *_: time.sleep(3600)
 """
 COMPILED_EACH_TIME: Final = [
     "<remotest engine>",  # What looks for the rest.
@@ -68,3 +75,17 @@ def test_what_was_compiled_once_is_not_compiled_again(
     kept.write_bytes(kept.read_bytes()[:-1])
     assert compiled_in_run(world, python, tmp_path) == first
     assert compiled_in_run(world, python, tmp_path) == COMPILED_EACH_TIME
+
+
+def test_a_disk_that_hangs_does_not_keep_an_agent_that_nobody_speaks_to(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its input ends before it writes: so it is ended, although the link may stay open."""
+    (tmp_path / "sitecustomize.py").write_text(HAS_A_DISK_THAT_HANGS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    host = Host(world, sys.executable)
+    host.send(messages.ExpectPings(0.1))
+    assert host.closed() == ["the connection ended"]
+    os.kill(host.greeting.info["pid"], signal.SIGKILL)  # As its guard will, in 9 s.
