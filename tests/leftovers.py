@@ -138,7 +138,9 @@ class Leftovers:
 
     def agents(self) -> list[int]:
         """Return the agents: each is the child of its guard, and looks like it."""
-        alike = [pid for name, pid in self.processes().items() if "exec(eval(" in name]
+        ends = ("exec(eval(", "<remotest engine>")  # With what is read, and with what was told.
+        found = self.processes().items()
+        alike = [pid for name, pid in found if any(end in name for end in ends)]
         return [pid for pid in alike if parent_of(pid) in alike]
 
     def end_all(self) -> None:
