@@ -20,14 +20,15 @@ ROW_COUNT: Final = 58
 HEAD: Final = """\
 # Faults, made for real
 
-`make faults` makes each of these faults once, runs a small suite with remotest and with
-pytest-xdist through it, and writes this page. Nothing here is written by hand;
-[the lab](fault-lab.md) says how it works and how to add a row.
+`make faults` makes each of these faults, runs a small suite with remotest and with pytest-xdist
+while the fault lasts, and writes this page. No part of it is written by hand;
+[the fault lab](fault-lab.md) explains how it works and how to add a row.
 
 *exit*: the exit status, or **hangs** for a run that was killed after {deadline} (remotest: {own}).
-*lost*: items that were collected and have neither an outcome in the JUnit report nor are named as
-missing. *doubled*: outcomes or runs too many. *left*: processes of the run that are alive 10 s
-after its end. A dash: the run was stopped on purpose, or nothing was collected.
+*lost*: items that were collected, have no outcome in the JUnit report, and are not named as
+missing. *doubled*: outcomes or runs of an item after the first. *left*: processes of the run that
+are alive 10 s after its end. A dash means that the run was stopped on purpose, or that nothing was
+collected.
 
 {versions}
 """
