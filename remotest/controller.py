@@ -1,7 +1,8 @@
 """The pytest plugin of a distributed run: pytest's hooks <-> driver and run machine.
 
-Everything here happens on the main thread. The driver's threads put what happens into its inbox;
-this takes one event after the other, tells the machine, and does what the machine commands.
+Everything here runs on the main thread. The driver's threads put events into its inbox. The
+controller takes one event after the other, passes it to the machine, and applies the machine's
+commands.
 """
 
 from __future__ import annotations
@@ -45,20 +46,20 @@ if TYPE_CHECKING:
     from remotest.start import Dialled
 
 LOOK_S = 1.0
-"""The longest wait at once: a signal that comes right before a wait does not end it."""
+"""The longest single wait: a signal that arrives just before a wait does not end the wait."""
 
 EXIT_GRACE_S = 1.0
-"""For workers that ended in order to leave by themselves after Ctrl-C: somebody waits."""
+"""For workers that ended in order to exit by themselves after Ctrl-C; short, as a user waits."""
 
 NOT_TERMINATED = "Not properly terminated"
-"""Why a worker is down that ended without a word: pytest-xdist's frozen phrase."""
+"""The reason for a worker that ended without a message: the same phrase as pytest-xdist's."""
 
 
 class Controller:
-    """One distributed run, a pytest plugin. ``dsession`` is what other plugins know of it."""
+    """One distributed run, as a pytest plugin. Other plugins see it as ``dsession``."""
 
     _machine: RunMachine
-    """Made when the run begins: a plugin may bring the scheduler."""
+    """Created when the run begins, because a plugin may provide the scheduler."""
 
     def __init__(self, config: pytest.Config, settings: Settings, dialled: Dialled) -> None:
         self.config = config
@@ -118,7 +119,7 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Tell of what is being opened."""
+        """Announce the environments that are being opened."""
         self._session = session
         self._report.install()
         self.config.pluginmanager.register(self._leftovers)
@@ -129,7 +130,7 @@ class Controller:
 
     @pytest.hookimpl
     def pytest_collection(self) -> bool:
-        """Collect nothing here: workers do."""
+        """Collect nothing on the controller: the workers collect."""
         return True
 
     @pytest.hookimpl
@@ -138,7 +139,7 @@ class Controller:
 
         Raises:
             Interrupted: the run was stopped before its end.
-            KeyboardInterrupt: it was by Ctrl-C.
+            KeyboardInterrupt: it was stopped by Ctrl-C.
         """
         self._preparation.read_tree()
         self._make_machine()
@@ -155,7 +156,7 @@ class Controller:
         if self._interrupts.count:
             self._report.interrupted(self._workers.values())
             raise KeyboardInterrupt(*filter(None, [self._interrupts.words]))
-        # Who asks for a stop with the last report asks a machine that has ended.
+        # A stop that was requested with the last report comes after the machine has ended.
         reason = result.stopped_reason or self._stop_reason
         if reason is not None:
             raise Interrupted(reason)
@@ -182,7 +183,7 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """Leave the hosts, which had time for it, and Ctrl-C to Python again: all is told."""
+        """Close the hosts, which have had time to end, and give Ctrl-C back to Python."""
         self._dialled.leave()
         self._interrupts.restore()
 
@@ -193,7 +194,7 @@ class Controller:
         return time.monotonic()
 
     def _handle_events(self, session: pytest.Session) -> None:
-        """Handle the next event; where a deadline has come, all that came before, and then that.
+        """Handle the next event; if a deadline is due, all earlier events first, then the deadline.
 
         Events may come without an end: no deadline waits for a moment in which there is none.
         """
@@ -223,7 +224,7 @@ class Controller:
             self._handlers[type(command)](command)
 
     def _tell_stop(self, session: pytest.Session) -> None:
-        """Tell the machine once when pytest or a plugin wants the run to stop, and of Ctrl-C."""
+        """Tell the machine, once, that pytest, a plugin or Ctrl-C wants the run to stop."""
         reason = session.shouldfail or session.shouldstop or self.dsession.shouldstop
         if reason and self._stop_reason is None:
             self._stop_reason = str(reason)
@@ -258,13 +259,13 @@ class Controller:
         )
 
     def _kind_of(self, name: str) -> str:
-        """Return what kind of worker one is: its tests take as long as those of its like."""
+        """Return the kind of a worker: tests take about the same time on all workers of a kind."""
         worker = self._workers[name]
         host = self._places.environment(worker.environment).spec.host_label
         return f"{host} {self._places.interpreter(worker.agent).tag}"
 
     def _await_worker_exits(self) -> None:
-        """Let workers that ended in order leave by themselves, for a while.
+        """Give workers that ended in order some time to exit by themselves.
 
         As long as plugins of pytest-xdist know it: what atexit handlers may take.
         """
@@ -284,7 +285,7 @@ class Controller:
                     for message in event.messages:
                         self._handle_agent_message(event.agent, message)
 
-    # -- what the driver says --------------------------------------------------------------
+    # -- events from the driver ------------------------------------------------------------
 
     def _gateway_closed(self, event: GatewayClosed) -> None:
         for worker in self._workers.values():
@@ -305,7 +306,7 @@ class Controller:
                     self._handle_worker_message(event.agent, event.worker, message)
 
     def _living_worker(self, agent: str, name: str) -> Worker | None:
-        """Return a worker of an agent; None if it was given up, or is another agent's."""
+        """Return a worker of an agent; None if it was given up or belongs to another agent."""
         worker = self._workers.get(name)
         if worker is None or worker.has_exited or worker.agent != agent:
             return None
@@ -365,7 +366,7 @@ class Controller:
                 event = replace(event, round_trip_s=self._driver.round_trip_s(agent))  # noqa: PLW2901
             self._tell(event)
 
-    # -- what the machine commands ---------------------------------------------------------
+    # -- commands of the machine -----------------------------------------------------------
 
     def _split_environment(self, command: commands.SplitEnvironment) -> None:
         self._places.split(command.environment, command.into)
@@ -389,7 +390,7 @@ class Controller:
         self._report.items_in_doubt(command.worker, command.node_ids)
 
     def _runs_again(self, name: str, node_id: str, reason: str) -> bool:
-        """Ask plugins what becomes of an item whose worker died. Called by the machine."""
+        """Ask plugins whether an item whose worker died runs again. Called by the machine."""
         report = self._relay.lost_item_report(self._workers[name], node_id, reason)
         self._crash_reports[name, node_id] = report
         return self._nodes.handle_crash(node_id, report, self.dsession.sched)

@@ -1,7 +1,7 @@
-"""Threads and the inbox: the only place of a run where things happen at the same time.
+"""Threads and the inbox: the only place of a run with concurrency.
 
-Gateways open, trees travel and frames arrive in threads; each puts what happened into one inbox.
-The main thread alone takes from it, and it alone calls pytest's hooks.
+Threads open gateways, send trees and read frames; each puts its events into one inbox.
+Only the main thread takes events from it, and only the main thread calls pytest's hooks.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ if TYPE_CHECKING:
     from remotest.sync.push import Progress, Pushed
 
 END_TIMEOUT_S = 2 * CLOSE_TIMEOUT_S
-"""For the end of a run, whose agents are closed all at once."""
+"""For the end of a run, when all agents are closed at the same time."""
 
 OPENING_GRACE_S = 2.0
-"""For what is just being opened at the end of a run, and was aborted, to be ended on its host."""
+"""At the end of a run, for gateways that were still being opened, to be ended on their hosts."""
 
 GIVEN_UP_GRACE_S = 5.0
-"""For a host that was given up to end what runs there, through another session; it may be gone."""
+"""For ending what runs on a host that was given up, through another session; it may be gone."""
 
 NEXT_TOOL_S = 0.1
-"""Between two looks at whether a tool has been started in the place of one that was ended."""
+"""Between two checks whether a new tool has been started in place of one that was ended."""
 
 ANSWERS = (
     messages.SyncWant,
@@ -68,7 +68,7 @@ ANSWERS = (
     messages.CacheTold,
     messages.CacheFailed,
 )
-"""What an agent says to the thread that brings it something, and not to the main thread."""
+"""Messages of an agent for the thread that sends it something, not for the main thread."""
 
 
 class Opener(Protocol):
@@ -86,7 +86,7 @@ class Opener(Protocol):
 
 
 class Pusher(Protocol):
-    """Brings the tree to the host of one agent; blocks until it is there. Called in a thread."""
+    """Sends the tree to the host of one agent; blocks until it is there. Called in a thread."""
 
     def __call__(
         self,
@@ -94,7 +94,7 @@ class Pusher(Protocol):
         receive: Callable[[float], Any],
         tell: Callable[[Progress], None],
     ) -> Pushed:
-        """Return where the tree is; meanwhile tell how far it is.
+        """Return the path of the tree on the host; report progress meanwhile.
 
         Raises:
             HostError: the tree is not there.
@@ -103,7 +103,7 @@ class Pusher(Protocol):
 
 
 class Asker(Protocol):
-    """Asks the host of one agent something, in the same way as a ``Pusher`` brings it a tree."""
+    """Asks the host of one agent a question, in the same way as a ``Pusher`` sends it a tree."""
 
     def __call__(self, send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Any:
         """Return the answer.
@@ -115,10 +115,10 @@ class Asker(Protocol):
 
 
 class Shipper(Protocol):
-    """Brings an environment to the host of one agent, in the same way as a ``Pusher``."""
+    """Sends an environment to the host of one agent, in the same way as a ``Pusher``."""
 
     def __call__(self, send: Callable[[bytes], None], receive: Callable[[float], Any]) -> Shipped:
-        """Return where the environment is.
+        """Return the place of the environment on the host.
 
         Raises:
             HostError: the environment is not there.
@@ -127,7 +127,7 @@ class Shipper(Protocol):
 
 
 class Resolver(Protocol):
-    """Finds out what each environment consists of; blocks, maybe for minutes. In a thread."""
+    """Resolves what each environment consists of; may block for minutes. Called in a thread."""
 
     def __call__(self) -> Mapping[str, Provisions | EnvError]:
         """Return agent -> what its environment consists of, or why there is none."""
@@ -135,9 +135,9 @@ class Resolver(Protocol):
 
 
 class Driver:
-    """Owns the gateways and threads of one run. Its methods are the main thread's.
+    """Owns the gateways and threads of one run. Only the main thread calls its methods.
 
-    What agents of other machines say is cleaned by ``host_text`` as it comes in.
+    ``host_text`` sanitises the messages of agents on other machines as they arrive.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class Driver:
     ) -> None:
         self._opener = opener
         self._host_text = host_text or HostText()
-        # Without a limit of its own: the backlog holds back who fills it.
+        # It has no limit of its own: the backlog makes the threads that fill it wait.
         self._inbox: queue.SimpleQueue[DriverEvent | Exception] = queue.SimpleQueue()
         self._backlog = Backlog()
         self._lines: dict[str, AgentLine] = {}
@@ -162,7 +162,7 @@ class Driver:
         self._clean_by = self._unheard_by = 0.0
 
     def open(self, agents: Iterable[str]) -> None:
-        """Begin to open these agents' gateways, all at once; maybe again, once they have ended."""
+        """Begin to open these agents' gateways in parallel; also again, once they have ended."""
         for agent in agents:
             former, line = self._lines.get(agent), AgentLine(agent)
             self._lines[agent] = line
@@ -176,19 +176,19 @@ class Driver:
         self._lines[agent].say_ahead(frame)
 
     def push(self, agent: str, pusher: Pusher) -> None:
-        """Begin to bring the tree to the host of an agent."""
+        """Begin to send the tree to the host of an agent."""
         self._send_out("push", self._push, agent, pusher)
 
     def ask(self, agent: str, asker: Asker) -> None:
-        """Begin to ask the host of an agent something."""
+        """Begin to ask the host of an agent a question."""
         self._send_out("ask", self._ask, agent, asker)
 
     def resolve(self, resolver: Resolver) -> None:
-        """Begin to find out what environments consist of."""
+        """Begin to resolve what the environments consist of."""
         self._resolving.append(self._start("resolve", self._resolve, resolver))
 
     def ship(self, agent: str, shipper: Shipper) -> None:
-        """Begin to bring an environment to the host of an agent that is not sent a tree now."""
+        """Begin to send an environment to an agent's host; no tree may be on its way there."""
         self._send_out("ship", self._ship, agent, shipper)
 
     def send(self, agent: str, batch: Iterable[Any], worker: str | None = None) -> None:
@@ -220,20 +220,20 @@ class Driver:
         return [(agent, message) for (agent, _), message in self._left.items()]
 
     def round_trip_s(self, agent: str) -> float:
-        """Return how long a message to an agent and its answer take; 0 where that is not known."""
+        """Return the round-trip time to an agent in seconds; 0 if it is not known."""
         return self._heartbeat.round_trip_s(agent)
 
     def wake(self) -> None:
-        """Make ``receive`` return soon with an event that says nothing. From any thread."""
+        """Make ``receive`` return soon with an empty event. May be called from any thread."""
         self._inbox.put(MessagesCame(agent="", worker=None, messages=()))
 
     @property
     def inbox(self) -> queue.SimpleQueue[DriverEvent | Exception]:
-        """The events that wait for ``receive``: to be counted, not to be taken."""
+        """The events that wait for ``receive``; callers may count them, not take them."""
         return self._inbox
 
     def part(self, within_s: float | None = None) -> None:
-        """Begin to end every agent, all at once; return when each has said its last word.
+        """Begin to end all agents in parallel; return when each has sent its last message.
 
         A host that is not clean within this time, if it is limited, is left to it by ``close``.
         """
@@ -260,7 +260,7 @@ class Driver:
         join(self._heartbeat.threads, deadline=self._unheard_by)
 
     def _end_resolving(self, *, deadline: float) -> None:
-        """End what this machine does for environments that nobody waits for any more."""
+        """End work of this machine for environments that are not needed any more."""
         while time.monotonic() < deadline and any(t.is_alive() for t in self._resolving):
             # Not at the top: most runs need no tools.
             from remotest.env.tools import end_all  # noqa: PLC0415
@@ -271,7 +271,7 @@ class Driver:
     # -- threads ---------------------------------------------------------------------------
 
     def _start(self, name: str, target: Callable[..., None], *arguments: Any) -> threading.Thread:
-        # Daemons: a host that hangs in spite of every deadline must not keep pytest from exiting.
+        # Daemons: a host that hangs in spite of all deadlines must not keep pytest from exiting.
         thread = threading.Thread(
             target=self._guard, args=(target, *arguments), name=f"remotest-{name}", daemon=True
         )
@@ -285,7 +285,7 @@ class Driver:
         line.errands.append(self._start(f"{kind}-{agent}", target, agent, line, errand))
 
     def _guard(self, target: Callable[..., None], *arguments: Any) -> None:
-        """Let a mistake of ours be raised where it is seen: the main thread waits for an event."""
+        """Re-raise an exception of a thread on the main thread, which waits for an event."""
         try:
             target(*arguments)
         except Exception as error:  # noqa: BLE001  raised again by receive()

@@ -1,10 +1,10 @@
 """One process for each (host, interpreter) of a run: receives the tree, owns the workers.
 
-It relays frames between the controller and its workers, of which it looks only for what these have
-collected (see ``alike``). When the controller goes away, however it went, it ends every process
-that it started.
+It relays frames between the controller and its workers, and decodes only those that contain a
+collection (see ``alike``). When the controller has gone, for whatever reason, the agent ends every
+process that it has started.
 
-The execnet thread that receives calls ``Agent.accept``; everything else happens in ``run``.
+execnet's receiving thread calls ``Agent.accept``; everything else happens in ``run``.
 """
 
 import collections

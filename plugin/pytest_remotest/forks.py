@@ -1,18 +1,18 @@
-"""What a test forks and lets come back into pytest, told by that child before it is ended.
+"""Notes of processes that a test has forked and that returned into pytest, before they are ended.
 
-It must not write to our pipe, where its words would stand among ours. It writes to memory that
-both share, which no test can close.
+Such a process must not write to the worker's pipe, where its messages would mix with the worker's.
+It writes to shared memory instead, which no test can close.
 """
 
 import mmap
 import os
 from typing import List
 
-MEMORY_BYTES = 4096  # Some forty notes; a suite with more has the same mistake in all of them.
+MEMORY_BYTES = 4096  # Some forty notes; with more of them, all have the same cause.
 
 
 class ForkNotes:
-    """Made by a worker before any test. Notes of children at the same moment may be lost."""
+    """Created by a worker before any test. Notes written at the same moment may be lost."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, MEMORY_BYTES)
@@ -26,7 +26,7 @@ class ForkNotes:
             self._memory[start : start + len(line)] = line
 
     def take(self) -> List[List[str]]:
-        """Return rows [process id, node id] of what was noted, and forget it."""
+        """Return the notes as rows [process id, node id], and clear them."""
         if self._memory[:1] == b"\0":
             return []
         text = self._memory[:].rstrip(b"\0")

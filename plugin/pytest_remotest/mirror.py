@@ -1,8 +1,8 @@
-"""Making a directory equal to a manifest: only what differs is written, all else is removed.
+"""Makes a directory equal to a manifest: writes what differs, removes what is not in the manifest.
 
-Every file is written beside its place, compared with its digest, and renamed into it. What is there
-already counts by its content, which is read only where ``statcache`` does not know it. A directory
-that equals its manifest already is looked at once, and nothing in it is touched.
+Every file is written beside its place, checked against its digest, and renamed. Existing files are
+compared by content, which is read only if ``statcache`` does not know the digest. A directory that
+already equals its manifest is scanned once, and nothing in it is changed.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from pytest_remotest.statcache import Known, Signature, StatCache, signature
 from pytest_remotest.treelook import BYTECODE, Look, look
 
 INDEX = b"index.json"
-STAGED = b".remotest-staged-"  # Before a name that nothing of a manifest has.
+STAGED = b".remotest-staged-"  # Prefix of names that no manifest contains.
 PIECE_BYTES = 1024 * 1024  # Of a file in memory.
 WRITABLE = 0o700  # Of directories while the tree is being made.
 
@@ -26,9 +26,9 @@ WRITABLE = 0o700  # Of directories while the tree is being made.
 class Mirror:
     """One manifest and the directory that is to become equal to it.
 
-    ``lacking`` only looks. Where it ``is_equal`` after that, ``remember`` is all that is left;
-    else ``prepare`` removes what is in the way, ``write`` or ``place`` takes each lacking content,
-    and ``finish`` checks the whole.
+    ``lacking`` only reads. If the directory ``is_equal`` after that, only ``remember`` is needed;
+    otherwise ``prepare`` removes what is in the way, ``write`` or ``place`` stores each lacking
+    content, and ``finish`` checks the whole directory.
     """
 
     def __init__(

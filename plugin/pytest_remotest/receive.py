@@ -1,4 +1,4 @@
-"""The host's side of bringing a tree here: what it lacks is asked for, by digest."""
+"""The host's side of a sync: receives a tree, and asks by digest for the contents it lacks."""
 
 import contextlib
 import os

@@ -1,7 +1,7 @@
-"""Runs in each pytest process of a run: pytest's hooks become messages, commands become items.
+"""Runs in each worker: turns pytest's hooks into messages, and commands into items to run.
 
-The process is started by the agent with a pair of pipes, apart from its standard streams, so
-that nothing a test prints or closes by number 0, 1 or 2 is ever read as protocol.
+The agent starts the process with a pair of pipes besides its standard streams. So what a test
+prints to descriptors 0, 1 or 2 is never read as protocol, and closing these does no harm.
 """
 
 import contextlib

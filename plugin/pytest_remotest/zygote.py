@@ -1,7 +1,7 @@
-"""A process that has imported what every worker does, and nothing of a user: workers fork from it.
+"""A process from which workers are forked: it has imported what every worker needs, no user's code.
 
-It is started for one interpreter, folder and environment, so what it forks is what a new process
-would be by then. Where anything else has begun to run in it already, there is none.
+It is started for one interpreter, folder and set of variables, so its forks are what new processes
+would be. If other code already runs in it, the zygote gives itself up.
 """
 
 import gc
@@ -13,8 +13,8 @@ from typing import List
 
 from pytest_remotest import forking
 
-# What installers put into an environment for every start of an interpreter: it finds modules, and
-# does nothing else. Anything else is somebody's program, which is to begin in each worker.
+# Modules of installers that run at every start of an interpreter and only help to find modules.
+# Any other module is a program of somebody, which has to start in each worker.
 START_HELPERS = re.compile(
     r"_virtualenv|_distutils_hack(\..*)?|_remotest_extensions"
     r"|__editable__.*|_.*_editable(_loader|_impl.*)?"

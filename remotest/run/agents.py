@@ -1,6 +1,6 @@
-"""Which agents are there, which are away, and when one that is away is connected again.
+"""Which agents are connected, which are away, and when one that is away is reconnected.
 
-Part of the run machine, as pure as that: the time and chance come in as arguments.
+Part of the run machine and as pure: the time and random numbers are arguments.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ again and again, and others wait for it. A network that fails twice has two left
 
 
 class Stand(Enum):
-    """Where an agent stands."""
+    """The state of an agent's connection."""
 
-    AWAITED = "awaited"  # It has never been there.
+    AWAITED = "awaited"  # It has not been connected yet.
     READY = "ready"
-    AWAY = "away"  # It was lost; the next attempt has its time.
+    AWAY = "away"  # It was lost; the next attempt is scheduled.
     CONNECTING = "connecting"  # It was lost; an attempt is under way.
-    GONE = "gone"  # It failed or was given up, and is not connected any more.
+    GONE = "gone"  # It failed or was given up, and will not be connected again.
 
 
 @dataclass(eq=False)
@@ -48,13 +48,13 @@ class AgentState:
     """One agent.
 
     Attributes:
-        worker_count: how many it was declared with, as far as that is known.
+        worker_count: how many workers were declared for it, as far as that is known.
         was_ready: whether workers have been started under it.
         loss_count: how often it was lost.
-        fault_count: how often it was lost or, reached again, did not start.
-        attempt_count: how often it was tried to connect since it was lost last.
+        fault_count: how often it was lost, or was reached again and failed to start.
+        attempt_count: the number of attempts to connect since it was last lost.
         lost_at: when that was.
-        reason: the last that is known to be wrong with it.
+        reason: the last known error.
     """
 
     name: str
@@ -71,15 +71,15 @@ class AgentState:
 
     @property
     def may_return(self) -> bool:
-        """Whether it is away and may come again."""
+        """Whether it is away and may be reconnected."""
         return self.stand in (Stand.AWAY, Stand.CONNECTING)
 
 
 class Agents:
-    """The agents of one run. What is asked after each event takes the same time for any number.
+    """The agents of one run. What is called after each event takes constant time.
 
     Attributes:
-        awaited: those that have neither come nor failed, in declared order.
+        awaited: those that are neither connected nor have failed, in declared order.
         ready: those under which workers can be started.
         host_count: how many hosts were declared.
         awaited_worker_count: how many workers the awaited will have, as far as it is known.
@@ -108,7 +108,7 @@ class Agents:
 
     @property
     def may_return(self) -> bool:
-        """Whether one that is away may come again."""
+        """Whether an agent that is away may be reconnected."""
         return bool(self._away or self._connecting)
 
     def next_attempt(self) -> float | None:
@@ -116,7 +116,7 @@ class Agents:
         return self._attempts.next()
 
     def come(self, name: str) -> bool:
-        """Take in that an agent is there; return whether it was waited for."""
+        """Note that an agent is connected; return whether it was awaited."""
         state = self._states[name]
         if state.stand not in (Stand.AWAITED, Stand.CONNECTING):
             return False

@@ -1,4 +1,4 @@
-"""What is to be done, as frozen values in the imperative. The driver and controller apply them."""
+"""Commands: what to do, as frozen values named in the imperative. The controller applies them."""
 
 from __future__ import annotations
 

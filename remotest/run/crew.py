@@ -1,6 +1,6 @@
-"""The workers of a run: started, followed through their lives, replaced when they are lost.
+"""The workers of a run: starts them, tracks their phases, replaces them when they are lost.
 
-Part of the run machine, as pure as that: it is told what happened and when, and notes commands.
+Part of the run machine and as pure: it is given events and the time, and records commands.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ if TYPE_CHECKING:
 
 
 class Crew:
-    """Who works in a run. Its only caller is the run machine, which sets ``now`` before each step.
+    """The workers of a run. Only the run machine calls it, and sets ``now`` before each step.
 
     Attributes:
         now: the time of this step.
-        commands: what is to be done because of it, in order.
-        stopped_reason: why nothing more is begun, or None.
+        commands: the commands that result from this step, in order.
+        stopped_reason: why no further item is begun, or None.
         summary: one line for the end of the report, or empty.
     """
 

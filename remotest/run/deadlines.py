@@ -1,4 +1,4 @@
-"""How long the machine waits for what, and a clockwork of named deadlines."""
+"""The time limits of the machine, and a collection of named deadlines."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FINISH_TIMEOUT_S: Final = 300.0
 down by then; what is left is pytest_sessionfinish, with coverage data and reports to write."""
 
 ORDER_TIMEOUT_S: Final = 300.0
-"""From an order to a worker that says that it has nothing to run, to any other word of it. It only
-has to wake up. But what it says may stand behind all that its host has said, while a plugin here
-takes its time for each report; and nothing of a link is lost but on purpose."""
+"""From an order to an idle worker to any further message of it. The worker only has to wake up, but
+its message may be queued behind all others of its host while a plugin here takes long for each
+report. Links lose messages only on purpose (``REMOTEST_FAULTS``)."""
 
 
 class Deadlines:
@@ -31,21 +31,21 @@ class Deadlines:
         self._heap: list[tuple[float, str]] = []
 
     def set(self, name: str, when: float) -> None:
-        """Give a name a deadline in place of the one it may have."""
+        """Set the deadline of a name, replacing an earlier one."""
         self._when[name] = when
         heapq.heappush(self._heap, (when, name))
 
     def shorten(self, name: str, when: float) -> None:
-        """Give a name a deadline, unless it has an earlier one."""
+        """Set the deadline of a name, unless it already has an earlier one."""
         if when < self._when.get(name, float("inf")):
             self.set(name, when)
 
     def drop(self, name: str) -> None:
-        """Let a name have no deadline."""
+        """Remove the deadline of a name."""
         self._when.pop(name, None)
 
     def next(self) -> float | None:
-        """Return the earliest deadline, or None where there is none."""
+        """Return the earliest deadline, or None if there is none."""
         while self._heap:
             when, name = self._heap[0]
             if self._when.get(name) == when:
@@ -54,7 +54,7 @@ class Deadlines:
         return None
 
     def pop_due(self, now: float) -> list[str]:
-        """Forget the deadlines that have come, and return their names, earliest first."""
+        """Remove the deadlines that are due, and return their names, earliest first."""
         due = []
         while (when := self.next()) is not None and when <= now:
             name = heapq.heappop(self._heap)[1]

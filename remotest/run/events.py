@@ -1,4 +1,4 @@
-"""What has happened, as frozen values in the past tense.
+"""Events: what has happened, as frozen values named in the past tense.
 
 Workers and agents are named by strings. ``position`` is an index into the collection that the
 worker itself announced: workers may collect in different orders, so a position means nothing

@@ -1,4 +1,4 @@
-"""Which environments and workers there are: names, phases, who belongs to whom."""
+"""The environments and workers of a run: their names, their phases, and which belong together."""
 
 from __future__ import annotations
 

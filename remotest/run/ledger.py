@@ -1,4 +1,4 @@
-"""Conservation: which announced items have an outcome, and which have none."""
+"""The account of items: which announced items have an outcome, and which have none."""
 
 from __future__ import annotations
 

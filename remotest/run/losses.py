@@ -1,4 +1,4 @@
-"""Which workers were lost, and what is said of the items that they ran, or may have run."""
+"""The lost workers, and what is reported about the items that they ran or may have run."""
 
 from __future__ import annotations
 

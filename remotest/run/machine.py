@@ -1,8 +1,8 @@
 """The run as a pure state machine: events and the time in, commands out.
 
-No clock, no threads, no pytest: the driver hands in what happened and when, applies what comes
-back, and calls again at ``next_deadline``. What a host says can never make the machine fail: what
-the protocol does not allow costs the worker that said it.
+It uses no clock, no threads and no pytest. The caller passes in each event and its time, applies
+the commands that are returned, and calls again at ``next_deadline``. No message of a host can make
+the machine fail: a worker that violates the protocol is killed.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 class RunMachine:
     """One run. The driver calls it from one thread, first ``start``, and last ``result``.
 
-    It knows when agents come and go, when items are given out and when all is over; what workers do
-    in between is its ``Crew``'s. Items are given out by ``scheduler``. ``runs_again`` is asked
-    before a lost item is reported (worker, node id, reason): True lets it run once more.
+    It decides when agents are connected, when items are given out and when the run ends; its
+    ``Crew`` handles the workers. ``scheduler`` gives out the items. ``runs_again`` (worker, node
+    id, reason) is called before a lost item is reported; if it returns True, the item runs again.
     ``chance``, from 0 up to 1, spreads the attempts to connect to hosts that were lost together.
     """
 
@@ -82,9 +82,9 @@ class RunMachine:
         return self._advance()
 
     def handle(self, event: Event, now: float) -> list[Command]:
-        """Take in one event at a time that never goes back. Never raises for what a host says.
+        """Handle one event; ``now`` never decreases. Never raises because of a host's message.
 
-        After ``EndRun`` nothing happens any more.
+        After ``EndRun``, events are ignored.
         """
         if self._is_ended:
             return []

@@ -1,4 +1,4 @@
-"""What a run was asked to be, before anything was dialled."""
+"""What the user asked for, as known before any host is connected."""
 
 from __future__ import annotations
 

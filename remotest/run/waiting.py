@@ -1,4 +1,4 @@
-"""Whom a run waits for before it gives out anything: said after a while, and again. Pure."""
+"""What a run still waits for before it gives out items, reported now and then. Pure."""
 
 from __future__ import annotations
 
