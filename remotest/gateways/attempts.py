@@ -1,4 +1,4 @@
-"""Connecting again: how often and how long what can pass by itself is tried, and how it is told."""
+"""Retries of a connection: which errors are retried, how often, and how this is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every way to reach an interpreter has in common."""
+"""The interfaces that all ways to reach an interpreter have in common."""
 
 from __future__ import annotations
 

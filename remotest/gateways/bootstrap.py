@@ -1,4 +1,4 @@
-"""From a fresh byte stream to an interpreter that has told what it is."""
+"""Turns a fresh byte stream into an interpreter that has identified itself."""
 
 from __future__ import annotations
 

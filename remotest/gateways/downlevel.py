@@ -1,8 +1,8 @@
 """execnet's engine in the grammar of Python 3.6. Pure.
 
-execnet ships ``gateway_base`` to a host as source, and that source does not parse below 3.8. All
-that is newer there serves type checkers: erased, it runs everywhere from 3.6 to the newest.
-Every interpreter gets the erased text, so that the tests on any of them speak for all.
+execnet sends ``gateway_base`` to a host as source, and Python before 3.8 cannot parse that source.
+Only what serves type checkers uses the newer syntax: without it, 3.6 and all later versions work.
+Every interpreter gets the text without it, so tests with one interpreter hold for all.
 """
 
 from __future__ import annotations

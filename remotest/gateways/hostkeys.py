@@ -1,8 +1,8 @@
-"""known_hosts: which keys a host may show, and keeping the key of a host seen first.
+"""Reads known_hosts: which keys are accepted for a host; and adds the key of a new host.
 
-paramiko's own reader takes the key of a certificate authority or a revoked key for a host's, and
-knows no patterns, so the file is read here. Certificates of hosts are not checked (paramiko
-cannot): a ``@cert-authority`` line never lets a host in, nor is its key kept as a new one.
+paramiko's own reader accepts the key of a certificate authority or a revoked key as a host's, and
+supports no patterns, so this module reads the file itself. paramiko cannot check certificates of
+hosts: a host with a ``@cert-authority`` line is refused, and its key is not added as a new one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Private key files: what is in them without a passphrase, and opening them, asking once."""
+"""Private key files: what can be read without a passphrase; opens them, asking once for each."""
 
 from __future__ import annotations
 

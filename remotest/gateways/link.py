@@ -1,9 +1,9 @@
-"""An open gateway: execnet between us and the agent, with nothing that is execnet's on our side.
+"""An open gateway: execnet between the controller and the agent, hidden from all other modules.
 
-All that comes from a host passes ``CheckedIO`` before execnet sees it: only frames of our one
-channel and the channel's end are let through, and their size is limited before they are read.
-What execnet could be told beyond that (to make channels, to build lists of any length, to print
-an unasked error, to shut down) is refused.
+Everything that a host sends passes ``CheckedIO`` before execnet sees it. Only frames of our one
+channel and the channel's end are accepted, and their size is checked before they are read. Other
+messages that execnet would obey (create channels, build lists of any length, print an error, shut
+down) are refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Logging in: which keys to try in which order, and what to say when none is let in."""
+"""Logging in: which keys to try in which order, and the error if none is accepted."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def log_in(transport: paramiko.Transport, host: SshHost, ring: KeyRing) -> None:
 
 
 class _Keys:
-    """The keys there are for a host; ``notes`` says of each why it was of no use."""
+    """The keys for a host; ``notes`` says for each unusable key why it cannot be used."""
 
     def __init__(self, host: SshHost, ring: KeyRing, stack: contextlib.ExitStack) -> None:
         self.notes: list[str] = []

@@ -1,4 +1,4 @@
-"""Interpreters of this machine, as processes of their own."""
+"""Interpreters on this machine, started as child processes."""
 
 from __future__ import annotations
 

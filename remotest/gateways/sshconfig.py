@@ -1,8 +1,8 @@
-"""ssh_config(5): which options hold for a host.
+"""Reads ssh_config(5): which options apply to a host.
 
-paramiko's own reader knows no Include, splits no quoted arguments and needs a further package for
-``Match exec``, so this one follows ssh(1) instead: files are read from top to bottom, blocks are
-judged as they come, and the first value obtained for an option wins.
+paramiko's own reader does not support Include or quoted arguments, and needs another package for
+``Match exec``. This one follows ssh(1) instead: it reads files from top to bottom, decides for each
+block in turn whether it applies, and uses the first value that it finds for an option.
 """
 
 from __future__ import annotations

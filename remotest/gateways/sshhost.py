@@ -1,4 +1,4 @@
-"""A host as ssh_config resolves it: all that is needed to dial it and to log in."""
+"""A host as ssh_config resolves it: everything that is needed to connect and to log in."""
 
 from __future__ import annotations
 

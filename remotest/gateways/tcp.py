@@ -1,4 +1,4 @@
-"""Byte streams over a socket of this machine: the ``socket=host:port`` of a spec."""
+"""Byte streams over TCP sockets: the ``socket=host:port`` of a spec."""
 
 from __future__ import annotations
 
