@@ -4,6 +4,7 @@ Both ends import this. Paths are text in which bytes that are no UTF-8 are lone 
 ``to_bytes`` and ``to_text``, which do not depend on the locale as ``os.fsencode`` does.
 """
 
+import re
 from typing import Any, Dict, Iterable, List, NamedTuple
 
 from pytest_remotest.messages import ProtocolError
@@ -13,9 +14,8 @@ FILE, DIRECTORY, LINK = "f", "d", "l"
 TOP_NAMES = ("base", "outside")  # All that a tree holds at its top; the rest is the host's own.
 PERMISSION_BITS = 0o777  # Never setuid, setgid or sticky: a host owes nobody more rights.
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux: a longer path cannot be made in one call.
-DIGEST_CHARS = 64  # sha256 in hexadecimal.
+DIGEST = re.compile("[0-9a-f]{64}")  # sha256 in hexadecimal.
 
-_HEXADECIMAL = frozenset("0123456789abcdef")
 _NO_NAMES = frozenset(("", ".", ".."))
 
 
@@ -81,7 +81,7 @@ def from_row(row: List[Any]) -> Entry:
 
 def is_digest(text: str) -> bool:
     """Return whether a text can be the digest of a file."""
-    return len(text) == DIGEST_CHARS and _HEXADECIMAL.issuperset(text)
+    return DIGEST.fullmatch(text) is not None
 
 
 def _is_mode(mode: int) -> bool:

@@ -155,14 +155,16 @@ def encode_blobs(blobs: List[messages.Blob], encoding: str = packing.PLAIN) -> b
         blobs: of at most half of ``MAX_FRAME_BYTES`` in all.
         encoding: how; one that the other side can unpack.
     """
-    data = b"".join([blob.data for blob in blobs])
-    if encoding != packing.PLAIN and packing.is_worthwhile(data, encoding):
-        data = packing.pack(data, encoding)
-    else:
-        encoding = packing.PLAIN
+    contents = [blob.data for blob in blobs]
+    if encoding != packing.PLAIN:
+        data = b"".join(contents)
+        if packing.is_worthwhile(data, encoding):
+            contents = [packing.pack(data, encoding)]
+        else:
+            encoding = packing.PLAIN
     rows = [[blob.digest, blob.last, len(blob.data)] for blob in blobs]
     header = to_json([encoding, *rows]).encode("ascii")
-    return BLOB_KIND + _BLOB_HEADER.pack(len(header)) + header + data
+    return b"".join([BLOB_KIND, _BLOB_HEADER.pack(len(header)), header, *contents])
 
 
 def decode(frame: bytes) -> Tuple[Optional[str], List[Any]]:

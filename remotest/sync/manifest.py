@@ -228,6 +228,7 @@ def _read_whole(path: str, likely_bytes: int) -> tuple[str, int, bytes | None]:
 
     The content is None where it is larger than one piece.
     """
+    # One more than there is: a file that has not grown is read at once.
     piece_bytes = min(likely_bytes + 1, READ_BYTES)
     digest = hashlib.sha256()
     size = 0
@@ -239,6 +240,8 @@ def _read_whole(path: str, likely_bytes: int) -> tuple[str, int, bytes | None]:
             digest.update(piece)
             size += len(piece)
             content = content or piece
+            if len(piece) == likely_bytes < piece_bytes:
+                break
     finally:
         os.close(descriptor)
     return digest.hexdigest(), size, content if len(content) == size else None
