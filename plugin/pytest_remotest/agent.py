@@ -9,7 +9,6 @@ execnet's receiving thread calls ``Agent.accept``; everything else happens in ``
 
 import collections
 import contextlib
-import fcntl
 import os
 import selectors
 import signal
@@ -38,8 +37,6 @@ REAP_INTERVAL_S = 0.2  # Between looks at workers whose pipes a child of theirs 
 DRAIN_READS = 64  # Pipe reads after a worker's exit: what it wrote before fits 4 MB of them.
 MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come in 1 MB pieces.
 WAKE_READ_BYTES = 4096  # Of the pipe that wakes the main thread: a byte a frame or signal.
-INPUT_PIPE_BYTES = 1024 * 1024  # As much as Linux gives to anybody.
-SET_PIPE_BYTES = 1031  # F_SETPIPE_SZ of Linux, which the module has since Python 3.10.
 ROOM_LOOK_S = 1.0  # Between looks, while there is no room for a frame, at whether this is over.
 FIRST_WORD_S = 60.0  # From our greeting to its answer: the line may have fallen silent.
 PING = frames.encode([messages.Ping()])
@@ -50,22 +47,12 @@ GOODBYE = frames.encode([messages.Goodbye()])
 def main(channel: Any, headstart: Optional[Headstart]) -> None:
     """Serve the controller at the other end of an execnet channel until it leaves."""
     infile = channel.gateway._io.infile  # noqa: SLF001  told to nobody
-    _widen(infile.fileno())
+    supervise.widen_input(infile.fileno())
     agent = Agent(channel, headstart)
     agent.run()
     if agent.is_deserted:
         supervise.end_input(infile.fileno())
     codekeeper.keep()  # Behind that: the disk may hang, and now there is somebody to end us.
-
-
-def _widen(pipe: int) -> None:
-    """Let a pipe hold more than 64 kB, if it is one, and the system can.
-
-    What does not fit waits in sshd, which copies all of it for each packet that is added: with the
-    2 MB of its window that takes 0.1 s.
-    """
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(pipe, SET_PIPE_BYTES, INPUT_PIPE_BYTES)
 
 
 class Agent:
