@@ -24,6 +24,7 @@ def connect(
     surroundings: Surroundings,
     ring: Callable[[], KeyRing],
     carry: Callable[[], Carrier] | None = None,
+    asks_early: bool = False,
 ) -> SshConnection:
     """Connect to a host and log in; try again where the server is only busy or restarting.
 
@@ -34,12 +35,14 @@ def connect(
         surroundings: where the jitter of the delays comes from, and the clock.
         ring: returns what opens key files.
         carry: opens what carries the connection, if that is not a connection from here.
+        asks_early: whether a session will be wanted, and may be asked for before the log-in is
+            accepted.
 
     Raises:
         ConnectError: the host cannot be reached, is not who it should be, or lets nobody in.
     """
     return persist(
-        lambda: _connect_once(host, ring, carry or (lambda: open_carrier(host))),
+        lambda: _connect_once(host, ring, carry or (lambda: open_carrier(host)), asks_early),
         limit_s=host.connect_timeout_s,
         chance=surroundings.random,
         sleep=surroundings.sleep,
@@ -48,10 +51,15 @@ def connect(
 
 
 def _connect_once(
-    host: SshHost, ring: Callable[[], KeyRing], carry: Callable[[], Carrier]
+    host: SshHost, ring: Callable[[], KeyRing], carry: Callable[[], Carrier], asks_early: bool
 ) -> SshConnection:
     carrier = carry()
     import_ssh()
-    from remotest.gateways.ssh import log_in_over  # noqa: PLC0415  it imports paramiko
+    # Not at the top: they import paramiko.
+    from remotest.gateways.logins import EarlyHangUp  # noqa: PLC0415
+    from remotest.gateways.ssh import log_in_over  # noqa: PLC0415
 
-    return log_in_over(carrier, host, ring())
+    try:
+        return log_in_over(carrier, host, ring(), asks_early=asks_early)
+    except EarlyHangUp:
+        return log_in_over(carry(), host, ring(), asks_early=False)

@@ -88,7 +88,12 @@ class HostPool:
         route = self._route_of(spec, ())
         refused: list[SshConnection] = []
         while True:
-            connection = self._connection(route, refused, spec.heartbeat_s or HEARTBEAT_S)
+            connection = self._connection(
+                route,
+                refused,
+                spec.heartbeat_s or HEARTBEAT_S,
+                asks_early=not refused,
+            )
             try:
                 return connection.open_session(command)
             except ConnectError as error:
@@ -164,6 +169,8 @@ class HostPool:
         route: Route,
         refused: Sequence[SshConnection] = (),
         longest_silence_s: float = HEARTBEAT_S,
+        *,
+        asks_early: bool = False,
     ) -> SshConnection:
         """Return an open connection that is not one of ``refused``, made now if need be.
 
@@ -182,7 +189,7 @@ class HostPool:
             if attempt is None:
                 mine = shared.attempt = concurrent.futures.Future()
         if attempt is None:
-            return self._make(route, shared, mine)
+            return self._make(route, shared, mine, asks_early=asks_early)
         try:
             return attempt.result(CONNECT_WAIT_S)
         except concurrent.futures.TimeoutError as error:
@@ -197,10 +204,12 @@ class HostPool:
         route: Route,
         shared: _Shared,
         attempt: concurrent.futures.Future[SshConnection],
+        *,
+        asks_early: bool,
     ) -> SshConnection:
         """Connect for this thread and all that wait for ``attempt``."""
         try:
-            connection = self._log_in(route)
+            connection = self._log_in(route, asks_early=asks_early)
         except BaseException as error:
             with self._lock:
                 shared.attempt = None
@@ -215,7 +224,7 @@ class HostPool:
             connection.close()
         return connection
 
-    def _log_in(self, route: Route) -> SshConnection:
+    def _log_in(self, route: Route, *, asks_early: bool) -> SshConnection:
         host = route[-1]
         carry = None
         if len(route) > 1:
@@ -223,7 +232,11 @@ class HostPool:
             carry = functools.partial(carrier.carry, host.hostname, host.port)
         with self._login_slot(route):
             connection = connect(
-                host, surroundings=self._surroundings, ring=self._key_ring, carry=carry
+                host,
+                surroundings=self._surroundings,
+                ring=self._key_ring,
+                carry=carry,
+                asks_early=asks_early,
             )
         self._notes.extend(connection.notes)
         return connection

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from remotest.gateways.earlysession import EarlySession
     from remotest.gateways.keyfiles import KeyFile, KeyRing
     from remotest.gateways.sshagent import AgentIdentity
     from remotest.gateways.sshhost import SshHost
@@ -39,28 +40,45 @@ class Candidate:
     open: Callable[[], paramiko.PKey]
 
 
-def log_in(transport: paramiko.Transport, host: SshHost, ring: KeyRing) -> None:
+class EarlyHangUp(NotLetInError):  # noqa: N818  what the server did, not a fault
+    """A server hung up at a key along with which a session was asked for."""
+
+
+def log_in(
+    transport: paramiko.Transport, host: SshHost, ring: KeyRing, early: EarlySession | None = None
+) -> None:
     """Log in with the first key that the host lets in.
 
     Keys that ssh_config names come first, those that would take a passphrase last: servers hang
     up after a few wrong keys (MaxAuthTries), and nobody should be asked in vain.
 
+    Args:
+        transport: of the connection.
+        host: which one.
+        ring: what opens key files.
+        early: asked for along with the first key, which mostly is the right one.
+
     Raises:
+        EarlyHangUp: the host hung up at the first key. It might not without ``early``.
         NotLetInError: the host takes none of the keys.
     """
+    kind: type[NotLetInError] = NotLetInError
     with contextlib.ExitStack() as stack:
         keys = _Keys(host, ring, stack)
         for candidate in keys.candidates():
             try:
-                note = _try_key(transport, host, candidate.open())
+                key = candidate.open()
+                asked, early = early, None
+                note = _try_key(transport, host, key, asked)
             except KeyFileError as error:
-                note = str(error)
+                asked, note = None, str(error)
             if note is None:
                 return
             keys.notes.append(f"{candidate.name}: {note}")
             if not transport.is_active():
+                kind = EarlyHangUp if asked is not None else kind
                 break
-    raise _refusal(transport, host, keys.notes)
+    raise _refusal(transport, host, keys.notes, kind)
 
 
 class _Keys:
@@ -155,10 +173,12 @@ class _Keys:
         yield Candidate(name=str(file.path), open=lambda: key)
 
 
-def _try_key(transport: paramiko.Transport, host: SshHost, key: paramiko.PKey) -> str | None:
+def _try_key(
+    transport: paramiko.Transport, host: SshHost, key: paramiko.PKey, early: EarlySession | None
+) -> str | None:
     """Try one key; return None if it is let in, else why not."""
     try:
-        further_methods = auth_publickey(transport, host.user, key)
+        further_methods = auth_publickey(transport, host.user, key, early)
     except paramiko.BadAuthenticationType as error:
         return f"the server takes only {', '.join(error.allowed_types)}"
     except Exception as error:  # noqa: BLE001  paramiko hands on whatever ended its thread
@@ -173,7 +193,9 @@ def _try_key(transport: paramiko.Transport, host: SshHost, key: paramiko.PKey) -
     return None
 
 
-def _refusal(transport: paramiko.Transport, host: SshHost, notes: list[str]) -> NotLetInError:
+def _refusal(
+    transport: paramiko.Transport, host: SshHost, notes: list[str], kind: type[NotLetInError]
+) -> NotLetInError:
     """Return the error that says what was tried and what the server takes."""
     hung_up = not transport.is_active()
     allowed = [] if hung_up else _allowed_methods(transport, host)
@@ -188,7 +210,7 @@ def _refusal(transport: paramiko.Transport, host: SshHost, notes: list[str]) -> 
         cause += "; tried " + "; ".join(listed)
     else:
         cause += "; there is no key to try"
-    return NotLetInError(host=host.label, phase=PHASE, cause=cause, remedy=_remedy(host, notes))
+    return kind(host=host.label, phase=PHASE, cause=cause, remedy=_remedy(host, notes))
 
 
 def _remedy(host: SshHost, notes: list[str]) -> str:

@@ -18,6 +18,7 @@ from remotest.gateways.attempts import (
     SessionRefused,
 )
 from remotest.gateways.dial import HeardSocket, carrier_of
+from remotest.gateways.earlysession import early_session
 from remotest.gateways.hostkeys import algorithms_to_offer
 from remotest.gateways.hosttrust import known_keys_for, names_of, require_trust
 from remotest.gateways.logins import log_in
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from remotest.errors import Fault
     from remotest.gateways.dial import Carrier
+    from remotest.gateways.earlysession import EarlySession
     from remotest.gateways.hostkeys import KnownKey
     from remotest.gateways.keyfiles import KeyRing
     from remotest.gateways.sshhost import SshHost
@@ -75,7 +77,12 @@ class SshConnection:
     """
 
     def __init__(
-        self, host: SshHost, transport: paramiko.Transport, carrier: Carrier, heard: HeardSocket
+        self,
+        host: SshHost,
+        transport: paramiko.Transport,
+        carrier: Carrier,
+        heard: HeardSocket,
+        early: EarlySession | None,
     ) -> None:
         self.host = host
         self.notes: tuple[str, ...] = ()
@@ -84,6 +91,7 @@ class SshConnection:
         self._transport = transport
         self._carrier = carrier
         self._heard = heard
+        self._early = early
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
@@ -109,7 +117,10 @@ class SshConnection:
             SessionRefused: the connection has as many sessions as the server allows.
             ConnectError: the connection is lost.
         """
-        channel = self._open_channel("session", None)
+        deadline_s = time.monotonic() + OPEN_TIMEOUT_S
+        channel = self._early.take() if self._early is not None else None
+        if channel is None:
+            channel = self._open_channel("session", None, deadline_s - time.monotonic())
         try:
             return SshStream(channel, command, self._refusal)
         except Exception as error:  # As in _negotiate.
@@ -150,10 +161,12 @@ class SshConnection:
         self._transport.close()
         self._carrier.finish()
 
-    def _open_channel(self, kind: str, address: tuple[str, int] | None) -> paramiko.Channel:
+    def _open_channel(
+        self, kind: str, address: tuple[str, int] | None, timeout_s: float = OPEN_TIMEOUT_S
+    ) -> paramiko.Channel:
         try:
             return self._transport.open_channel(
-                kind, address, ("127.0.0.1", 0) if address else None, timeout=OPEN_TIMEOUT_S
+                kind, address, ("127.0.0.1", 0) if address else None, timeout=timeout_s
             )
         except Exception as error:  # As in _negotiate.
             if not self.is_open:
@@ -192,10 +205,13 @@ class SshConnection:
         return ConnectError(host=self.host.label, phase=phase, cause=cause, remedy=remedy)
 
 
-def log_in_over(carrier: Carrier, host: SshHost, ring: KeyRing) -> SshConnection:
+def log_in_over(
+    carrier: Carrier, host: SshHost, ring: KeyRing, *, asks_early: bool
+) -> SshConnection:
     """Return the connection to a host over what carries it; see ``connecting.connect``.
 
     Raises:
+        EarlyHangUp: see ``log_in``. The carrier is closed then.
         ConnectError: it is not who it should be, or lets nobody in. The carrier is closed then.
     """
     heard = HeardSocket(carrier.socket)
@@ -205,14 +221,15 @@ def log_in_over(carrier: Carrier, host: SshHost, ring: KeyRing) -> SshConnection
         transport = _negotiate(host, known, carrier, heard)
         key = transport.get_remote_server_key()
         require_trust(host, known, key.get_name(), key.asbytes())
-        log_in(transport, host, ring)
+        early = early_session(transport) if asks_early else None
+        log_in(transport, host, ring, early)
         transport.set_keepalive(max(1, int(host.keepalive_s)))
     except BaseException:
         if transport is not None:
             transport.close()
         carrier.finish()
         raise
-    return SshConnection(host, transport, carrier, heard)
+    return SshConnection(host, transport, carrier, heard, early)
 
 
 def _negotiate(

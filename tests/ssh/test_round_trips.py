@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 DELAY_S: Final = 0.02
 """So long that what one side says at once passes together, on a busy machine too."""
 
-MOST_TURNS: Final = 11
-"""The first time: 9, which docs/performance.md tells one by one, and a few where packets meet on
+MOST_TURNS: Final = 10
+"""The first time: 8, which docs/performance.md tells one by one, and a few where packets meet on
 the way."""
 
-TURNS_IN_PLACE: Final = 8
+TURNS_IN_PLACE: Final = 7
 """With the tree in place."""
 
 RUNS_IN_PLACE: Final = 10
