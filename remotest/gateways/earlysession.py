@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from typing import Any, Final
 
 import paramiko
@@ -17,6 +18,9 @@ from paramiko.common import cMSG_CHANNEL_OPEN
 PATIENCE_S: Final = 10.0
 """How long what was asked for early may take, from when it is needed; then it is asked for again.
 OpenSSH's server always answers. What only bears its name might say nothing at all."""
+
+LOOK_S: Final = 0.1
+"""How often is looked whether the connection is still there: paramiko does not tell who waits."""
 
 SERVER: Final = re.compile(r"SSH-2\.0-OpenSSH_\d")
 """Not that for Windows (OpenSSH_for_Windows_9.5), which hands log-ins over in a way of its own."""
@@ -85,7 +89,10 @@ class EarlySession:
             was_taken, self._is_taken = self._is_taken, True
         if was_taken or self._channel is None:
             return None
-        self._answered.wait(PATIENCE_S)
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not self._answered.wait(LOOK_S):
+            if not self._transport.is_active() or time.monotonic() > deadline_s:
+                break
         channel, self._channel = self._channel, None
         is_open = channel is not None and channel.active and not channel.closed
         return channel if is_open else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,9 @@ def test_a_server_that_opens_no_sessions(tmp_path: Path) -> None:
 class _Impostor(paramiko.Transport):
     """Says that it is OpenSSH, and does something else with the first that is too early."""
 
-    def __init__(self, connection: socket.socket, manner: str | None) -> None:
+    def __init__(
+        self, connection: socket.socket, manner: str | None, asked: threading.Event
+    ) -> None:
         super().__init__(connection)
         self.local_version = "SSH-2.0-OpenSSH_9.9"
         if manner is None:
@@ -113,6 +116,7 @@ class _Impostor(paramiko.Transport):
 
         def opened(message: paramiko.Message) -> None:
             nonlocal is_first
+            asked.set()
             was_first, is_first = is_first, False
             if not was_first:
                 open_as_usual(message)
@@ -159,16 +163,22 @@ class _Interface(paramiko.ServerInterface):
 
 
 @contextlib.contextmanager
-def impostor(directory: Path, manner: str, connections: int) -> Iterator[GatewaySpec]:
-    """Run such a server for so many connections, of which all but the first find a usual one."""
+def impostor(
+    directory: Path, manner: str, connections: int
+) -> Iterator[tuple[GatewaySpec, threading.Event]]:
+    """Run such a server for so many connections, of which all but the first find a usual one.
+
+    The event is set when the first has been asked for a session.
+    """
     key = sshd.make_key(directory / "impostor")
     mine = sshd.make_key(directory / "mine")
     transports: list[paramiko.Transport] = []
+    asked = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
             for number in range(connections):
-                transport = _Impostor(listener.accept()[0], None if number else manner)
+                transport = _Impostor(listener.accept()[0], None if number else manner, asked)
                 transports.append(transport)
                 transport.add_server_key(paramiko.Ed25519Key.from_private_key_file(str(key)))
                 transport.start_server(event=threading.Event(), server=_Interface())
@@ -183,7 +193,7 @@ def impostor(directory: Path, manner: str, connections: int) -> Iterator[Gateway
             f"Host it\n  HostName 127.0.0.1\n  Port {port}\n  IdentityFile {mine}\n"
             f"  UserKnownHostsFile {known_hosts}\n"
         )
-        yield GatewaySpec(target=SshTarget(host="it"), ssh_config=str(config))
+        yield GatewaySpec(target=SshTarget(host="it"), ssh_config=str(config)), asked
         thread.join(WAIT_S)
     for transport in transports:
         transport.close()
@@ -203,10 +213,26 @@ def test_a_server_that_only_says_it_is_openssh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manner: str, connections: int
 ) -> None:
     monkeypatch.setattr(earlysession, "PATIENCE_S", 0.2)
-    with impostor(tmp_path, manner, connections) as spec, pool_in(tmp_path) as pool:
+    with impostor(tmp_path, manner, connections) as (spec, _), pool_in(tmp_path) as pool:
         stream = pool.session(spec, "true")
         assert stream.read(100, WAIT_S) == b"in\n"
         stream.kill()
+
+
+def test_who_waits_for_a_session_learns_that_the_connection_was_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(earlysession, "PATIENCE_S", 3600.0)
+    with (
+        impostor(tmp_path, "is silent", 1) as (spec, asked),
+        pool_in(tmp_path) as pool,
+        ThreadPoolExecutor() as threads,
+    ):
+        session = threads.submit(pool.session, spec, "true")
+        assert asked.wait(WAIT_S)
+        pool.close()
+        with pytest.raises(ConnectError, match="the run is ending"):
+            session.result(WAIT_S)
 
 
 @pytest.mark.parametrize(
