@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -11,7 +12,7 @@ import sshd
 from sshclient import output_of, pool_in, spec_of
 
 from remotest.errors import ConnectError
-from remotest.gateways import promptauth, sshstream
+from remotest.gateways import earlysession, promptauth, sshstream
 from remotest.spec import GatewaySpec, SshTarget
 
 if TYPE_CHECKING:
@@ -19,14 +20,22 @@ if TYPE_CHECKING:
 
 
 def test_this_paramiko_has_all_of_it() -> None:
-    """Where this fails with a new paramiko: all goes on, and every agent costs two round trips."""
-    used = (*promptauth.PRIVATE, *sshstream.PRIVATE)
+    """Where this fails with a new paramiko: all goes on, and costs up to three round trips more."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = paramiko.Transport(ours)
+    used = (
+        *promptauth.PRIVATE,
+        *sshstream.PRIVATE,
+        *earlysession.PRIVATE,
+        *((transport, name) for name in earlysession.PRIVATE_OF_TRANSPORT),
+    )
     assert [name for owner, name in used if not hasattr(owner, name)] == []
 
 
 @pytest.fixture
 def _lacking(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (promptauth, sshstream):
+    for module in (earlysession, promptauth, sshstream):
         monkeypatch.setattr(module, "PRIVATE", ((paramiko.Transport, "not_there"),))
 
 
