@@ -15,6 +15,8 @@ from pytest_remotest.brief import spell_out
 from remotest.bundle import read_bundle
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gatewayworld import World
 
     from remotest.gateways.link import AgentLink
@@ -26,11 +28,22 @@ SHOWN_COUNT: Final = 8
 class Host:
     """An agent, and what it and its workers have said; ``told`` has it, with nothing in brief."""
 
-    def __init__(self, world: World, python: str | Path, *, will_fork: bool = False) -> None:
+    def __init__(
+        self,
+        world: World,
+        python: str | Path,
+        *,
+        will_fork: bool = False,
+        changed: Mapping[str, str] | None = None,
+    ) -> None:
+        """Open it; ``changed`` has the source of modules that are other ones there."""
         self.run_uid = uuid.uuid4().hex
         self._recorder = Recorder()
         self.gateway: AgentLink = world.open(
-            self._recorder, python=python, bundle=dict(read_bundle()), will_fork=will_fork
+            self._recorder,
+            python=python,
+            bundle={**read_bundle(), **(changed or {})},
+            will_fork=will_fork,
         )
         self.told: list[tuple[str | None, Any]] = []
         self._starts: dict[str | None, messages.LogStart] = {}

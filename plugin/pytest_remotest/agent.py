@@ -33,7 +33,7 @@ from pytest_remotest.receive import Receiver
 from pytest_remotest.watch import LOOK_INTERVAL_S, Watch
 from pytest_remotest.workerprocess import WorkerProcess
 
-REAP_INTERVAL_S = 0.2  # Between looks at workers whose pipes a child of theirs still holds open.
+REAP_INTERVAL_S = 0.2  # Between looks at what has ended, for whom no signal tells of it.
 DRAIN_READS = 64  # Pipe reads after a worker's exit: what it wrote before fits 4 MB of them.
 MAX_WAITING_FRAMES = 64  # Frames of the controller not yet handled: blobs come in 1 MB pieces.
 WAKE_READ_BYTES = 4096  # Of the pipe that wakes the main thread: a byte a frame or signal.
@@ -134,7 +134,7 @@ class Agent:
         self._wake()
 
     def _wake(self) -> None:
-        with self._waking:
+        with self._waking, contextlib.suppress(BlockingIOError):  # What is full wakes as well.
             if self._wake_write >= 0:
                 os.write(self._wake_write, b".")
 
@@ -144,7 +144,7 @@ class Agent:
         self._nursery.hindrance = hindrance_of_host(is_subreaper)
         with contextlib.ExitStack() as stack:
             stack.callback(self._close)
-            stack.enter_context(self._ending_on_signals())
+            stack.enter_context(self._woken_by_signals())
             stack.callback(self._clean_up)
             self._selector.register(self._wake_read, selectors.EVENT_READ)
             self._channel.setcallback(self.accept, endmarker=None)
@@ -154,14 +154,18 @@ class Agent:
                 self._wait_and_serve()
 
     @contextlib.contextmanager
-    def _ending_on_signals(self) -> Iterator[None]:
-        """Leave in order when the host ends this process."""
+    def _woken_by_signals(self) -> Iterator[None]:
+        """Leave in order when the host ends this process; look at once when a child has ended.
+
+        The pipes of a child tell of its end a moment before anybody can collect it.
+        """
 
         def leave(*_: Any) -> None:
             self._leaving = True
 
         wake_before = signal.set_wakeup_fd(self._wake_write)
         before = [(number, signal.signal(number, leave)) for number in supervise.END_SIGNALS]
+        before.append((signal.SIGCHLD, signal.signal(signal.SIGCHLD, lambda *_: None)))
         try:
             yield
         finally:

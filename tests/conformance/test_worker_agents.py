@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from workerworld import in_short, passed, properties, write_suite
 
 from pytest_remotest import basetemp, frames, messages
 from pytest_remotest.pipes import LINK_LOST_STATUS
+from remotest.bundle import read_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,6 +152,51 @@ def test_the_end_of_a_worker_comes_after_all_that_it_said(
     assert in_short(host.said("gw0"))[2:] == [
         *passed(0),
         ("LogStart", 1),
+    ]
+
+
+@pytest.mark.parametrize("name", INTERPRETERS)
+def test_an_agent_need_not_look_for_what_has_ended(world: World, tmp_path: Path, name: str) -> None:
+    """One that never looks by itself hears of it, and not by pipes: a child holds them open."""
+    source = read_bundle()["pytest_remotest.agent"]
+    changed = re.sub(r"(REAP_INTERVAL_S =) \S+", r"\1 3600.0", source)
+    assert changed != source
+    python = interpreters.with_pytest(name)
+    host = Host(world, python, changed={"pytest_remotest.agent": changed})
+    suite = write_suite(
+        tmp_path / "suite",
+        test_a="""
+            import subprocess
+            def test_a():
+                subprocess.Popen(["sleep", "1000"], close_fds=False)
+        """,
+    )
+    host.spawn("gw0", suite)
+    host.run("gw0")
+    assert host.wait_for(messages.WorkerExited) == messages.WorkerExited("gw0", 0, "")
+
+
+def test_plugins_are_asked_what_each_report_is_called(host: Host, tmp_path: Path) -> None:
+    suite = write_suite(
+        tmp_path / "suite",
+        conftest="""
+            asked = []
+            def pytest_report_teststatus(report):
+                asked.append([report.nodeid[-1], report.when])
+        """,
+        test_a="""
+            import conftest
+            def test_a(): pass
+            def test_b(record_property):
+                record_property("asked", list(conftest.asked))
+        """,
+    )
+    host.spawn("gw0", suite)
+    host.run("gw0")
+    host.wait_for(messages.WorkerExited)
+    assert properties(host.said("gw0"))["asked"] == [
+        *(["a", when] for when in ("setup", "call", "teardown")),
+        ["b", "setup"],
     ]
 
 
