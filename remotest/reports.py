@@ -16,6 +16,7 @@ import pytest
 
 from pytest_remotest import messages
 from pytest_remotest.brief import phases_of
+from pytest_remotest.hookowners import are_all_of_pytest
 from pytest_remotest.reportwire import is_location, report_from_wire
 from pytest_remotest.values import safe_repr
 from remotest.failureshape import has_shape_of_failure
@@ -80,8 +81,7 @@ def rebuild_report(config: pytest.Config, wire: dict[str, Any], kind: type[Repor
 
 def are_rebuilt_by_pytest(config: pytest.Config) -> bool:
     """Return whether no plugin has a say in how reports are made of what has travelled."""
-    hookimpls = config.hook.pytest_report_from_serializable.get_hookimpls()
-    return all(impl.function.__module__.startswith("_pytest.") for impl in hookimpls)
+    return are_all_of_pytest(config.hook.pytest_report_from_serializable)
 
 
 def rebuild_passed(

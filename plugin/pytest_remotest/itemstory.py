@@ -140,9 +140,3 @@ def location_to_wire(location: Any) -> List[Any]:
         return ["", None, as_text(location)]
     path, line, name = location
     return [as_text(path), line, as_text(name)]
-
-
-def travels_as_made(config: Any) -> bool:
-    """Return whether no plugin has a say in how reports travel, but those of pytest itself."""
-    hookimpls = config.hook.pytest_report_to_serializable.get_hookimpls()
-    return all(impl.function.__module__.startswith("_pytest.") for impl in hookimpls)

@@ -7,6 +7,8 @@ comparison, and plugins write to it.
 import io
 from typing import Any
 
+from pytest_remotest import hookowners
+
 NAME = "terminalreporter"
 
 
@@ -34,10 +36,14 @@ class SilentReporter:
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Ask what a report is called, as every reporter does: some plugins change it when asked.
 
-        So pytest lets a test fail whose subtests have failed.
+        So pytest lets a test fail whose subtests have failed: of a test's call it asks for more
+        than a name. Where nobody else would be asked, two of three questions are left out.
         """
         config = self._reporter.config
-        config.hook.pytest_report_teststatus(report=report, config=config)
+        if report.when == "call" or not hookowners.are_all_of_pytest(
+            config.hook.pytest_report_teststatus
+        ):
+            config.hook.pytest_report_teststatus(report=report, config=config)
 
 
 def silence(config: Any) -> None:

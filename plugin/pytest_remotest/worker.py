@@ -18,6 +18,7 @@ from pytest_remotest import (
     fixtures,
     frames,
     groups,
+    hookowners,
     hookspecs,
     markers,
     messages,
@@ -31,7 +32,7 @@ from pytest_remotest import (
     workerstart,
     xdist_module,
 )
-from pytest_remotest.itemstory import ItemStory, as_text, location_to_wire, travels_as_made
+from pytest_remotest.itemstory import ItemStory, as_text, location_to_wire
 from pytest_remotest.pipes import read_body
 from pytest_remotest.reportwire import report_to_json
 from pytest_remotest.runqueue import RunQueue
@@ -234,7 +235,9 @@ class WorkerSession:
         self.link.set_idle(PAUSED)
         self.queue.pause(self.worker_input.get("rampdelay", 0.0))
         self.link.set_idle(None)
-        self.story.may_be_brief = travels_as_made(self.config)
+        self.story.may_be_brief = hookowners.are_all_of_pytest(
+            self.config.hook.pytest_report_to_serializable
+        )
         self.run_queue(session)
         self.link.set_idle(ENDING)
         return True
