@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import uuid
 from pathlib import Path
@@ -151,5 +152,9 @@ class Host:
 
 def _has_socket(pid: int) -> bool:
     """Return whether a process has a socket, as workers and what a test starts do not."""
-    entries = Path(f"/proc/{pid}/fd").iterdir()
-    return any(str(entry.readlink()).startswith("socket:") for entry in entries)
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        # It may close what it has just imported.
+        with contextlib.suppress(FileNotFoundError):
+            if str(entry.readlink()).startswith("socket:"):
+                return True
+    return False
