@@ -117,20 +117,20 @@ class TerminalReport:
 
     def _line(self, text: str, **markup: bool) -> None:
         if self._terminal is not None and not self._is_quiet:
-            self._begin_line()
-            self._terminal.write_line(text, **markup)
+            self._write_line(text, **markup)
 
-    def _begin_line(self) -> None:
-        """End a line of dots that pytest is writing."""
+    def _write_line(self, text: str, **markup: bool) -> None:
+        """Write a line below the dots that pytest is writing; who reads from a pipe has it now."""
         self._terminal.ensure_newline()
         if self._terminal._tw.width_of_current_line:  # noqa: SLF001  the only way to ask
             self._terminal.line("")
+        self._terminal.write_line(text, **markup)
+        self._terminal.flush()
 
     def _important(self, text: str) -> None:
         """Write what must be seen, also under ``-q`` and without a terminal reporter."""
         if self._terminal is not None:
-            self._begin_line()
-            self._terminal.write_line(text, red=True)
+            self._write_line(text, red=True)
         else:
             sys.stderr.write(text + "\n")
 
@@ -230,8 +230,7 @@ class TerminalReport:
     def _write_output(self, worker: str, lines: Iterable[str]) -> None:
         if self._shows_output and self._terminal is not None:
             for line in lines:
-                self._begin_line()
-                self._terminal.write_line(f"[{worker}] {self._host_text.line(line)}")
+                self._write_line(f"[{worker}] {self._host_text.line(line)}")
 
     # -- the start of workers --------------------------------------------------------------
 
@@ -289,6 +288,7 @@ class TerminalReport:
             self._last_width = len(line)
         elif to_log:
             self._terminal.write_line(line)
+            self._terminal.flush()
 
     def scheduling_started(
         self, scheduler: str, coming_count: int, session: pytest.Session | None

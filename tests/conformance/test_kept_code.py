@@ -40,11 +40,16 @@ COMPILED_EACH_TIME: Final = [
 ]
 
 
+def known_nowhere(folder: Path) -> dict[str, str]:
+    """Return a module that makes of what travels something that no host has kept byte code of."""
+    return {"pytest_remotest.nowhere": f"# {folder}"}
+
+
 def compiled_in_run(world: World, python: Path, folder: Path) -> list[str]:
     """Let an agent run a test in a new process, and return what was compiled there, sorted."""
     log = folder / "compiled"
     log.write_text("")
-    host = Host(world, python, will_fork=True)
+    host = Host(world, python, will_fork=True, changed=known_nowhere(folder))
     host.spawn("gw0", folder / "suite", way="spawn")
     host.run("gw0")
     assert host.wait_for(messages.WorkerExited).status == 0
@@ -64,9 +69,7 @@ def test_what_was_compiled_once_is_not_compiled_again(
     (tmp_path / "site" / "sitecustomize.py").write_text(LOGS_WHAT_IS_COMPILED)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     monkeypatch.setenv("COMPILED", str(tmp_path / "compiled"))
-    monkeypatch.setenv("HOME", str(tmp_path))  # What another test has kept is not for this one.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     first = compiled_in_run(world, python, tmp_path)
     expected = {f"<remotest>/pytest_remotest/{module}.py" for module in ("agent", "worker")}
     assert expected <= set(first)
@@ -83,10 +86,8 @@ def test_a_disk_that_hangs_does_not_keep_an_agent_that_nobody_speaks_to(
     """Its input ends before it writes: so it is ended, although the link may stay open."""
     (tmp_path / "sitecustomize.py").write_text(HAS_A_DISK_THAT_HANGS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    for name in ("HOME", "XDG_CACHE_HOME"):  # What another test has kept is not for this one.
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    host = Host(world, sys.executable)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # There stays what it does not end.
+    host = Host(world, sys.executable, changed=known_nowhere(tmp_path))
     host.send(messages.ExpectPings(0.1))
     assert host.closed() == ["the connection ended"]
     os.kill(host.greeting.info["pid"], signal.SIGKILL)  # As its guard will, in 9 s.
