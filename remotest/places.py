@@ -14,7 +14,6 @@ import sys
 import sysconfig
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_remotest.searchpath import SEARCH_PATH
@@ -28,6 +27,7 @@ from remotest.environments import (
     plan_agents,
     plan_environments,
 )
+from remotest.labels import base_label, unique_labels
 from remotest.launch import Place, StartUp, project_entries, spawn_message
 from remotest.pathmap import PathMap
 from remotest.preflight import ext_suffix
@@ -42,6 +42,7 @@ from remotest.sync.scan import Request, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_remotest import messages
     from remotest.driver import Asker, Pusher
@@ -148,31 +149,13 @@ class Places:
     def label(self, environment: str) -> str:
         """Return what an environment is called on the screen: ``myhost-py39``. Unique."""
         if environment not in self._labels:
-            self._labels = self._make_labels()
+            self._labels = unique_labels(self.environments, self._interpreters)
         return self._labels[environment]
-
-    def _make_labels(self) -> dict[str, str]:
-        labels: dict[str, str] = {}
-        for plan in self.environments:
-            base = self._label_base(plan)
-            taken = set(labels.values())
-            number, label = 1, base
-            while label in taken:
-                number += 1
-                label = f"{base}#{number}"
-            labels[plan.name] = label
-        return labels
 
     def agent_label(self, agent: str) -> str:
         """Return what an agent is called on the screen: ``myhost-py39``."""
-        return self._label_base(next(plan for plan in self.environments if plan.agent == agent))
-
-    def _label_base(self, plan: EnvironmentPlan) -> str:
-        interpreter = self._interpreters.get(plan.agent)
-        if interpreter is None:
-            python = plan.spec.python
-            return host_name(plan) if python is None else f"{host_name(plan)}-{Path(python).name}"
-        return f"{host_name(plan)}-{interpreter.tag}"
+        plan = next(plan for plan in self.environments if plan.agent == agent)
+        return base_label(plan, self._interpreters.get(agent))
 
     def facts(self, environment: str) -> dict[str, str]:
         """Return what reports say of an environment: at least ``name`` and ``host``."""

@@ -22,8 +22,8 @@ LAYERS: Final = tuple(
     for parts in (
         "errors bundle spec spec_rules yaml_nodes pathmap",
         (
-            "interpreters inventory wirefaults settings pytestconfig environments preflight launch "
-            "lastwords hosttext garbage scheduling run sync env"
+            "interpreters inventory wirefaults settings pytestconfig environments preflight labels "
+            "launch lastwords hosttext garbage scheduling run sync env"
         ),
         "gateways",
         "driver agentline faultywire tidings backlog heartbeat interrupts",
@@ -44,6 +44,7 @@ PURE: Final = (
     "environments",
     "interpreters",
     "preflight",
+    "labels",
     "lastwords",
     "wirefaults",
     "hosttext",
