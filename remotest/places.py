@@ -278,6 +278,11 @@ class Places:
                 receiving.append(agent)
         return receiving
 
+    def leave_tree(self) -> None:
+        """Note a place that will not receive the tree: all that run there have failed."""
+        if self.reading is not None and self.reading.ahead is not None:
+            self.reading.ahead.leave()
+
     def agents_of_tree(self, agent: str) -> list[str]:
         """Return the agents of the run that are in the same place as one; none without a tree."""
         key = self._agents_by_name[agent].tree_key

@@ -195,6 +195,8 @@ class Preparation:
                 self._awaiting[one] = {"tree", "others"}
             for one in self._places.assign_trees(started):
                 self._push(one)
+            if sharing and not started:
+                self._places.leave_tree()
 
     def _prepare_again(self, agent: str) -> None:
         """Bring an agent that was lost a tree of its own; its environment is on its host."""

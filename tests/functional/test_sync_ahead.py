@@ -9,6 +9,7 @@ import threading
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
+import projects
 import pytest
 from synctrees import Host, manifest_of, request_of, snapshot, trees_in
 
@@ -320,6 +321,28 @@ def test_a_tree_that_cannot_be_read_is_an_error_for_all_who_wait(
             reading.manifest()
     assert reading.ahead is not None
     assert list(reading.ahead.groups()) == []
+
+
+def test_what_was_read_is_not_kept_for_a_host_that_does_not_start(tmp_path: Path) -> None:
+    conftest = """
+        import gc
+
+        def pytest_testnodeready(node):
+            ours = [one for one in map(type, gc.get_objects()) if one.__module__ == "%s"]
+            print("kept:", sorted(one.__name__ for one in ours))
+        """
+    files = {
+        "pytest.ini": "[pytest]\n",
+        "conftest.py": conftest % ahead_module.__name__,
+        "test_it.py": "def test_it():\n    pass\n",
+    }
+    shell = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    project = projects.make(tmp_path / "new", shell, files)
+    reachable, absent = (f"--tx=popen//chdir={tmp_path / name}" for name in ("here", "there"))
+    absent += "//python=no-such-python"
+    answer = project.pytest("-s", "-d", "--rsyncdir=.", reachable, absent)
+    assert answer.status == 6
+    assert "kept: ['Ahead']" in answer.lines
 
 
 def test_nobody_waits_for_a_tree_that_is_given_up(project: Path, tmp_path: Path) -> None:
