@@ -87,7 +87,7 @@ class AgentLine:
         """Note the connection's end; nobody waits for an answer any more."""
         self._has_ended.set()
         self._greetings.put(reason)
-        self.answers.end()
+        self.answers.end(reason)
 
     def await_greeting(self, gateway: AgentGateway) -> messages.Greeting:
         """Return what the agent says first, by a gateway that is open; close it if that is bad.

@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
-from remotest.errors import HostLost
+from remotest.errors import TALKING, HostLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,6 +98,7 @@ class Answers:
 
     def __init__(self, agent: str) -> None:
         self._agent = agent
+        self._reason = ""
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._waiting_bytes = 0
 
@@ -114,8 +115,9 @@ class Answers:
             raise ProtocolError("it answers more than it was asked")
         self._waiting.put(answer)
 
-    def end(self) -> None:
-        """Note that no further answer comes: the agent is gone."""
+    def end(self, reason: str) -> None:
+        """Note that no further answer comes, and why: the agent is gone."""
+        self._reason = reason
         self._waiting.put(None)
 
     def get(self, timeout_s: float) -> Any:
@@ -130,5 +132,5 @@ class Answers:
         except queue.Empty:
             raise TimeoutError from None
         if answer is None:
-            raise HostLost(host=self._agent, phase="sync", cause="the connection was lost")
+            raise HostLost(host=self._agent, phase=TALKING, cause=self._reason)
         return answer

@@ -22,6 +22,9 @@ EXIT_HOST_FAILED: Final = 6
 STDERR_TAIL_BYTES: Final = 4096
 """How much of a host's last words an error quotes: enough for a traceback, short enough to read."""
 
+TALKING: Final = "talk to the agent"
+"""The phase of a host that is lost, for who does not know what it was talked to for."""
+
 
 class RemotestError(Exception):
     """Base of everything that remotest raises on purpose."""

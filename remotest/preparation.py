@@ -244,8 +244,11 @@ class Preparation:
         self._tell(events.AgentFailed(agent=agent, reason=error.cause, fault=error.fault))
 
     def _report_failed(self, agent: str, error: HostError) -> None:
-        """Write the paragraph of a host; of one that is connected again only the end is told."""
-        if agent not in self._is_again:
+        """Write the paragraph of a host; of one that is connected again only the end is told.
+
+        Nor is it written here that its link has ended: ``lose`` does that.
+        """
+        if agent not in self._is_again and not self._is_lost(agent, error):
             self._report.host_failed(error)
 
     def _report_notes(self, agent: str, notes: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from execnet import gateway_base
 from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
 from pytest_remotest.values import cut
 from remotest.bundle import LOADER, pack_bundle, read_bundle
-from remotest.errors import STDERR_TAIL_BYTES, HostLost
+from remotest.errors import STDERR_TAIL_BYTES, TALKING, HostLost
 from remotest.gateways.base import WRITE_STALL_S
 from remotest.gateways.bootlines import engine_message
 from remotest.gateways.bootstrap import EXIT_STATUS_WAIT_S, describe_end
@@ -313,7 +313,7 @@ class AgentLink:
 
     def _lost(self) -> HostLost:
         cause = self._reason or "the connection ended"
-        return HostLost(host=self._host, phase="run", cause=cause)
+        return HostLost(host=self._host, phase=TALKING, cause=cause)
 
     def give_up(self, reason: str) -> None:
         """See ``AgentGateway``."""

@@ -22,7 +22,7 @@ from pytest_remotest.messages import (
     SyncOpen,
     SyncWant,
 )
-from remotest.errors import ProtocolError, SyncError
+from remotest.errors import HostLost, ProtocolError, SyncError
 from remotest.sync.contents import ContentChanged, blobs, blobs_of, grouped
 from remotest.sync.pace import choose_encoding
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from remotest.sync.plan import Manifest
 
 PHASE: Final = "sync"
+
+LOST_REMEDY: Final = "the same again, once the host is there: what has arrived is not sent again"
 
 ANSWER_TIMEOUT_S: Final = 600
 """From the last byte sent to the host's next answer. In it a host may hash a tree of gigabytes, or
@@ -121,6 +123,31 @@ class _Push:
         self._sending_s = 0.0
         self._count = 0
         self.sent_bytes = self.packed_bytes = 0
+
+    def bring(self, read: Callable[[], Manifest], ahead: Ahead | None) -> Pushed:
+        """Have the whole conversation; see ``push``."""
+        sent: set[str] = set()
+        if ahead is None:
+            manifest = read()
+            self.offer(manifest, commit=True)
+        else:
+            try:
+                sent = self.send_ahead(ahead)
+            finally:
+                ahead.leave()
+            manifest = read()
+            self.go_on(manifest, is_first=bool(sent))
+        digests = self.lacking(manifest)
+        self.supply(manifest, digests)
+        done = self.done()
+        sent.update(digests)
+        return Pushed(
+            tree=done.tree,
+            notes=tuple(done.notes),
+            sent_bytes=self.sent_bytes,
+            packed_bytes=self.packed_bytes,
+            sent=tuple(entry.path for entry in manifest.entries if entry.digest in sent),
+        )
 
     def send_ahead(self, ahead: Ahead) -> set[str]:
         """Send files while they are read, if the host takes them; return their digests."""
@@ -325,31 +352,15 @@ def push(
         SyncError: the tree cannot be read, the host could not make it, or a file here has changed
             meanwhile.
         ProtocolError: the host asked for, or said, what it may not.
-        HostLost: from ``send`` and ``receive``.
+        HostLost: the link is gone.
     """
     conversation = _Push(destination, send, receive, tell, round_trip_s=round_trip_s)
-    sent: set[str] = set()
-    if ahead is None:
-        manifest = read()
-        conversation.offer(manifest, commit=True)
-    else:
-        try:
-            sent = conversation.send_ahead(ahead)
-        finally:
-            ahead.leave()
-        manifest = read()
-        conversation.go_on(manifest, is_first=bool(sent))
-    digests = conversation.lacking(manifest)
-    conversation.supply(manifest, digests)
-    done = conversation.done()
-    sent.update(digests)
-    return Pushed(
-        tree=done.tree,
-        notes=tuple(done.notes),
-        sent_bytes=conversation.sent_bytes,
-        packed_bytes=conversation.packed_bytes,
-        sent=tuple(entry.path for entry in manifest.entries if entry.digest in sent),
-    )
+    try:
+        return conversation.bring(read, ahead)
+    except HostLost as error:  # Who raises it does not know what for it was talked to.
+        raise HostLost(
+            host=error.host, phase=PHASE, cause=error.cause, remedy=LOST_REMEDY
+        ) from None
 
 
 def preview(

@@ -15,7 +15,8 @@ from synctrees import Host, announce, manifest_of, snapshot, trees_in
 from pytest_remotest import frames, messages
 from pytest_remotest.envstore import EnvStore
 from pytest_remotest.mirror import find_doubles
-from remotest.errors import ProtocolError, SyncError
+from remotest.backlog import Answers
+from remotest.errors import HostLost, ProtocolError, SyncError
 from remotest.sync.push import Destination, Lacking, preview, push
 
 if TYPE_CHECKING:
@@ -175,6 +176,18 @@ def test_host_that_is_silent_is_an_error(project: Path) -> None:
     destination = Destination(host="box", project="p", run_uid="r")
     with pytest.raises(SyncError, match="no answer within 600 s"):
         push(lambda: manifest_of(project), destination, lambda _: None, receive)
+
+
+def test_host_that_is_lost_meanwhile_is_told_with_what_to_try(project: Path) -> None:
+    answers = Answers("box")
+    answers.end("ended by signal SIGKILL")
+    destination = Destination(host="box", project="p", run_uid="r")
+    with pytest.raises(HostLost) as lost:
+        push(lambda: manifest_of(project), destination, lambda _: None, answers.get)
+    assert lost.value.paragraph() == (
+        "box: sync failed: ended by signal SIGKILL\n"
+        "  try: the same again, once the host is there: what has arrived is not sent again"
+    )
 
 
 def test_host_that_says_something_else_is_an_error(project: Path) -> None:

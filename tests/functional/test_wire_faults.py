@@ -97,6 +97,9 @@ def test_a_tree_is_brought_by_the_next_interpreter_where_the_first_is_lost(tmp_p
         ["error"],
         ["passed"] * COUNT,
     ]
+    cause = "the connection was cut, as REMOTEST_FAULTS says"
+    told = [line.partition(": ")[2] for line in answer.lines if line.startswith("popen//")]
+    assert [line for line in told if "lost: " in line or " failed: " in line] == [f"lost: {cause}"]
 
 
 def test_a_fault_that_is_none(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_sync_that_fails(hosts: MemoryHosts) -> None:
     assert receive(driver) == TreeFailed(agent="a", error=error)
 
 
-def test_a_host_that_is_lost_during_a_sync(hosts: MemoryHosts) -> None:
+def test_a_host_that_is_lost_while_it_is_brought_something(hosts: MemoryHosts) -> None:
     driver = opened(hosts, "a")
 
     def push(_: object, receive: Callable[[float], Any], __: object) -> Pushed:
@@ -211,7 +211,7 @@ def test_a_host_that_is_lost_during_a_sync(hosts: MemoryHosts) -> None:
     assert receive(driver) == GatewayClosed(agent="a", reason="gone")
     failed = receive(driver)
     assert isinstance(failed, TreeFailed)
-    assert failed.error.paragraph() == "a: sync failed: the connection was lost"
+    assert failed.error.paragraph() == "a: talk to the agent failed: gone"
 
 
 def test_what_is_asked_is_answered_or_not(hosts: MemoryHosts) -> None:
