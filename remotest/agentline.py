@@ -24,8 +24,8 @@ CLOSE_TIMEOUT_S: Final = 8.0
 """For an agent to end every process of the run after Goodbye: its own limit is 5 s."""
 
 LAST_WORDS_S: Final = 3.0
-"""For an agent to say what was left on its host, which takes it half a second; then its link is
-ended, and it has CLOSE_TIMEOUT_S."""
+"""Of that, to say what was left on its host, which takes it half a second; then its link is
+ended."""
 
 GOODBYE: Final = frames.encode([messages.Goodbye()])
 
@@ -126,10 +126,11 @@ class AgentLine:
     def part(self) -> None:
         """Let an agent that has greeted end all that it has started, and then its gateway."""
         assert self.gateway is not None
+        deadline = time.monotonic() + CLOSE_TIMEOUT_S
         with contextlib.suppress(HostLost):
             self.gateway.send(GOODBYE)
         self._has_ended.wait(LAST_WORDS_S)
-        self.gateway.close(CLOSE_TIMEOUT_S)
+        self.gateway.close(max(0.0, deadline - time.monotonic()))
         self._has_ended.set()  # Nobody listens any more.
 
     def await_end(self, deadline: float) -> None:

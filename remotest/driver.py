@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from remotest.gateways.base import AgentGateway, OnClosed, OnFrame, OnStarted
     from remotest.sync.push import Progress, Pushed
 
-END_TIMEOUT_S = 2 * CLOSE_TIMEOUT_S
-"""For the end of a run, when all agents are closed at the same time."""
+END_TIMEOUT_S = CLOSE_TIMEOUT_S + 1.5
+"""For the end of a run, when all agents are closed at the same time: those that hang are ended
+through another session then. Nothing of a run lives on for 10 s."""
 
 OPENING_GRACE_S = 2.0
 """At the end of a run, for gateways that were still being opened, to be ended on their hosts."""

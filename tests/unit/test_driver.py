@@ -17,6 +17,7 @@ from memoryhosts import (
     receive,
 )
 
+import remotest.agentline
 import remotest.driver
 from pytest_remotest import frames, messages
 from remotest.driver import Driver
@@ -288,6 +289,21 @@ def test_the_end_has_begun_when_hosts_have_said_their_last_word(
     may_end.set()
     driver.close()
     assert has_ended.is_set()
+
+
+def test_to_say_a_last_word_and_to_end_have_one_limit(
+    hosts: MemoryHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remotest.agentline, "LAST_WORDS_S", waited_s := 0.1)
+    driver = opened(hosts, "a")
+    left_s: list[float] = []
+    monkeypatch.setattr(hosts.gateways["a"], "send", lambda _: None)  # It hangs.
+    monkeypatch.setattr(hosts.gateways["a"], "close", left_s.append)
+
+    driver.close()
+
+    assert len(left_s) == 1
+    assert left_s[0] <= remotest.agentline.CLOSE_TIMEOUT_S - waited_s
 
 
 def test_a_gateway_that_opens_after_the_end_is_closed(hosts: MemoryHosts) -> None:
