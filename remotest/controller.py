@@ -38,7 +38,7 @@ from remotest.tidings import DriverEvent, GatewayClosed, MessagesCame
 from remotest.workercommands import WorkerCommands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from remotest.run.commands import Command
     from remotest.run.events import Event
@@ -181,9 +181,13 @@ class Controller:
         if self._interrupts.status is not None:
             session.exitstatus = self._interrupts.status
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_unconfigure(self) -> None:
-        """Close the hosts, which have had time to end, and give Ctrl-C back to Python."""
+    @pytest.hookimpl(tryfirst=True, hookwrapper=True)
+    def pytest_unconfigure(self) -> Generator[None, None, None]:
+        """Close the hosts, which have had time to end, and give Ctrl-C back to Python.
+
+        Around all others, so that it happens last, and also where another plugin fails.
+        """
+        yield
         self._dialled.leave()
         self._interrupts.restore()
 

@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import sys
 from typing import TYPE_CHECKING, Final
 
 import projects
@@ -222,6 +223,38 @@ def test_a_stop_that_is_asked_for_as_the_last_worker_ends_counts(tmp_path: Path)
     assert answer.status == 2
     assert "xdist.dsession.Interrupted: enough" in answer.output
     assert "1 passed in" in answer.lines[-1]
+
+
+def test_a_plugin_that_fails_at_the_end_does_not_keep_a_run_from_its_own(tmp_path: Path) -> None:
+    project = make(tmp_path, "def test_it(): pass")
+    conftest = """
+        import signal
+        import pytest
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_unconfigure(config):
+            if not hasattr(config, "workerinput"):
+                print("before:", is_given_back())
+                raise OSError("no room for my report")
+
+        def is_given_back():
+            return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        """
+    script = """
+        import conftest, pytest
+
+        try:
+            pytest.main(["-n1"])
+        finally:
+            print("after:", conftest.is_given_back())
+        """
+    project.write({"conftest.py": conftest, "run.py": script})
+    answer = project.type_command([sys.executable, "run.py"])
+    assert [line for line in answer.lines if line.startswith(("before: ", "after: "))] == [
+        "before: False",
+        "after: True",
+    ]
+    assert answer.lines[-1] == "OSError: no room for my report"
 
 
 def test_a_path_that_is_not_there_ends_with_4(tmp_path: Path) -> None:
