@@ -34,8 +34,11 @@ def engine_source(root: Path) -> str:
     with contextlib.suppress(OSError):
         root.mkdir(PRIVATE_MODE, parents=True, exist_ok=True)
         new = path.with_suffix(f".{uuid.uuid4().hex}")
-        new.write_text(f"# {_digest(source)}\n{source}", encoding="utf-8")
-        new.replace(path)
+        try:
+            new.write_text(f"# {_digest(source)}\n{source}", encoding="utf-8")
+            new.replace(path)
+        except OSError:  # A disk that is full has room for a part.
+            new.unlink(missing_ok=True)
     return source
 
 

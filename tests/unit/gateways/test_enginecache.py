@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING
 
 from remotest.gateways import downlevel
@@ -29,6 +30,17 @@ def test_what_is_torn_or_was_changed_is_not_used(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         assert engine_source(tmp_path) == made
         assert path.read_bytes() == whole
+
+
+def test_a_disk_that_is_full_keeps_no_part(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        made = engine_source(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert made == downlevel.engine_source()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_none(tmp_path: Path) -> None:
