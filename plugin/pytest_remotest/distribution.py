@@ -3,7 +3,6 @@
 ``entry`` registers it, once, in the place of whatever else answers to the name ``xdist``.
 """
 
-import sys
 from typing import Any, Callable, Dict, List
 
 import pytest
@@ -64,9 +63,12 @@ class Distribution:
                 option.numprocesses = 0
             else:
                 option.numprocesses = config.hook.pytest_xdist_auto_num_workers(config=config)
-        if option.numprocesses:
-            use_local_workers(option, min(option.numprocesses, option.maxprocesses or sys.maxsize))
-        elif option.numprocesses == 0:
+        count = option.numprocesses
+        if count and option.maxprocesses:  # Below 0 it leaves no worker, as with pytest-xdist.
+            count = min(count, max(0, option.maxprocesses))
+        if count:
+            use_local_workers(option, count)
+        elif count == 0:
             option.dist = "no"
             option.tx = []
         if is_distributing(config) and use_debugger:

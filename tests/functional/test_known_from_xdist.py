@@ -241,6 +241,13 @@ def test_maxprocesses_limits(project: Project, number: str) -> None:
     assert counted_workers(answer) == "created: 1/1 worker"
 
 
+def test_maxprocesses_below_0_leaves_no_worker(project: Project) -> None:
+    project.write({"test_a.py": "def test_a(): pass\n"})
+    answer = project.pytest("-n2", "--maxprocesses=-1")
+    assert answer.status == 0
+    assert "collected 1 item" in answer.lines
+
+
 def test_specs_in_addopts_wait_for_dist(project: Project) -> None:
     project.write(
         {
