@@ -8,6 +8,9 @@ from typing import Final, Protocol, TypeAlias
 WRITE_STALL_S: Final = 60.0
 """A host that takes not one byte for so long hangs: its disk or its process, not the network."""
 
+PACKET_BYTES: Final = 32 * 1024 - 64
+"""What fits into the largest packet of SSH, as paramiko counts."""
+
 HEARTBEAT_S: Final = 30.0
 """A silence that is too long, unless a spec says otherwise: networks find a new way in 10 s."""
 
@@ -36,7 +39,7 @@ class ByteStream(Protocol):
         """
         ...
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Write all of ``data``.
 
         Raises:

@@ -23,7 +23,7 @@ from pytest_remotest.messages import MAX_FRAME_BYTES, ProtocolError
 from pytest_remotest.values import cut
 from remotest.bundle import LOADER, pack_bundle, read_bundle
 from remotest.errors import STDERR_TAIL_BYTES, TALKING, HostLost
-from remotest.gateways.base import WRITE_STALL_S
+from remotest.gateways.base import PACKET_BYTES, WRITE_STALL_S
 from remotest.gateways.bootlines import engine_message
 from remotest.gateways.bootstrap import EXIT_STATUS_WAIT_S, describe_end
 from remotest.gateways.enginecache import engine_source
@@ -195,6 +195,29 @@ class CheckedIO:
         with self._writing:
             self._stream.write(data)
 
+    def send(self, frame: bytes) -> None:
+        """Write a frame as execnet's channel does, which copies all of it twice before.
+
+        For copies of large frames the kernel looks for memory again and again. Any thread may call
+        this.
+
+        Raises:
+            OSError: the other side is gone.
+        """
+        start = _HEADER.pack(_DATA, CHANNEL_ID, len(frame) + _ENVELOPE_BYTES)
+        start += _TYPE_OF[_DATA] + _LENGTH.pack(len(frame))
+        # Two pieces that are copied, and between them whole packets.
+        view = memoryview(frame)
+        first = PACKET_BYTES - len(start)
+        last = max(0, len(frame) - first) % PACKET_BYTES
+        with self._writing:
+            if len(frame) > first:
+                self._stream.write(start + view[:first])
+                self._stream.write(view[first : len(frame) - last])
+                self._stream.write(b"".join([view[len(frame) - last :], gateway_base.opcode.STOP]))
+            else:
+                self._stream.write(start + frame + gateway_base.opcode.STOP)
+
     def close_read(self) -> None:
         """Do nothing: the gateway, not execnet, ends the stream."""
 
@@ -299,7 +322,7 @@ class AgentLink:
         if self._ended.is_set():  # a socket would tell it only at the second write
             raise self._lost()
         try:
-            self._channel.send(frame)
+            self._io.send(frame)
         except OSError:
             raise self._lost() from None
 
@@ -308,7 +331,7 @@ class AgentLink:
         if self._stream.room_bytes < len(frame) + MARGIN_BYTES:
             return False
         with contextlib.suppress(OSError):  # What is read then says more.
-            self._channel.send(frame)
+            self._io.send(frame)
         return True
 
     def _lost(self) -> HostLost:

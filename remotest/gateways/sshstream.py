@@ -10,6 +10,7 @@ import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from remotest.errors import STDERR_TAIL_BYTES
+from remotest.gateways.base import PACKET_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +24,6 @@ paramiko deletes what was read from the front of an array: with megabytes waitin
 reads cost a thousand times what large ones do.
 """
 
-
-WRITE_BYTES: Final = 32 * 1024
-"""How much is handed to the channel at once: the largest packet of SSH."""
 
 PRIVATE: Final = ((paramiko.Channel, "_event_pending"), (paramiko.Transport, "_send_user_message"))
 """What is used of paramiko that it does not promise. All have it from 3.5.0 to 5.1.0; with one that
@@ -90,7 +88,7 @@ class SshStream:
         data, self._unread = self._unread[:size], self._unread[size:]
         return data
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Write all of ``data``.
 
         Raises:
@@ -100,7 +98,7 @@ class SshStream:
         view = memoryview(data)
         while view:
             try:
-                sent = self._channel.send(view[:WRITE_BYTES].tobytes())
+                sent = self._channel.send(view[:PACKET_BYTES].tobytes())
             except (paramiko.SSHException, EOFError) as error:
                 raise OSError(f"the connection is lost: {error}") from error
             if sent == 0:

@@ -49,7 +49,7 @@ class SocketStream:
             except OSError:  # Reset by the other side, or closed by us: either way the end.
                 return b""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """See ``ByteStream``."""
         with self._writing:
             waiting = memoryview(data)

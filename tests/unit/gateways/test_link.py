@@ -12,9 +12,10 @@ from gatewayworld import WAIT_S, Recorder, socket_pair, stub_bundle
 
 from pytest_remotest import frames
 from pytest_remotest.messages import MAX_FRAME_BYTES
+from remotest.gateways.base import PACKET_BYTES
 from remotest.gateways.bootlines import Interpreter
 from remotest.gateways.bootstrap import Booted
-from remotest.gateways.link import AgentLink
+from remotest.gateways.link import AgentLink, CheckedIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +83,33 @@ def host() -> Iterator[Host]:
 def test_frames_pass(host: Host) -> None:
     host.say(message(DATA, item(b"one")) + message(DATA, item(b"")))
     assert [host.recorder.frame() for _ in range(2)] == [b"one", b""]
+
+
+class Sink:
+    """A stream that only takes."""
+
+    room_bytes = 0
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+
+@pytest.mark.parametrize("packet_count", [0, 1, 2, 3])
+@pytest.mark.parametrize("more", [-15, -14, -2, -1, 0, 1, 2, 14, 15])
+def test_a_frame_leaves_as_execnet_has_it_in_as_few_packets_as_can_be(
+    packet_count: int, more: int
+) -> None:
+    frame = bytes(range(251)) * (PACKET_BYTES * 4 // 251)
+    frame = frame[: max(0, packet_count * PACKET_BYTES + more)]
+    sink = Sink()
+    CheckedIO(sink).send(frame)  # type: ignore[arg-type]  # enough of one
+    told = message(DATA, item(frame))
+    assert b"".join(sink.pieces) == told
+    packets = sum(-(-len(piece) // PACKET_BYTES) for piece in sink.pieces)
+    assert packets == -(-len(told) // PACKET_BYTES)
 
 
 def test_frames_pass_however_they_are_cut(host: Host) -> None:
