@@ -35,12 +35,14 @@ class Group:
         entries: of them.
         digests: of the contents.
         byte_count: size of the contents.
+        taken_count: how many hosts have been sent it.
     """
 
     def __init__(self, entries: list[Entry], blobs: list[Blob]) -> None:
         self.entries = entries
         self.digests = [blob.digest for blob in blobs]
         self.byte_count = sum(len(blob.data) for blob in blobs)
+        self.taken_count = 0
         self._blobs = blobs
         self._packed: dict[str, bytes] = {}
         self._packing = threading.Lock()
@@ -72,8 +74,8 @@ class Ahead:
         Args:
             host_count: how many hosts will take of it, or leave it. Nothing is kept after that.
         """
-        self._waiting_count = host_count
-        self._groups: list[Group] = []
+        self._host_count = self._waiting_count = host_count
+        self._groups: list[Group | None] = []
         self._changed = threading.Condition()
         self._is_complete = False
         self._is_packing = True
@@ -127,8 +129,23 @@ class Ahead:
 
     # -- what sends ------------------------------------------------------------------------
 
-    def groups(self) -> Iterator[Group]:
-        """Yield all of it, from the first file on, as it comes. Any thread may ask."""
+    def take(self) -> Iterator[Group]:
+        """Yield all of it to a host, from the first file on, as it comes. Any thread may ask.
+
+        What all hosts have been sent is dropped, so that other files are read into its memory: new
+        memory costs more time than what is copied there. A host that comes back may get nothing.
+        """
+        for position, group in enumerate(self._all()):
+            if group is None:
+                return  # What follows may be in directories that it would have made.
+            yield group
+            with self._changed:
+                group.taken_count += 1
+                if group.taken_count >= self._host_count and self._groups:
+                    self._groups[position] = None
+
+    def _all(self) -> Iterator[Group | None]:
+        """Yield all groups as they come, None for those that were dropped."""
         position = 0
         while True:
             with self._changed:
@@ -154,7 +171,8 @@ class Ahead:
                 self._groups = []
 
     def _pack(self) -> None:
-        for group in self.groups():
+        for group in self._all():
             if not self._is_packing:
                 return
-            group.frame(packing.ZLIB)
+            if group is not None:
+                group.frame(packing.ZLIB)

@@ -155,7 +155,7 @@ class _Push:
         answer: AheadTaken = self._next(AheadTaken)
         self._encoding = packing.common(answer.encodings)
         sent: set[str] = set()
-        for group in ahead.groups() if answer.is_taken else ():
+        for group in ahead.take() if answer.is_taken else ():
             encoding = self._choose_encoding()
             if encoding != packing.ZLIB:
                 ahead.stop_packing()

@@ -289,12 +289,22 @@ def entry_of(name: str, content: bytes) -> Entry:
 def test_files_can_be_had_while_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead_module, "GROUP_BYTES", 1)
     ahead = Ahead(host_count=1)
-    groups = ahead.groups()
+    groups = ahead.take()
     for name in ("a.py", "b.py"):
         ahead.add_file(entry_of(name, name.encode()), name.encode())
         assert [entry.path for entry in next(groups).entries] == [f"base/{name}"]
     ahead.end()
     assert list(groups) == []
+
+
+def test_files_stay_in_memory_until_all_hosts_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_module, "GROUP_BYTES", 1)
+    ahead = Ahead(host_count=2)
+    first, second = ahead.take(), ahead.take()
+    for name in ("a.py", "b.py"):
+        ahead.add_file(entry_of(name, name.encode()), name.encode())
+    ahead.end()
+    assert [len(list(first)), len(list(ahead.take())), len(list(second))] == [2, 2, 0]
 
 
 def test_what_only_some_interpreters_can_import_is_not_sent_unasked(project: Path) -> None:
@@ -304,7 +314,7 @@ def test_what_only_some_interpreters_can_import_is_not_sent_unasked(project: Pat
     builder.add(str(project / "b.py"))
     ahead.end()
     assert [
-        entry.path for group in ahead.groups() for entry in group.entries if entry.kind == FILE
+        entry.path for group in ahead.take() for entry in group.entries if entry.kind == FILE
     ] == ["base/b.py"]
 
 
@@ -320,7 +330,7 @@ def test_a_tree_that_cannot_be_read_is_an_error_for_all_who_wait(
         with pytest.raises(AssertionError, match="is in no root"):
             reading.manifest()
     assert reading.ahead is not None
-    assert list(reading.ahead.groups()) == []
+    assert list(reading.ahead.take()) == []
 
 
 def test_what_was_read_is_not_kept_for_a_host_that_does_not_start(tmp_path: Path) -> None:
@@ -360,7 +370,7 @@ def test_nobody_waits_for_a_tree_that_is_given_up(project: Path, tmp_path: Path)
         reading.give_up()
 
         assert reading.ahead is not None
-        assert list(reading.ahead.groups()) == []
+        assert list(reading.ahead.take()) == []
         with pytest.raises(SyncError, match="it was given up"):
             reading.manifest()
     finally:

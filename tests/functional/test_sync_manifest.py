@@ -67,7 +67,7 @@ def test_directory_that_becomes_a_link_while_it_is_read_is_not_followed(
     manifest = manifest_of(project, named=[project / "a"], ahead=ahead)
 
     assert paths_of(manifest) == ["a/data", "a/x.py"]
-    [group] = ahead.groups()
+    [group] = ahead.take()
     assert [entry.path for entry in group.entries] == ["base", "base/a", "base/a/x.py"]
 
 
