@@ -5,4 +5,6 @@ from typing import Any
 
 def are_all_of_pytest(hook: Any) -> bool:
     """Return whether nobody but pytest itself implements a hook, such as ``config.hook.NAME``."""
-    return all(impl.function.__module__.startswith("_pytest.") for impl in hook.get_hookimpls())
+    # What exec() has made may have no module.
+    modules = (impl.function.__module__ or "" for impl in hook.get_hookimpls())
+    return all(module.startswith("_pytest.") for module in modules)
