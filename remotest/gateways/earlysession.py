@@ -45,9 +45,14 @@ PRIVATE_OF_TRANSPORT: Final = (
 
 
 class EarlySession:
-    """The first session of a connection. Asked for by one thread, taken by any, once."""
+    """The first session of a connection. Asked for by one thread, taken by any, once.
+
+    Attributes:
+        is_asked: whether it has been asked for.
+    """
 
     def __init__(self, transport: paramiko.Transport) -> None:
+        self.is_asked = False
         self._transport: Any = transport
         self._answered = threading.Event()
         self._channel: paramiko.Channel | None = None
@@ -56,6 +61,7 @@ class EarlySession:
 
     def ask(self) -> None:
         """Ask for it, as ``Transport.open_channel`` does, which then waits for the answer."""
+        self.is_asked = True
         transport = self._transport
         with transport.lock:
             number = transport._next_channel()  # noqa: SLF001  the waiting is all that is left out

@@ -59,7 +59,8 @@ def log_in(
         early: asked for along with the first key, which mostly is the right one.
 
     Raises:
-        EarlyHangUp: the host hung up at the first key. It might not without ``early``.
+        EarlyHangUp: the host hung up at the key with which ``early`` was asked for. It might not
+            have done so without that.
         NotLetInError: the host takes none of the keys.
     """
     kind: type[NotLetInError] = NotLetInError
@@ -76,7 +77,7 @@ def log_in(
                 return
             keys.notes.append(f"{candidate.name}: {note}")
             if not transport.is_active():
-                kind = EarlyHangUp if asked is not None else kind
+                kind = EarlyHangUp if asked is not None and asked.is_asked else kind
                 break
     raise _refusal(transport, host, keys.notes, kind)
 

@@ -91,6 +91,15 @@ def test_who_is_not_let_in_is_told_what_is_the_matter(
             pool.session(spec_of(server), "true")
 
 
+def test_a_key_that_is_tried_alone_is_tried_once(tmp_path: Path) -> None:
+    with sshd.running(tmp_path, lines=["MaxAuthTries 1"]) as server, pool_in(tmp_path) as pool:
+        name_first(server, sshd.make_key(tmp_path / "wrong", "rsa"))
+        with pytest.raises(NotLetInError, match="the server hung up"):
+            pool.session(spec_of(server), "true")
+        log = server.log()
+    assert log.count("Connection from") == 1
+
+
 def test_a_server_that_opens_no_sessions(tmp_path: Path) -> None:
     with (
         sshd.running(tmp_path, lines=["MaxSessions 0"]) as server,
