@@ -204,8 +204,7 @@ def scan(
 
 def _add_walk(builder: ManifestBuilder, root: str, rules: Rules) -> None:
     """Add a root that is named, so never filtered itself, and what the rules leave of it."""
-    builder.add(root)
-    waiting = [root]
+    waiting = [root] if builder.add_directory(root) else []
     while waiting:
         directory = waiting.pop()
         for name, is_directory in builder.list_directory(directory):

@@ -80,3 +80,9 @@ def test_what_has_lost_its_directory_is_not_in_the_tree(project: Path) -> None:
     manifest = builder.finish()
     assert paths_of(manifest) == ["link"]
     assert manifest.notes == (f"{project}/link/x.py was deleted while it was read",)
+
+
+def test_a_root_may_be_a_file(project: Path) -> None:
+    write(project, "tests/a.py", "tests/b.py")
+    manifest = manifest_of(project, named=[project / "tests/a.py"])
+    assert (paths_of(manifest), manifest.notes) == (["tests/a.py"], ())
