@@ -225,6 +225,7 @@ def test_a_private_index_is_asked_as_who_the_settings_say(
     assert "s3cr3t" not in failed.paragraph() + repr(world.tools)
 
 
+@pytest.mark.parametrize("tool", ["uv"], indirect=True)
 def test_a_package_of_ones_own_is_not_taken_from_another_index(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
