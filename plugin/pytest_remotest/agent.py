@@ -47,8 +47,8 @@ GOODBYE = frames.encode([messages.Goodbye()])
 def main(channel: Any, headstart: Optional[Headstart]) -> None:
     """Serve the controller at the other end of an execnet channel until it leaves."""
     infile = channel.gateway._io.infile  # noqa: SLF001  told to nobody
-    supervise.widen_input(infile.fileno())
-    agent = Agent(channel, headstart)
+    supervise.resize_input(infile.fileno(), supervise.WIDE_PIPE_BYTES)
+    agent = Agent(channel, headstart, infile.fileno())
     agent.run()
     if agent.is_deserted:
         supervise.end_input(infile.fileno())
@@ -63,8 +63,11 @@ class Agent:
             may stay open for ever.
     """
 
-    def __init__(self, channel: Any, headstart: Optional[Headstart] = None) -> None:
+    def __init__(
+        self, channel: Any, headstart: Optional[Headstart] = None, input_fd: Optional[int] = None
+    ) -> None:
         self._channel = channel
+        self._input_fd = input_fd
         self._frames: Deque[Optional[bytes]] = collections.deque()
         self._room = threading.BoundedSemaphore(MAX_WAITING_FRAMES)
         self._wake_read, self._wake_write = os.pipe()
@@ -293,6 +296,8 @@ class Agent:
                 from pytest_remotest.basetemp import RunFolder  # noqa: PLC0415  as above
 
                 self._run_folder = RunFolder(start.environment["PYTEST_XDIST_TESTRUNUID"])
+                if self._input_fd is not None:  # The tree is there, and tests may need pipes.
+                    supervise.resize_input(self._input_fd, supervise.USUAL_PIPE_BYTES)
             overlay = self._overlay_for(start, self._run_folder.path)
             start.environment[leftovers.VARIABLE] = self._leftovers.cookie()
             worker = WorkerProcess(start, self._run_folder.path, overlay, Watch(*self._limits))

@@ -22,7 +22,8 @@ from typing import Callable, Container, Dict, List, NamedTuple, Optional
 
 PR_SET_CHILD_SUBREAPER = 36  # From <linux/prctl.h>.
 SET_PIPE_BYTES = 1031  # F_SETPIPE_SZ of <fcntl.h>, which Python names since 3.10.
-INPUT_PIPE_BYTES = 1024 * 1024  # As much as Linux gives to anybody.
+WIDE_PIPE_BYTES = 1024 * 1024  # As much as Linux gives to anybody.
+USUAL_PIPE_BYTES = 64 * 1024
 KILL_DEADLINE_S = 5.0  # A killed process that is not gone by then hangs in the kernel.
 KILL_PAUSE_S = 0.01  # Between two looks at the children: a kill takes a moment to show.
 END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # What ends a login's processes, on a shutdown too.
@@ -128,14 +129,15 @@ def end_input(input_fd: int) -> None:
         os._exit(1)
 
 
-def widen_input(input_fd: int) -> None:
-    """Let the pipe that this process reads hold more than 64 kB, if it is one, and can.
+def resize_input(input_fd: int, size_bytes: int) -> None:
+    """Let the pipe that this process reads hold so much, if it is one, and can.
 
     What does not fit waits in sshd, which copies all of it whenever something is added: with the
-    2 MB of its window that takes 0.1 s.
+    2 MB of its window that takes 0.1 s. So a pipe is wide while a tree comes. It is not for longer:
+    the system gives a user 16 MB for all pipes, and to what is made beyond that next to nothing.
     """
     with contextlib.suppress(OSError):
-        fcntl.fcntl(input_fd, SET_PIPE_BYTES, INPUT_PIPE_BYTES)
+        fcntl.fcntl(input_fd, SET_PIPE_BYTES, size_bytes)
 
 
 class Stat(NamedTuple):

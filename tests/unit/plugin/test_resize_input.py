@@ -15,12 +15,15 @@ MUCH: Final = b"x" * 1024 * 1024
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pipes of others stay as they are")
-def test_a_pipe_takes_a_megabyte_that_nobody_reads() -> None:
+def test_a_pipe_takes_as_much_as_it_is_let_hold() -> None:
     read_fd, write_fd = os.pipe()
     try:
         os.set_blocking(write_fd, False)
-        supervise.widen_input(read_fd)
+        supervise.resize_input(read_fd, supervise.WIDE_PIPE_BYTES)
         assert os.write(write_fd, MUCH) == len(MUCH)
+        assert os.read(read_fd, len(MUCH)) == MUCH
+        supervise.resize_input(read_fd, supervise.USUAL_PIPE_BYTES)
+        assert os.write(write_fd, MUCH) == supervise.USUAL_PIPE_BYTES
     finally:
         os.close(read_fd)
         os.close(write_fd)
@@ -29,6 +32,6 @@ def test_a_pipe_takes_a_megabyte_that_nobody_reads() -> None:
 def test_what_is_no_pipe_stays_as_it_is() -> None:
     here, there = socket.socketpair()
     with here, there:
-        supervise.widen_input(there.fileno())
+        supervise.resize_input(there.fileno(), supervise.WIDE_PIPE_BYTES)
         here.sendall(b"as ever")
         assert there.recv(100) == b"as ever"
