@@ -148,4 +148,5 @@ def environment() -> dict[str, str]:
 def shown(command: Sequence[str]) -> str:
     """Return a command as a page shows it: without the places of this machine."""
     text = re.sub(rf"{re.escape(str(KEPT))}/[^/\s]+/bin/", "", shlex.join(command))
-    return re.sub(rf"[^\s'=]*/{FOLDER_PREFIX}[^/\s]+/", "", text)
+    text = re.sub(rf"[^\s'=]*/{FOLDER_PREFIX}[^/\s]+/", "", text)
+    return text.replace(f"{ROOT}/", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.contenders import KEPT, shown
+from bench.contenders import KEPT, ROOT, shown
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ from bench.contenders import KEPT, shown
             ],
             "rsync -e 'ssh -F 7/c' tree/ h:t",
         ),
+        ([f"{KEPT}/a/bin/python", f"{ROOT}/bench/skeleton.py", "7"], "python bench/skeleton.py 7"),
     ],
 )
 def test_a_command_is_shown_without_places_of_this_machine(command: list[str], text: str) -> None:
