@@ -15,6 +15,8 @@ from typing import Any, Final
 import paramiko
 from paramiko.common import cMSG_CHANNEL_OPEN
 
+from remotest.gateways.afterclose import silence_after_close
+
 PATIENCE_S: Final = 10.0
 """How long what was asked for early may take, from when it is needed; then it is asked for again.
 OpenSSH's server always answers. What only bears its name might say nothing at all."""
@@ -100,8 +102,9 @@ class EarlySession:
             if not self._transport.is_active() or time.monotonic() > deadline_s:
                 break
         channel, self._channel = self._channel, None
-        is_open = channel is not None and channel.active and not channel.closed
-        return channel if is_open else None
+        if channel is None or not channel.active or channel.closed:
+            return None
+        return silence_after_close(channel)
 
 
 def early_session(transport: paramiko.Transport) -> EarlySession | None:

@@ -24,6 +24,7 @@ from paramiko import common
 from paramiko.packet import Packetizer
 
 from remotest.errors import UsageError
+from remotest.gateways.afterclose import silence_after_close
 from remotest.gateways.hostkeys import fingerprint
 from remotest.gateways.keyfiles import parse_public_key
 from remotest.gateways.servecommand import ServedCommand
@@ -355,7 +356,7 @@ class _ExecOnly(paramiko.ServerInterface):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         try:
-            started = ServedCommand(channel, os.fsdecode(command))
+            started = ServedCommand(silence_after_close(channel), os.fsdecode(command))
         except (OSError, ValueError) as error:
             _logger.warning("%s: cannot start a command: %s", self._peer, error)
             return False

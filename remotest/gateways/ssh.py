@@ -11,6 +11,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from remotest.errors import ConnectError
+from remotest.gateways.afterclose import silence_after_close
 from remotest.gateways.attempts import (
     DROPPED_ATTEMPTS,
     REFUSED_ATTEMPTS,
@@ -165,9 +166,10 @@ class SshConnection:
         self, kind: str, address: tuple[str, int] | None, timeout_s: float = OPEN_TIMEOUT_S
     ) -> paramiko.Channel:
         try:
-            return self._transport.open_channel(
+            channel = self._transport.open_channel(
                 kind, address, ("127.0.0.1", 0) if address else None, timeout=timeout_s
             )
+            return silence_after_close(channel)
         except Exception as error:  # As in _negotiate.
             if not self.is_open:
                 raise self._error("open a channel", f"the connection is lost: {error}") from error

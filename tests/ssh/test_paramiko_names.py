@@ -12,7 +12,7 @@ import sshd
 from sshclient import output_of, pool_in, spec_of
 
 from remotest.errors import ConnectError
-from remotest.gateways import earlysession, promptauth, sshstream
+from remotest.gateways import afterclose, earlysession, promptauth, sshstream
 from remotest.spec import GatewaySpec, SshTarget
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def test_this_paramiko_has_all_of_it() -> None:
     with ours, theirs:
         transport = paramiko.Transport(ours)
     used = (
+        *afterclose.PRIVATE,
         *promptauth.PRIVATE,
         *sshstream.PRIVATE,
         *earlysession.PRIVATE,
@@ -35,7 +36,7 @@ def test_this_paramiko_has_all_of_it() -> None:
 
 @pytest.fixture
 def _lacking(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (earlysession, promptauth, sshstream):
+    for module in (afterclose, earlysession, promptauth, sshstream):
         monkeypatch.setattr(module, "PRIVATE", ((paramiko.Transport, "not_there"),))
 
 

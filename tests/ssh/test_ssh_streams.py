@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import leftovers
+import paramiko
 import pytest
 import sshd
 from sshclient import READ_TIMEOUT_S, output_of, pool_in, read_all, spec_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from remotest.gateways.hostpool import HostPool
 
+SEND_MESSAGE: Any = paramiko.Transport._send_user_message  # type: ignore[attr-defined]  # Not in the stubs.
 MEGABYTE = 1 << 20
 
 
@@ -190,6 +192,48 @@ def test_a_stream_leads_on_to_what_the_host_reaches(tmp_path: Path) -> None:
             stream.write(b"thanks")
             stream.close_write()
             assert connection.recv(100) == b"thanks"
+
+
+@pytest.mark.parametrize("late", ["data", "end"])
+def test_what_comes_too_late_for_a_stream_harms_no_other_stream(
+    pool: HostPool, spec: GatewaySpec, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    other = pool.session(spec, "exec cat")
+    stream = pool.session(spec, "echo $$; exec cat")
+    process_id = int(stream.read(20, READ_TIMEOUT_S))
+    send, is_checked, is_closed = SEND_MESSAGE, threading.Event(), threading.Event()
+    raised: list[str] = []
+
+    def say_late() -> None:
+        try:
+            if late == "data":
+                stream.write(b"late")
+            else:
+                stream.close_write()
+        except OSError as error:
+            raised.append(str(error))
+
+    sayer = threading.Thread(target=say_late)
+
+    def send_late(transport: paramiko.Transport, message: paramiko.Message) -> None:
+        if threading.current_thread() is sayer:
+            is_checked.set()
+            assert is_closed.wait(READ_TIMEOUT_S)
+        send(transport, message)
+
+    monkeypatch.setattr(paramiko.Transport, "_send_user_message", send_late)
+    sayer.start()
+    assert is_checked.wait(READ_TIMEOUT_S)
+    output_of(pool, spec, f"kill {process_id}")
+    assert stream.read(1, READ_TIMEOUT_S) == b""
+    stream.exit_status(READ_TIMEOUT_S)
+    output_of(pool, spec, "true")  # The answer to its close has come to the host before.
+    is_closed.set()
+    sayer.join()
+
+    assert raised == (["the channel is closed"] if late == "data" else [])
+    other.write(b"unharmed")
+    assert other.read(100, READ_TIMEOUT_S) == b"unharmed"
 
 
 def test_our_own_server_only_runs_commands(tmp_path: Path) -> None:
