@@ -91,7 +91,7 @@ def announce(rows: list[list[Any]]) -> messages.SyncManifest:
     lines = sorted(frames.to_json(row) for row in rows)
     text = "\n".join(lines).encode()
     return messages.SyncManifest(
-        manifests.digest_of(text), len(text), NOTHING, dropped=[], added=lines
+        manifests.digest_of(text), len(text), NOTHING, dropped=[], added=lines, contents=""
     )
 
 

@@ -39,7 +39,7 @@ EXAMPLES = (
     m.SyncOpen("project", "run", None, "/srv/tree"),
     m.AskAhead(),
     m.SyncAhead([["base", "d", 493], ["base/a.py", "f", 420, 10, "00ff", 1]]),
-    m.SyncManifest("00ff", 30, "ff00", [0, 2], ['["base","d",493]']),
+    m.SyncManifest("00ff", 30, "ff00", [0, 2], ['["base","d",493]'], ""),
     m.SyncCommit(True),
     m.AskRoom(None, None),
     m.HoldTree("/tree"),

@@ -9,6 +9,7 @@ validates names, counts and types: only ``ProtocolError`` escapes.
 import json
 import struct
 import sys
+from binascii import a2b_base64, b2a_base64
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from pytest_remotest import messages, packing
@@ -165,6 +166,28 @@ def encode_blobs(blobs: List[messages.Blob], encoding: str = packing.PLAIN) -> b
     rows = [[blob.digest, blob.last, len(blob.data)] for blob in blobs]
     header = to_json([encoding, *rows]).encode("ascii")
     return b"".join([BLOB_KIND, _BLOB_HEADER.pack(len(header)), header, *contents])
+
+
+def to_text(blobs: List[messages.Blob]) -> str:
+    """Return some blobs, packed, for a field of a message; nothing of none."""
+    return b2a_base64(encode_blobs(blobs, packing.ZLIB), newline=False).decode() if blobs else ""
+
+
+def from_text(text: str) -> List[messages.Blob]:
+    """Return the blobs that ``to_text`` was given.
+
+    Raises:
+        ProtocolError: for anything that it cannot have made.
+    """
+    try:
+        frame = a2b_base64(text)
+    except ValueError as error:  # binascii.Error, and what is not ASCII.
+        raise ProtocolError("not base64: %s" % (error,)) from None
+    if not frame:
+        return []
+    if frame[:1] != BLOB_KIND:
+        raise ProtocolError("contents of the kind %r" % (frame[:1],))
+    return _decode_blobs(frame)
 
 
 def decode(frame: bytes) -> Tuple[Optional[str], List[Any]]:

@@ -224,6 +224,8 @@ class SyncManifest(NamedTuple):
 
     A host that has made that tree before has the text. It may also come of the text with the
     digest ``base``, without the lines at the positions ``dropped`` and with those ``added``.
+    ``contents`` are those of files that a host with that other text cannot have: a ``B`` frame in
+    base64, empty without any. They are here, and not behind it, so that a host may drop them.
     """
 
     digest: str
@@ -231,6 +233,7 @@ class SyncManifest(NamedTuple):
     base: str
     dropped: List[int]
     added: List[str]
+    contents: str
 
 
 class Blob(NamedTuple):

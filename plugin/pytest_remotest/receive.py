@@ -5,7 +5,7 @@ import os
 import re
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from pytest_remotest import cachefolder, early, faults, manifests, messages, packing, slots
+from pytest_remotest import cachefolder, early, faults, frames, manifests, messages, packing, slots
 from pytest_remotest.early import Early
 from pytest_remotest.entries import Entry, to_text
 from pytest_remotest.faults import NoRoom, Refused
@@ -42,6 +42,7 @@ class Receiver:
         self._early: Optional[Early] = None
         self._mirror: Optional[Mirror] = None
         self._wanted: Dict[str, int] = {}
+        self._brought: Dict[str, messages.Blob] = {}  # Contents that came with the manifest.
         self._is_committing = False
         self._is_held = True
         self._has_failed = False
@@ -94,6 +95,7 @@ class Receiver:
         if not 0 <= message.size <= manifests.MAX_MANIFEST_BYTES:
             raise ProtocolError("a manifest of %d bytes" % message.size)
         self._manifest = message.digest
+        self._brought = {blob.digest: blob for blob in frames.from_text(message.contents)}
         with self._telling_failures():
             kept, kept_digest = manifests.read(self._state_path(MANIFEST))
             if kept_digest == message.digest:
@@ -126,7 +128,7 @@ class Receiver:
             self._make(self._mirror)
 
     def _ask(self) -> None:
-        digests = list(self._wanted)
+        digests = [digest for digest in self._wanted if digest not in self._brought]
         encodings = packing.encodings()
         size = messages.MAX_BATCH_ITEMS
         for start in range(0, max(len(digests), 1), size):
@@ -149,7 +151,15 @@ class Receiver:
         """Begin to make the tree, unless it is there."""
         if not mirror.is_equal:
             self._prepare(mirror)
+            for digest in self._brought.keys() & self._wanted.keys():
+                self._write(mirror, self._brought[digest])
         self._finish_if_complete()
+
+    def _write(self, mirror: Mirror, blob: messages.Blob) -> None:
+        """Take a whole content."""
+        check(blob, self._wanted[blob.digest])
+        del self._wanted[blob.digest]
+        mirror.write(blob.digest, blob.data)
 
     def _prepare(self, mirror: Mirror) -> None:
         """Prepare the tree; where the disk is too small, without what is overdue in the cache."""
@@ -183,9 +193,7 @@ class Receiver:
             raise ProtocolError("the blob %.80r was not asked for" % (message.digest,))
         with self._telling_failures():
             if self._mirror is not None and self._incoming is None and message.last:
-                check(message, size)
-                del self._wanted[message.digest]
-                self._mirror.write(message.digest, message.data)
+                self._write(self._mirror, message)
                 self._finish_if_complete()
             else:
                 self._piece(message, size)

@@ -18,6 +18,7 @@ from pytest_remotest.entries import (
     to_text,
 )
 from remotest.errors import SyncError
+from remotest.sync.newcontents import NewContents
 from remotest.sync.plan import OUTSIDE, Layout, Manifest, is_within
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class ManifestBuilder:
         self._layout = layout
         self._ahead = ahead
         self._memory = memory
+        self._new = NewContents(b"" if memory is None else memory.former)
         self._entries: dict[str, Entry] = {}
         self._sources: dict[str, str] = {}
         self._links: dict[str, str] = {}
@@ -135,7 +137,8 @@ class ManifestBuilder:
             notes=tuple(self._notes),
             secrets=tuple(self._secrets),
             for_some=frozenset(self._for_some),
-            former=b"" if self._memory is None else self._memory.former,
+            former=self._new.former,
+            contents=self._new.contents,
         )
 
     def _place(self, path: str) -> str:
@@ -170,8 +173,10 @@ class ManifestBuilder:
             digest, size, content = self._content(path, status)
             entry = Entry(place, FILE, mode, size, digest, status.st_mtime_ns)
             self._entries[place] = entry
-            if self._ahead is not None and content is not None and place not in self._for_some:
-                self._ahead.add_file(entry, content)
+            if content is not None and place not in self._for_some:
+                self._new.add(digest, content)
+                if self._ahead is not None:
+                    self._ahead.add_file(entry, content)
             self._sources.setdefault(digest, path)
             if size >= LARGE_FILE_BYTES:
                 self.note(f"{path} travels, {size / 1e6:.0f} MB (rsyncignore can leave it out)")

@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_remotest import manifests
+from pytest_remotest import frames, manifests
 from pytest_remotest.entries import FILE, Entry, to_bytes
-from pytest_remotest.messages import SyncManifest
+from pytest_remotest.messages import Blob, SyncManifest
 from remotest.sync.extensions import is_foreign
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ class Manifest:
         secrets: paths that stayed home because they look like secrets, relative to the base.
         for_some: paths of extension modules that only some interpreters can import.
         former: text of the manifest before this one, which hosts may have; empty without one.
+        contents: by digest, of files that hosts cannot have which have that one, if it is little.
     """
 
     entries: tuple[Entry, ...]
@@ -171,6 +172,7 @@ class Manifest:
     secrets: tuple[str, ...] = ()
     for_some: frozenset[str] = frozenset()
     former: bytes = field(default=b"", repr=False)
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def for_interpreters(self, ext_suffixes: Collection[str]) -> Manifest:
         """Return what travels to a host where these interpreters run.
@@ -213,13 +215,19 @@ class Manifest:
         if sum(map(len, added)) > CHANGES_BYTES or len(dropped) > DROPPED_COUNT:
             dropped, added = [], []
         base = manifests.digest_of(self.former)
-        return SyncManifest(self.digest, len(self.text), base, dropped, added)
+        return SyncManifest(self.digest, len(self.text), base, dropped, added, contents="")
+
+    @functools.cached_property
+    def offer(self) -> SyncManifest:
+        """The announcement along with new contents: if a host has the former, it lacks no other."""
+        blobs = [Blob(digest, last=True, data=data) for digest, data in self.contents.items()]
+        return self.announcement._replace(contents=frames.to_text(blobs))
 
     @property
     def whole_announcement(self) -> SyncManifest:
         """What hosts are told of the manifest that have no other: all of it, if it is not huge."""
         added = self.text.decode("ascii").split("\n") if len(self.text) <= WHOLE_BYTES else []
-        return SyncManifest(self.digest, len(self.text), manifests.digest_of(b""), [], added)
+        return SyncManifest(self.digest, len(self.text), manifests.digest_of(b""), [], added, "")
 
     @property
     def file_count(self) -> int:

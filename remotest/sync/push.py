@@ -130,6 +130,7 @@ class _Push:
         if ahead is None:
             manifest = read()
             self.offer(manifest, commit=True)
+            sent = set(manifest.contents)
         else:
             try:
                 sent = self.send_ahead(ahead)
@@ -174,6 +175,10 @@ class _Push:
     def offer(self, manifest: Manifest, *, commit: bool) -> None:
         """Announce the manifest of a tree that has not begun."""
         self._send(offer(manifest, self._to, commit=commit))
+        if commit:
+            self._count = len(manifest.contents)
+            self.sent_bytes = sum(map(len, manifest.contents.values()))
+            self.packed_bytes = len(manifest.offer.contents)
 
     def go_on(self, manifest: Manifest, *, is_first: bool) -> None:
         """Announce it after ``send_ahead``; with ``is_first`` the host can have had no other."""
@@ -309,10 +314,11 @@ class _Push:
 def offer(manifest: Manifest, destination: Destination, *, commit: bool = True) -> bytes:
     """Return the frame that a conversation begins with: it announces the manifest.
 
-    With ``commit`` the host makes its tree as soon as that can be.
+    With ``commit`` the host makes its tree as soon as that can be, and is given what is new.
     """
-    commits = [SyncCommit(destination.is_held)] if commit else []
-    return encode([_opening(destination), manifest.announcement, *commits])
+    if not commit:
+        return encode([_opening(destination), manifest.announcement])
+    return encode([_opening(destination), manifest.offer, SyncCommit(destination.is_held)])
 
 
 def question(destination: Destination) -> bytes:

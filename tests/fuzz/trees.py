@@ -170,7 +170,7 @@ def announcement(rows: list[Any]) -> list[Any]:
     """Return a SyncManifest that holds all of a manifest."""
     lines = sorted(to_json(row).decode() for row in rows)
     text = "\n".join(lines).encode()
-    return ["SyncManifest", manifests.digest_of(text), len(text), NOTHING, [], lines]
+    return ["SyncManifest", manifests.digest_of(text), len(text), NOTHING, [], lines, ""]
 
 
 def _conversations() -> st.SearchStrategy[bytes]:

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+import pytest
 import sshd
 from faultlab.proxy import FROM_HOST, TO_HOST, Proxy
 
@@ -23,7 +24,7 @@ MOST_TURNS: Final = 11
 the way."""
 
 TURNS_IN_PLACE: Final = 7
-"""With the tree in place."""
+"""With the tree in place, but for a file that has changed."""
 
 RUNS_IN_PLACE: Final = 10
 """At most, until in one of them no packets have met."""
@@ -47,7 +48,8 @@ class CountingProxy(Proxy):
 def test_few_turns_lead_to_the_first_test(project: Project, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     os.mkfifo(begun)
-    project.write({"test_a.py": f"def test_one():\n    open({str(begun)!r}, 'w').close()\n"})
+    test = f"def test_one():\n    open({str(begun)!r}, 'w').close()\n"
+    project.write({"test_a.py": test})
     with sshd.running(tmp_path) as server:
         proxy = CountingProxy(server.port)
         try:
@@ -59,6 +61,13 @@ def test_few_turns_lead_to_the_first_test(project: Project, tmp_path: Path) -> N
                 _turns_to_the_first_test(project, spec, begun, proxy) for _ in range(RUNS_IN_PLACE)
             )
             assert any(turns <= TURNS_IN_PLACE for turns in runs)
+            for number in range(RUNS_IN_PLACE):
+                project.write({"test_a.py": f"{test}# {number}\n"})
+                turns = _turns_to_the_first_test(project, spec, begun, proxy)
+                if turns <= TURNS_IN_PLACE:
+                    break
+            else:
+                pytest.fail(f"{turns} turns where a file has changed")
         finally:
             proxy.close()
 

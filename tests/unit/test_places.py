@@ -166,7 +166,7 @@ def test_what_hosts_are_told_before_they_greet(
         _, (opening, announcement, commit) = frames.decode(frame)
         assert isinstance(opening, messages.SyncOpen)
         assert places.manifest is not None
-        assert announcement == places.manifest.announcement
+        assert announcement == places.manifest.offer
         assert commit == messages.SyncCommit(is_held)
 
     (tmp_path / "x.cpython-39-x86_64-linux-gnu.so").touch()
