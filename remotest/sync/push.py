@@ -70,7 +70,7 @@ class Pushed:
     Attributes:
         tree: absolute path of it on the host.
         notes: what the host has to say, one line each.
-        sent_bytes: size of the contents that the host lacked.
+        sent_bytes: size of the contents that it was sent.
         packed_bytes: what became of them on the way.
         sent: paths in the tree of these contents.
     """
