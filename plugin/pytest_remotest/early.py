@@ -37,6 +37,7 @@ class Early:
     """The files that have come.
 
     Attributes:
+        entries: all that were announced: directories, and files that have come or follow.
         files: those that are in their places, as they were when they had been written.
     """
 
@@ -45,6 +46,7 @@ class Early:
         self._directories: Set[str] = {""}
         self._expected: Deque[Entry] = collections.deque()
         self._is_given_up = False
+        self.entries: List[Entry] = []
         self.files: Dict[str, Known] = {}
 
     def expect(self, rows: List[List[Any]]) -> None:
@@ -64,6 +66,7 @@ class Early:
                 self._expected.append(entry)
             else:
                 raise ProtocolError("%.200r comes early, and is no file" % (entry.path,))
+            self.entries.append(entry)
 
     def _make(self, entry: Entry) -> None:
         if self._is_given_up:

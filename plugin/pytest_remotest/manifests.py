@@ -42,13 +42,13 @@ def digest_of(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def to_tree(text: bytes) -> Dict[str, Entry]:
-    """Return the entries of a manifest by path.
+def to_tree(text: bytes, known: Iterable[Entry] = ()) -> Dict[str, Entry]:
+    """Return the entries of a manifest by path, and those that are ``known`` of it beforehand.
 
     Raises:
         ProtocolError: it is none, or of a tree that is not allowed.
     """
-    return check_tree(from_row(row) for row in _rows(text))
+    return check_tree([*known, *map(from_row, _rows(text))])
 
 
 def to_checked_tree(text: bytes) -> Dict[str, Entry]:
@@ -85,6 +85,11 @@ def apply(old: bytes, changes: Changes) -> bytes:
     lines = [line for position, line in enumerate(_lines(old)) if position not in dropped]
     # What was no line of ours makes a text with another digest, which nobody uses.
     return "\n".join(sorted(lines + changes.added)).encode("ascii", "replace")
+
+
+def join(text: bytes, entries: Iterable[Entry]) -> bytes:
+    """Return the text of a manifest that holds these entries beside those of another one."""
+    return "\n".join(sorted([*_lines(text), *map(_line, entries)])).encode("ascii")
 
 
 def _lines(text: bytes) -> List[str]:

@@ -223,7 +223,8 @@ class SyncManifest(NamedTuple):
     """Which manifest it is: the digest and the size in bytes of its text, as in ``manifests``.
 
     A host that has made that tree before has the text. It may also come of the text with the
-    digest ``base``, without the lines at the positions ``dropped`` and with those ``added``.
+    digest ``base``, without the lines at the positions ``dropped`` and with those ``added``, and
+    with those of all that came in ``SyncAhead``.
     ``contents`` are those of files that a host with that other text cannot have: a ``B`` frame in
     base64, empty without any. They are here, and not behind it, so that a host may drop them.
     """

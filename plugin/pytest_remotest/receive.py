@@ -102,9 +102,11 @@ class Receiver:
                 self._begin(manifests.to_checked_tree(kept))
                 return
             base = kept if kept_digest == message.base else b""
-            text = manifests.apply(base, manifests.Changes(message.dropped, message.added))
+            rest = manifests.apply(base, manifests.Changes(message.dropped, message.added))
+            came = [] if self._early is None else self._early.entries
+            text = manifests.join(rest, came)
             if manifests.digest_of(text) == message.digest:
-                self._begin_new(text)
+                self._begin_new(text, manifests.to_tree(rest, came))
             else:
                 self._wanted = {message.digest: message.size}
                 self._ask()
@@ -113,9 +115,9 @@ class Receiver:
         assert self._slot is not None, "a tree without a slot"
         return os.path.join(self._slot.state, name)
 
-    def _begin_new(self, text: bytes) -> None:
+    def _begin_new(self, text: bytes, tree: Dict[str, Entry]) -> None:
         self._text = text
-        self._begin(manifests.to_tree(text))
+        self._begin(tree)
 
     def _begin(self, tree: Dict[str, Entry]) -> None:
         """Ask for what the tree of a manifest lacks, and make it if that has been said."""
@@ -218,7 +220,7 @@ class Receiver:
             with open(path, "rb") as file:
                 text = file.read()
             os.unlink(path)
-            self._begin_new(text)
+            self._begin_new(text, manifests.to_tree(text))
 
     def tell_room(self, message: messages.AskRoom) -> None:
         """Say how much room there is where a tree would be."""

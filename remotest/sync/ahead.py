@@ -33,14 +33,14 @@ class Group:
 
     Attributes:
         entries: of them.
-        digests: of the contents.
-        byte_count: size of the contents.
+        file_count: how many of them are files.
+        byte_count: size of their contents.
         taken_count: how many hosts have been sent it.
     """
 
     def __init__(self, entries: list[Entry], blobs: list[Blob]) -> None:
         self.entries = entries
-        self.digests = [blob.digest for blob in blobs]
+        self.file_count = len(blobs)
         self.byte_count = sum(len(blob.data) for blob in blobs)
         self.taken_count = 0
         self._blobs = blobs

@@ -223,10 +223,16 @@ class Manifest:
         blobs = [Blob(digest, last=True, data=data) for digest, data in self.contents.items()]
         return self.announcement._replace(contents=frames.to_text(blobs))
 
-    @property
-    def whole_announcement(self) -> SyncManifest:
-        """What hosts are told of the manifest that have no other: all of it, if it is not huge."""
-        added = self.text.decode("ascii").split("\n") if len(self.text) <= WHOLE_BYTES else []
+    def rest(self, came: Collection[str]) -> SyncManifest:
+        """Return what hosts are told of the manifest that have no other one.
+
+        That is all of it, but for what came ahead and if it is not huge.
+
+        Args:
+            came: paths of what came ahead.
+        """
+        text = manifests.to_text(entry for entry in self.entries if entry.path not in came)
+        added = text.decode("ascii").split("\n") if 0 < len(text) <= WHOLE_BYTES else []
         return SyncManifest(self.digest, len(self.text), manifests.digest_of(b""), [], added, "")
 
     @property

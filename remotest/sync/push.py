@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_remotest import packing
-from pytest_remotest.entries import to_row
+from pytest_remotest.entries import FILE, to_row
 from pytest_remotest.frames import encode, encode_blobs
 from pytest_remotest.messages import (
     MAX_BATCH_ITEMS,
@@ -27,8 +27,9 @@ from remotest.sync.contents import ContentChanged, blobs, blobs_of, grouped
 from remotest.sync.pace import choose_encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from pytest_remotest.entries import Entry
     from pytest_remotest.messages import Blob
     from remotest.sync.ahead import Ahead
     from remotest.sync.plan import Manifest
@@ -126,18 +127,18 @@ class _Push:
 
     def bring(self, read: Callable[[], Manifest], ahead: Ahead | None) -> Pushed:
         """Have the whole conversation; see ``push``."""
-        sent: set[str] = set()
         if ahead is None:
             manifest = read()
             self.offer(manifest, commit=True)
             sent = set(manifest.contents)
         else:
             try:
-                sent = self.send_ahead(ahead)
+                entries = self.send_ahead(ahead)
             finally:
                 ahead.leave()
             manifest = read()
-            self.go_on(manifest, is_first=bool(sent))
+            self.go_on(manifest, entries)
+            sent = {entry.digest for entry in entries if entry.kind == FILE}
         digests = self.lacking(manifest)
         self.supply(manifest, digests)
         done = self.done()
@@ -150,12 +151,12 @@ class _Push:
             sent=tuple(entry.path for entry in manifest.entries if entry.digest in sent),
         )
 
-    def send_ahead(self, ahead: Ahead) -> set[str]:
-        """Send files while they are read, if the host takes them; return their digests."""
+    def send_ahead(self, ahead: Ahead) -> list[Entry]:
+        """Send files while they are read, if the host takes them; return what was sent."""
         self._send(question(self._to))
         answer: AheadTaken = self._next(AheadTaken)
         self._encoding = packing.common(answer.encodings)
-        sent: set[str] = set()
+        sent: list[Entry] = []
         for group in ahead.take() if answer.is_taken else ():
             encoding = self._choose_encoding()
             if encoding != packing.ZLIB:
@@ -165,11 +166,11 @@ class _Push:
                 self._send(encode([SyncAhead([to_row(entry) for entry in part])]))
             self._send_contents(
                 group.frame(encoding),
-                count=len(group.digests),
+                count=group.file_count,
                 byte_count=group.byte_count,
                 totals=ahead.totals,
             )
-            sent.update(group.digests)
+            sent += group.entries
         return sent
 
     def offer(self, manifest: Manifest, *, commit: bool) -> None:
@@ -180,9 +181,10 @@ class _Push:
             self.sent_bytes = sum(map(len, manifest.contents.values()))
             self.packed_bytes = len(manifest.offer.contents)
 
-    def go_on(self, manifest: Manifest, *, is_first: bool) -> None:
-        """Announce it after ``send_ahead``; with ``is_first`` the host can have had no other."""
-        announcement = manifest.whole_announcement if is_first else manifest.announcement
+    def go_on(self, manifest: Manifest, sent: Sequence[Entry]) -> None:
+        """Announce it after ``send_ahead``: a host that was sent something has no other one."""
+        came = {entry.path for entry in sent}
+        announcement = manifest.rest(came) if came else manifest.announcement
         self._send(encode([announcement, SyncCommit(self._to.is_held)]))
 
     def lacking(self, manifest: Manifest) -> list[str]:
