@@ -4,12 +4,9 @@ It is a worker up to the moment where tests would begin. What its session had to
 worker says for itself. What a suite can notice of it is on the page about ways to start workers.
 """
 
-import atexit
-import contextlib
 import gc
 import os
 import sys
-import threading
 from pathlib import Path
 from typing import Any, List, Tuple
 
@@ -25,6 +22,7 @@ from pytest_remotest import (
     workerstart,
 )
 from pytest_remotest.pipes import read_body
+from pytest_remotest.quickend import leave
 from pytest_remotest.runqueue import RunQueue
 from pytest_remotest.workerlink import WorkerLink
 
@@ -46,21 +44,6 @@ def main(control_fd: int) -> int:
         )
         forking.answer(control_fd, forking.REFUSED, reason)
     return status
-
-
-def leave(status: int) -> None:
-    """End this process as Python does, but for what it does only to free memory.
-
-    That would look at each object once more: what this process shares so far it would have alone.
-    """
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  joins threads, as Python
-    # Up to Python 3.9 it raises the last error again that it has printed; Python forgets that.
-    with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()  # noqa: SLF001  there is no public way either
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # A test may have left anything there, or nothing.
-            stream.flush()
-    os._exit(status)
 
 
 class Notes:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +81,48 @@ def test_the_reference_names_every_option(capsys: pytest.CaptureFixture[str]) ->
         if "are those of `remotest check`" in section.replace("\n", " "):
             listed |= set(CHECK_OPTIONS)
         assert listed == options
+
+
+AS_PROGRAM = """
+import atexit, sys
+from remotest.cli import program
+atexit.register(print, "last words")
+print("first words")
+sys.argv[1:] = ["cache", *sys.argv[1:]]
+program()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_read", "code", "said"),
+    [
+        (["ls"], True, 0, ["first words", "PLACE: nothing", "last words"]),
+        (["frob"], True, USAGE, ["first words", "last words"]),
+        # Python's own code for an output that could not be written.
+        pytest.param(
+            *(["frob"], False, 120, []),
+            marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full"),
+        ),
+    ],
+    ids=["good", "wrong-usage", "disk-full"],
+)
+def test_the_program_ends_as_python_does(
+    tmp_path: Path, arguments: list[str], is_read: bool, code: int, said: list[str]
+) -> None:
+    with Path("/dev/full" if not is_read else tmp_path / "output").open("w") as output:
+        ended = subprocess.run(
+            [sys.executable, "-c", AS_PROGRAM, *arguments],
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "COLUMNS": "200"},
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == code
+    if is_read:
+        place = tmp_path / "remotest" / "v1"
+        lines = (tmp_path / "output").read_text().replace(str(place), "PLACE").splitlines()
+        assert lines == said
 
 
 def test_the_own_cache_is_listed_and_emptied(
