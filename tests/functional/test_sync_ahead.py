@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import threading
 import tracemalloc
@@ -15,7 +16,6 @@ from synctrees import Host, manifest_of, request_of, snapshot, trees_in
 
 from pytest_remotest import frames, messages, packing
 from pytest_remotest.entries import FILE, Entry
-from pytest_remotest.messages import ProtocolError
 from remotest.errors import SyncError
 from remotest.sync import ahead as ahead_module
 from remotest.sync.ahead import Ahead, Group
@@ -124,6 +124,21 @@ def test_what_came_early_and_is_all_is_not_written_again(project: Path, hosts: l
 
     assert snapshot(f"{pushed.tree}/base") == snapshot(project)
     assert kinds_of(hosts[0])[-2:] == ["SyncManifest", "SyncCommit"]
+
+
+def test_the_manifest_names_nothing_that_has_come(project: Path, hosts: list[Host]) -> None:
+    [pushed] = bring(project, *hosts[:1])
+
+    [announced] = [one for one in hosts[0].sent if isinstance(one, messages.SyncManifest)]
+    assert sorted(json.loads(line)[0] for line in announced.added) == [
+        *("base/large", "base/package/link", "base/same.py"),
+    ]
+    kept = b"\n".join(path.read_bytes() for path in hosts[0].home.rglob("manifest"))
+    assert sorted(json.loads(line)[0] for line in kept.decode().split("\n")) == [
+        "base",
+        *(f"base/{path.relative_to(project)}" for path in sorted(project.rglob("*"))),
+    ]
+    assert snapshot(f"{pushed.tree}/base") == snapshot(project)
 
 
 def test_next_sync_sends_nothing(project: Path, hosts: list[Host]) -> None:
@@ -375,46 +390,3 @@ def test_nobody_waits_for_a_tree_that_is_given_up(project: Path, tmp_path: Path)
             reading.manifest()
     finally:
         may_go_on.set()
-
-
-A_FILE = ["base/a.py", "f", 0o644, 1, "00" * 32, 0]
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [A_FILE],
-        [["base", "d", 0o755], ["base/link", "l", "/etc"]],
-        [["base", "d", 0o755], ["base/../x", "d", 0o755]],
-        [["elsewhere", "d", 0o755]],
-        [["base", "d", 0o755], A_FILE, ["base/a.py/x", "f", 0o644, 1, "00" * 32, 0]],
-    ],
-    ids=["nowhere", "link", "upwards", "elsewhere", "in-a-file"],
-)
-def test_nothing_comes_early_that_is_outside_of_the_tree(
-    hosts: list[Host], rows: list[list[Any]]
-) -> None:
-    [host, _] = hosts
-    host.send(frames.encode([messages.SyncOpen("p", "r", None, None), messages.AskAhead()]))
-    with pytest.raises(ProtocolError):
-        host.send(frames.encode([messages.SyncAhead(rows)]))
-    assert [path.name for path in host.home.rglob("*.py")] == []
-
-
-@pytest.mark.parametrize("data", [b"x", b"xy", b""])
-def test_contents_that_come_early_are_those_that_were_announced(
-    hosts: list[Host], data: bytes
-) -> None:
-    [host, _] = hosts
-    host.send(frames.encode([messages.SyncOpen("p", "r", None, None), messages.AskAhead()]))
-    host.send(frames.encode([messages.SyncAhead([["base", "d", 0o755], A_FILE])]))
-    with pytest.raises(ProtocolError, match="the bytes sent are not those of"):
-        host.send(frames.encode_blobs([messages.Blob("00" * 32, True, data)]))
-    assert [path.name for path in host.home.rglob("*.py")] == []
-
-
-def test_files_come_early_only_where_that_was_asked_for(hosts: list[Host]) -> None:
-    [host, _] = hosts
-    host.send(frames.encode([messages.SyncOpen("p", "r", None, None)]))
-    with pytest.raises(ProtocolError, match="takes none"):
-        host.send(frames.encode([messages.SyncAhead([])]))
