@@ -39,11 +39,17 @@ class ByteStream(Protocol):
         """
         ...
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | memoryview, stall_s: float | None = None) -> None:
         """Write all of ``data``.
 
+        Args:
+            data: what the other side is to read.
+            stall_s: for how long it may take not one byte; None for what is usual: over SSH for
+                ever, else ``WRITE_STALL_S``.
+
         Raises:
-            OSError: the other side is gone, or (not over SSH) took nothing for ``WRITE_STALL_S``.
+            OSError: the other side is gone.
+            TimeoutError: it took nothing for so long.
         """
         ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -103,13 +102,16 @@ class Boot:
         self._is_shell_awaited = False
         self.pid: int | None = None
 
-    def say(self, to: Listener) -> None:
-        """Say what comes before the engine; where nobody takes it, that is told by ``hear``.
+    def say(self, to: Listener, timeout_s: float) -> None:
+        """Say what comes before the engine; where nobody is there, that is told by ``hear``.
 
         It is said once there is room for it: so it is known how much more there is.
+
+        Raises:
+            ConnectError: there is none within ``timeout_s``.
         """
         if to == "interpreter":  # It has no shell, and may take more than its line.
-            self._say(bootlines.python_line(self._marker))
+            self._say(bootlines.python_line(self._marker), timeout_s)
             return
         self._is_shell_awaited = True
         lines = b""
@@ -118,11 +120,15 @@ class Boot:
             lines = shellscripts.shell_line(
                 self._python, self._marker, self._setup, uv_request=request
             ) + bootlines.python_line(self._marker)
-        self._say(lines + bootlines.LEAVE_LINE)
+        self._say(lines + bootlines.LEAVE_LINE, timeout_s)
 
-    def _say(self, lines: bytes) -> None:
-        with contextlib.suppress(OSError):  # What is read then says more.
-            self._stream.write(lines)
+    def _say(self, lines: bytes, timeout_s: float) -> None:
+        try:
+            self._stream.write(lines, timeout_s)
+        except TimeoutError:  # The line may have fallen silent: nobody else would notice.
+            raise self._silent(timeout_s) from None
+        except OSError:
+            return  # What is read then says more.
 
     def hear(self, timeout_s: float) -> Booted:
         """Wait so long for the answer to the launch lines, and judge it.
@@ -153,7 +159,7 @@ class Boot:
             ConnectError: the host does not tell.
         """
         self._is_shell_awaited = True
-        self._say(shellscripts.list_line(self._marker, self._setup))
+        self._say(shellscripts.list_line(self._marker, self._setup), timeout_s)
         answer = self._wait_for_result(timeout_s)
         if not isinstance(answer, bootlines.Missing):
             raise self._error("it did not tell its interpreters", "name them with python=")

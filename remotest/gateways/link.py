@@ -189,11 +189,14 @@ class CheckedIO:
     def write(self, data: bytes) -> None:
         """Write all of a message. Any thread may call this.
 
+        Before there is anything to read, nobody watches whether the host still takes something.
+
         Raises:
             OSError: the other side is gone.
         """
+        stall_s = None if self._may_read.is_set() else WRITE_STALL_S
         with self._writing:
-            self._stream.write(data)
+            self._stream.write(data, stall_s)
 
     def send(self, frame: bytes) -> None:
         """Write a frame as execnet's channel does, which copies all of it twice before.
@@ -295,7 +298,7 @@ class AgentLink:
             OSError: the other side is gone. Neither callback is ever called.
         """
         engine, packed = _prepared(bundle, cache)
-        self._stream.write(engine)
+        self._stream.write(engine, WRITE_STALL_S)
         # Not registered with any execnet group: no exit handler will ever touch it.
         gateway = execnet.Gateway(self._io, execnet.XSpec("popen//id=remotest"))
         try:

@@ -77,8 +77,8 @@ def open_gateway(
             this returns.
         on_started: see ``AgentGateway``.
         will_fork: whether workers will probably be forked: what they fork from begins at once.
-        timeout_s: how long the interpreter may take to answer once the stream is there; with
-            ``setup=``, SETUP_TIMEOUT_S more.
+        timeout_s: how long the host may take to listen once the stream is there, and then the
+            interpreter to answer; with ``setup=``, SETUP_TIMEOUT_S more.
 
     Raises:
         SpecError: ``python=`` for a socket server, which is its own interpreter.
@@ -120,7 +120,7 @@ def open_gateway(
         end_there=end,
     )
     try:
-        boot.say("interpreter" if is_socket else "program" if told else "shell")
+        boot.say("interpreter" if is_socket else "program" if told else "shell", timeout_s)
         # A socket server reads more than its line, and drops that.
         if is_quick and not is_socket:
             _start_ahead(link, stream, bundle, spec.cache, will_fork=will_fork)
@@ -174,7 +174,7 @@ def end_there(spec: GatewaySpec, connect: Connect, pid: int) -> None:
     except ConnectError:
         return
     try:
-        stream.write(end_line(pid))
+        stream.write(end_line(pid), END_TIMEOUT_S)
         stream.exit_status(END_TIMEOUT_S)
     except OSError:
         return

@@ -33,8 +33,8 @@ has not, a command is waited for."""
 class SshStream:
     """The standard streams of a command on a host, or a forwarded connection.
 
-    There is no deadline for a write: a command may well not read for a while. It ends when the
-    other side takes the bytes, when the connection is lost, or with ``kill``.
+    A write has no deadline unless one is given: a command may well not read for a while. It ends
+    when the other side takes the bytes, when the connection is lost, or with ``kill``.
     """
 
     def __init__(
@@ -88,12 +88,14 @@ class SshStream:
         data, self._unread = self._unread[:size], self._unread[size:]
         return data
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | memoryview, stall_s: float | None = None) -> None:
         """Write all of ``data``.
 
         Raises:
             OSError: the other side is gone.
+            TimeoutError: it took nothing for ``stall_s``.
         """
+        self._channel.settimeout(stall_s)
         # paramiko's own sendall copies the rest for every packet, and never ends after close_write.
         view = memoryview(data)
         while view:

@@ -49,7 +49,7 @@ class SocketStream:
             except OSError:  # Reset by the other side, or closed by us: either way the end.
                 return b""
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | memoryview, stall_s: float | None = None) -> None:
         """See ``ByteStream``."""
         with self._writing:
             waiting = memoryview(data)
@@ -57,7 +57,7 @@ class SocketStream:
                 try:
                     waiting = waiting[self._socket.send(waiting) :]
                 except BlockingIOError:  # noqa: PERF203  rare: a full buffer
-                    self._wait_for(select.POLLOUT, WRITE_STALL_S)
+                    self._wait_for(select.POLLOUT, WRITE_STALL_S if stall_s is None else stall_s)
 
     def _wait_for(self, event: int, timeout_s: float | None) -> None:
         if self._socket.fileno() < 0:

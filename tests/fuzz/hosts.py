@@ -57,7 +57,7 @@ class _Talk:
     def __init__(self, said: bytes) -> None:
         self._said = [said]
 
-    def write(self, _: bytes) -> None:
+    def write(self, _: bytes, stall_s: float) -> None:
         pass
 
     def read(self, _: int, __: float) -> bytes:
@@ -75,7 +75,7 @@ def check_boot(data: bytes) -> None:
         boot = Boot(None, host="h", python=None, setup=setup)  # type: ignore[arg-type]  # now:
         boot._stream = _Talk(data.replace(MARK, bytes(boot._marker)))  # type: ignore[assignment]  # enough of one
         with watching(), contextlib.suppress(ConnectError):
-            boot.say("shell")
+            boot.say("shell", 0)
             str(boot.hear(1.0).interpreter)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SEEDS: Final = (
     *(3, 4, 100, 102, 103, 107),  # A guard, a worker, two lines, a guard under each, no line.
-    *(124, 125, 337),  # Nothing comes any more: the bundle, the engine, the shell's first line.
+    *(124, 125, 337, 985),  # Nothing comes any more: bundle, engine, first line, who begins it.
     *(406, 525, 546),  # An interpreter without a guard, a shell or its watcher is stopped.
 )
 

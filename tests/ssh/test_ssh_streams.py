@@ -149,6 +149,14 @@ def test_a_write_to_a_command_that_is_gone_is_an_error(pool: HostPool, spec: Gat
         stream.write(b"x" * (4 * MEGABYTE))
 
 
+def test_a_write_that_nobody_takes_ends_at_its_deadline(pool: HostPool, spec: GatewaySpec) -> None:
+    stream = pool.session(spec, "exec sleep 1000")
+
+    with pytest.raises(TimeoutError):
+        stream.write(b"x" * (64 * MEGABYTE), 0.1)
+    stream.kill()
+
+
 def test_a_killed_stream_ends_its_command(pool: HostPool, spec: GatewaySpec) -> None:
     stream = pool.session(spec, "echo $$; exec cat")
     process_id = int(stream.read(20, READ_TIMEOUT_S))

@@ -93,7 +93,7 @@ class Sink:
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | memoryview, _: float | None = None) -> None:
         self.pieces.append(bytes(data))
 
 

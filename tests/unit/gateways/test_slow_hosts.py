@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PACE_S: Final = 0.02
 TIMEOUT_S: Final = 0.4  # Time for twenty bytes, each of which could start it anew.
+MORE_THAN_ROOM_BYTES: Final = 64 * 1024 * 1024
 
 
 @contextlib.contextmanager
@@ -45,12 +46,24 @@ def dribbling(connection: socket.socket, said: bytes) -> Iterator[None]:
 def test_an_interpreter_that_never_comes_to_the_point() -> None:
     stream, theirs = socket_pair()
     boot = Boot(stream, host="slow", python="python3")
-    boot.say("shell")
+    boot.say("shell", WAIT_S)
     with dribbling(theirs, b"Welcome\n"), pytest.raises(ConnectError) as caught:
         boot.hear(TIMEOUT_S)
     stream.kill()
     assert caught.value.cause == f"our command did not begin within {TIMEOUT_S:g} s"
     assert caught.value.stderr.startswith("Welcome\nxx")
+
+
+def test_a_host_that_does_not_listen() -> None:
+    stream, theirs = socket_pair()
+    boot = Boot(stream, host="slow", python="python3")
+    with theirs:
+        with pytest.raises(TimeoutError):
+            stream.write(bytes(MORE_THAN_ROOM_BYTES), TIMEOUT_S)
+        with pytest.raises(ConnectError) as caught:
+            boot.say("shell", TIMEOUT_S)
+    stream.kill()
+    assert caught.value.cause == f"our command did not begin within {TIMEOUT_S:g} s"
 
 
 @pytest.mark.parametrize("said", [b"SSH-2.0-", b"SSH-2.0-slow\r\n\0\0\1\4"])
